@@ -1,0 +1,11 @@
+//! Settings, resolved once from defaults, the config file, the environment and flags; and where files live.
+//!
+//! Nothing else reads the environment. Everything below gets a [`Settings`] and a [`Paths`].
+
+mod file;
+mod paths;
+
+pub use file::{
+    AlternateScreen, Chat, ConfigError, DEFAULT_FILE, Settings, Theme, known_keys, load, set_key,
+};
+pub use paths::{PathEnv, Paths, PathsError};

@@ -1,0 +1,329 @@
+//! What goes over the socket: request and response bodies of the daemon's HTTP API. May be used by `daemon`,
+//! `client` and what stands below them. OpenAI's shapes for `/v1/`, ours for `/chela/v1/`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
+
+/// Version of the private API. A client replaces an older daemon and refuses a newer one.
+pub const PROTOCOL: u32 = 1;
+
+/// `POST /v1/chat/completions`. Fields that OpenAI knows and we do not are refused by name (`unknown` catches them).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    pub messages: Vec<Message>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_options: Option<StreamOptions>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    #[serde(default, alias = "max_completion_tokens", skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<usize>,
+    /// `{"type":"text"}`, `{"type":"json_object"}`, or `{"type":"json_schema","json_schema":{"schema":…}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<serde_json::Value>,
+    /// GBNF, as llama-server accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// OpenAI tool definitions; passed to the chat template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<serde_json::Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<serde_json::Value>,
+    /// What chela's own clients add.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chela: Option<ChelaRequest>,
+    #[serde(flatten)]
+    pub unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamOptions {
+    #[serde(default)]
+    pub include_usage: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stop {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// chela's own part of a chat request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChelaRequest {
+    pub session: SessionId,
+    /// The turn that this request continues; `None` starts a thread.
+    #[serde(default)]
+    pub parent: Option<TurnId>,
+    pub source: Source,
+    #[serde(default = "main_line")]
+    pub kind: TurnKind,
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// Leave out the oldest turns when the prompt does not fit, and say so in [`ChelaAnswer::dropped_messages`].
+    /// Without it a prompt that does not fit is an error.
+    #[serde(default)]
+    pub drop_oldest: bool,
+}
+
+fn main_line() -> TurnKind {
+    TurnKind::Main
+}
+
+/// chela's own part of an answer: in the first chunk of a stream, or in the whole body.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChelaAnswer {
+    pub turn: TurnId,
+    pub session: SessionId,
+    pub policy: PolicyVersion,
+    /// How many of the oldest messages did not fit and were left out.
+    #[serde(default)]
+    pub dropped_messages: usize,
+    /// Tokens that one request may use, prompt and answer together.
+    pub n_ctx: usize,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: usize,
+    pub completion_tokens: usize,
+    pub total_tokens: usize,
+    #[serde(default)]
+    pub prompt_tokens_details: PromptTokensDetails,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PromptTokensDetails {
+    pub cached_tokens: usize,
+}
+
+/// One chunk of a streamed answer (`object`: `chat.completion.chunk`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChatChunk {
+    pub id: String,
+    pub object: String,
+    pub created: i64,
+    pub model: String,
+    pub choices: Vec<ChunkChoice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chela: Option<ChelaAnswer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChunkChoice {
+    pub index: u32,
+    pub delta: Delta,
+    #[serde(default)]
+    pub logprobs: Option<LogprobList>,
+    #[serde(default)]
+    pub finish_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Delta {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// A whole answer (`object`: `chat.completion`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChatAnswer {
+    pub id: String,
+    pub object: String,
+    pub created: i64,
+    pub model: String,
+    pub choices: Vec<Choice>,
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chela: Option<ChelaAnswer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    pub index: u32,
+    pub message: AnswerMessage,
+    pub logprobs: Option<LogprobList>,
+    pub finish_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerMessage {
+    pub role: String,
+    pub content: Option<String>,
+    pub refusal: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogprobList {
+    pub content: Vec<TokenLogprob>,
+    pub refusal: Option<Vec<TokenLogprob>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    pub token: String,
+    pub logprob: f32,
+    pub bytes: Option<Vec<u8>>,
+    pub top_logprobs: Vec<TopLogprob>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopLogprob {
+    pub token: String,
+    pub logprob: f32,
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// An error, in OpenAI's shape: `{"error": {…}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    pub message: String,
+    pub r#type: String,
+    pub param: Option<String>,
+    pub code: Option<String>,
+}
+
+/// `GET /health`: cheap, needs no model and no token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`, `loading` or `no model`.
+    pub status: String,
+    pub version: String,
+    pub protocol: u32,
+    pub pid: u32,
+}
+
+/// `GET /chela/v1/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub protocol: u32,
+    pub pid: u32,
+    pub uptime_s: u64,
+    /// Resident memory of the daemon in bytes; the model's mapped pages are in it once.
+    pub memory_bytes: Option<u64>,
+    pub policy: PolicyVersion,
+    pub model: ModelState,
+    pub running_requests: usize,
+    pub ledger: String,
+    pub log: String,
+    /// Where the TCP endpoint listens, when it does.
+    pub tcp: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum ModelState {
+    /// Nothing loaded; `reason` says why and what to do.
+    None {
+        reason: String,
+    },
+    Loading {
+        name: String,
+    },
+    Ready {
+        model: LoadedModel,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadedModel {
+    pub name: String,
+    pub path: String,
+    pub description: String,
+    pub architecture: String,
+    pub n_params: u64,
+    pub size_bytes: u64,
+    pub n_ctx: usize,
+    pub n_ctx_train: usize,
+    pub placement: String,
+}
+
+/// `POST /chela/v1/model`: loads another model for all clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UseModel {
+    pub name: String,
+}
+
+/// `GET /chela/v1/sessions?limit=&query=`: newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionList {
+    pub sessions: Vec<SessionRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub title: String,
+    pub source: Source,
+    pub cwd: Option<String>,
+    pub started_at: i64,
+    pub last_turn_at: i64,
+    pub n_turns: usize,
+}
+
+/// `GET /chela/v1/sessions/{id}`: the session's newest thread, oldest turn first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionThread {
+    pub session: SessionRow,
+    pub turns: Vec<TurnRow>,
+}
+
+/// One turn as a person reads it; also a line of `chela export`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnRow {
+    pub id: TurnId,
+    pub session: SessionId,
+    pub parent: Option<TurnId>,
+    pub kind: TurnKind,
+    pub source: Source,
+    pub cwd: Option<String>,
+    /// Messages since the parent's response.
+    pub messages: Vec<Message>,
+    pub response: String,
+    /// `None`: still running.
+    pub ending: Option<Ending>,
+    pub error: Option<String>,
+    pub policy: PolicyVersion,
+    pub model: String,
+    pub n_prompt: usize,
+    pub n_response: usize,
+    pub started_at: i64,
+    pub ended_at: Option<i64>,
+}
