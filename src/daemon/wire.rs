@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
+// `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
+pub use crate::store::{SessionRow, SessionThread, TurnRow};
+use crate::turn::{Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
 pub const PROTOCOL: u32 = 1;
@@ -285,45 +287,4 @@ pub struct UseModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionList {
     pub sessions: Vec<SessionRow>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionRow {
-    pub id: SessionId,
-    pub title: String,
-    pub source: Source,
-    pub cwd: Option<String>,
-    pub started_at: i64,
-    pub last_turn_at: i64,
-    pub n_turns: usize,
-}
-
-/// `GET /chela/v1/sessions/{id}`: the session's newest thread, oldest turn first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionThread {
-    pub session: SessionRow,
-    pub turns: Vec<TurnRow>,
-}
-
-/// One turn as a person reads it; also a line of `chela export`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TurnRow {
-    pub id: TurnId,
-    pub session: SessionId,
-    pub parent: Option<TurnId>,
-    pub kind: TurnKind,
-    pub source: Source,
-    pub cwd: Option<String>,
-    /// Messages since the parent's response.
-    pub messages: Vec<Message>,
-    pub response: String,
-    /// `None`: still running.
-    pub ending: Option<Ending>,
-    pub error: Option<String>,
-    pub policy: PolicyVersion,
-    pub model: String,
-    pub n_prompt: usize,
-    pub n_response: usize,
-    pub started_at: i64,
-    pub ended_at: Option<i64>,
 }
