@@ -10,3 +10,5 @@
 mod cli;
 mod store;
 mod tidy;
+mod tokenizer;
+mod vectors;
