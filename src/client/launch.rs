@@ -118,7 +118,10 @@ fn start_and_wait(paths: &Paths, launcher: &Launcher) -> Result<(), ClientError>
     loop {
         match health(&paths.socket()) {
             Ok(health) if compare(&health) == Fit::Newer => return Err(newer(health)),
-            Ok(_) => return Ok(reap_later(child)),
+            Ok(_) => {
+                reap_later(child);
+                return Ok(());
+            }
             Err(err) if Instant::now() >= deadline => {
                 return Err(failed(format!("no answer within {} s ({err})", START_LIMIT.as_secs())));
             }

@@ -226,7 +226,9 @@ impl Pump {
             heard.n_sampled += tokens.len();
             let stored = tokens.iter().map(stored).collect();
             self.ledger.append(Entry::AppendTokens { turn, tokens: stored }).await?;
-            tokens.into_iter().for_each(|token| heard.unsent.add(token, self.plan.logprobs));
+            for token in tokens {
+                heard.unsent.add(token, self.plan.logprobs);
+            }
         }
         if let Some(Ok(Finish { rest, .. })) = &heard.end
             && !rest.is_empty()

@@ -45,13 +45,10 @@ pub(super) async fn serve_until_stopped(
     tokio::spawn(async move { loading.models.load(&wishes.choice).await });
 
     let patience = wait_for_the_end(daemon, wishes.role).await;
-    tracing::info!(patience_s = patience.as_secs(), "stopping");
     end_answers(daemon, patience).await;
     close.send_replace(true);
     listening.join_all().await;
-    if tokio::time::timeout(LAST_WORDS, daemon.presence.gone()).await.is_err() {
-        tracing::warn!("a connection did not end in time");
-    }
+    end_connections(daemon).await;
 }
 
 /// Returns how long running answers may take.
@@ -69,6 +66,7 @@ async fn wait_for_the_end(daemon: &Arc<Daemon>, role: Role) -> Duration {
 }
 
 async fn end_answers(daemon: &Daemon, patience: Duration) {
+    tracing::info!(patience_s = patience.as_secs(), "stopping");
     daemon.register.close();
     if tokio::time::timeout(patience, daemon.register.empty()).await.is_ok() {
         return;
@@ -76,6 +74,12 @@ async fn end_answers(daemon: &Daemon, patience: Duration) {
     daemon.register.stop_all(Ending::Interrupted);
     if tokio::time::timeout(LAST_WORDS, daemon.register.empty()).await.is_err() {
         tracing::error!("an answer did not end in time; it will be marked as crashed");
+    }
+}
+
+async fn end_connections(daemon: &Daemon) {
+    if tokio::time::timeout(LAST_WORDS, daemon.presence.gone()).await.is_err() {
+        tracing::warn!("a connection did not end in time");
     }
 }
 
@@ -148,7 +152,7 @@ mod tests {
 
     #[track_caller]
     fn check(alone_s: Option<u64>, n_running: usize, expected_s: Option<u64>) {
-        let left = idle_left(alone_s.map(Duration::from_secs), n_running, Duration::from_secs(60));
+        let left = idle_left(alone_s.map(Duration::from_secs), n_running, Duration::from_mins(1));
         assert_eq!(left, expected_s.map(Duration::from_secs));
     }
 

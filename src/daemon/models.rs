@@ -62,30 +62,28 @@ impl Models {
             self.slot.send_replace(Slot::Loading { name: choice.name.clone() });
         }
         tracing::info!(model = choice.name, "loading");
-        let loaded = load_in_a_thread(Arc::clone(&self.loader), choice.clone()).await;
-        match &loaded {
+        match load_in_a_thread(Arc::clone(&self.loader), choice.clone()).await {
             Ok(engine) => {
-                let card = engine.card();
-                tracing::info!(model = card.name, n_ctx = card.n_ctx, placement = card.placement, "serving");
-                let template = ChatTemplate::new(&card.chat_template, &card.bos_token, &card.eos_token);
-                if let Err(err) = &template {
-                    tracing::warn!(model = card.name, %err, "chat template is not usable");
-                }
-                self.slot
-                    .send_replace(Slot::Ready(Arc::new(Serving { engine: Arc::clone(engine), template })));
+                self.slot.send_replace(Slot::Ready(Arc::new(serving(engine))));
+                Ok(())
             }
             Err(err) => {
                 tracing::error!(model = choice.name, %err, "not loaded");
-                self.slot.send_if_modified(|slot| {
-                    let serving = matches!(slot, Slot::Ready(_));
-                    if !serving {
-                        *slot = Slot::None { reason: err.to_string() };
-                    }
-                    !serving
-                });
+                self.fail(&err);
+                Err(err)
             }
         }
-        loaded.map(drop)
+    }
+
+    /// There is no model, unless the one before still serves.
+    fn fail(&self, err: &EngineError) {
+        self.slot.send_if_modified(|slot| {
+            let is_serving = matches!(slot, Slot::Ready(_));
+            if !is_serving {
+                *slot = Slot::None { reason: err.to_string() };
+            }
+            !is_serving
+        });
     }
 
     /// Waits until loading has come to an end, one way or the other.
@@ -107,10 +105,20 @@ impl Models {
     }
 }
 
+fn serving(engine: Arc<dyn Engine>) -> Serving {
+    let card = engine.card();
+    tracing::info!(model = card.name, n_ctx = card.n_ctx, placement = card.placement, "serving");
+    let template = ChatTemplate::new(&card.chat_template, &card.bos_token, &card.eos_token);
+    if let Err(err) = &template {
+        tracing::warn!(%err, "the chat template is not usable");
+    }
+    Serving { engine, template }
+}
+
 /// Loading takes seconds and may panic: it gets a thread of its own.
 async fn load_in_a_thread(loader: Arc<Loader>, choice: ModelChoice) -> Result<Arc<dyn Engine>, EngineError> {
     let failed = |reason: String| EngineError::Load { path: choice.name.clone(), reason };
-    let (done, loaded) = oneshot::channel();
+    let (done, outcome) = oneshot::channel();
     let wanted = choice.clone();
     let thread = thread::Builder::new().name("model-load".into()).spawn(move || {
         // Nobody waits any more when the daemon is ending.
@@ -119,7 +127,7 @@ async fn load_in_a_thread(loader: Arc<Loader>, choice: ModelChoice) -> Result<Ar
     if let Err(err) = thread {
         return Err(failed(format!("no thread for it ({err})")));
     }
-    loaded.await.unwrap_or_else(|_| Err(failed("loading it panicked; the log says where".into())))
+    outcome.await.unwrap_or_else(|_| Err(failed("loading it panicked; the log says where".into())))
 }
 
 fn loaded(card: &ModelCard) -> LoadedModel {

@@ -71,13 +71,11 @@ impl Layout<'_> {
                 low = middle + 1;
             }
         }
-        match best {
-            Some(prompt) => Ok(prompt),
-            None => {
-                let newest = self.tokens_without(cuts.last().copied().unwrap_or(0))?;
-                Err(too_long(newest.len(), n_ctx, true))
-            }
+        if let Some(prompt) = best {
+            return Ok(prompt);
         }
+        let newest = self.tokens_without(cuts.last().copied().unwrap_or(0))?;
+        Err(too_long(newest.len(), n_ctx, true))
     }
 
     /// The prompt's tokens when the `n_dropped` oldest messages that are not the system's are left out.
@@ -217,7 +215,7 @@ mod tests {
     const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}\
         <|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-    /// Tokens of one ChatML message in the scripted vocabulary, plus what starts the answer.
+    /// Tokens of one `ChatML` message in the scripted vocabulary, plus what starts the answer.
     fn n_tokens(messages: &[(&str, usize)]) -> usize {
         messages.iter().map(|(role, len)| role.len() + len + 4).sum::<usize>() + 1 + "assistant\n".len()
     }
@@ -248,10 +246,8 @@ mod tests {
         for drop_oldest in [false, true] {
             let error = fit(&messages, 256, drop_oldest).unwrap_err();
             assert_eq!(error.detail.code.as_deref(), Some("context_length_exceeded"));
-            let n_prompt = match drop_oldest {
-                true => n_tokens(&[("user", 300)]),
-                false => n_tokens(&[("user", 5), ("assistant", 5), ("user", 300)]),
-            };
+            let all = [("user", 5), ("assistant", 5), ("user", 300)];
+            let n_prompt = n_tokens(if drop_oldest { &all[2..] } else { &all });
             assert!(error.detail.message.contains(&format!("{n_prompt} tokens")), "{}", error.detail.message);
             assert!(error.detail.message.contains("context has 256"), "{}", error.detail.message);
         }

@@ -367,9 +367,18 @@ mod tests {
     #[test]
     fn the_request_wins_over_the_settings() {
         let sampling = accepted(r#","temperature":0,"stop":"x","seed":5,"max_tokens":3"#);
-        assert_eq!((sampling.temperature, sampling.max_tokens, sampling.seed), (0.0, 3, Some(5)));
-        assert_eq!(sampling.stop, ["x"]);
-        assert_eq!(sampling.top_p, Settings::default().sampling.top_p);
+        let ours = Settings::default().sampling;
+        let expected = Sampling {
+            temperature: 0.0,
+            top_k: ours.top_k,
+            top_p: ours.top_p,
+            min_p: ours.min_p,
+            seed: Some(5),
+            stop: vec!["x".into()],
+            max_tokens: 3,
+            ..Sampling::default()
+        };
+        assert_eq!(sampling, expected);
         assert_eq!(accepted("").seed, Some(7));
         assert_eq!(accepted(r#","seed":-1"#).seed, Some(7));
         assert_eq!(accepted(r#","seed":4294967298"#).seed, Some(2));

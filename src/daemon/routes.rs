@@ -182,9 +182,10 @@ async fn use_model(State(daemon): Shared, body: Body) -> Result<Json<Status>, Ap
 
 async fn shutdown(State(daemon): Shared, body: Body) -> Result<Json<Value>, ApiError> {
     let body = read(body).await?;
-    let wish = match body.is_empty() {
-        true => Shutdown::default(),
-        false => serde_json::from_slice(&body).map_err(|err| request::not_json(&err))?,
+    let wish = if body.is_empty() {
+        Shutdown::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|err| request::not_json(&err))?
     };
     daemon.stop(wish.wait_s);
     Ok(Json(json!({"stopping": true, "running_requests": daemon.register.count()})))

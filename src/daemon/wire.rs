@@ -3,10 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
-
-/// `GET /chela/v1/sessions/{id}` and `GET /chela/v1/turns/{id}` send the ledger's rows as they are.
+// `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
 pub use crate::store::{SessionRow, SessionThread, TurnRow};
+use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
 pub const PROTOCOL: u32 = 1;

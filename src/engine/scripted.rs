@@ -3,7 +3,7 @@
 //!
 //! A script is a list of [`Step`]s chosen from the prompt's text. Where a test needs to look between two tokens,
 //! it puts a [`Gate`] there: the answer goes no further until the gate opens or the request is cancelled. Bytes
-//! are tokens, and the four ChatML marks are one token each.
+//! are tokens, and the four `ChatML` marks are one token each.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Messages into the text of a prompt. STAND-IN on this branch: ChatML only, to be replaced by the minijinja one.
+//! Messages into the text of a prompt. STAND-IN on this branch: `ChatML` only, to be replaced by the minijinja one.
 
 use super::{Message, Role};
 
@@ -29,7 +29,9 @@ impl ChatTemplate {
     ) -> Result<String, TemplateError> {
         let mut text = String::new();
         for tool in tools.iter().filter(|_| self.tools) {
-            text.push_str(&format!("<|im_start|>tools\n{tool}<|im_end|>\n"));
+            text += "<|im_start|>tools\n";
+            text += &tool.to_string();
+            text += "<|im_end|>\n";
         }
         for message in messages {
             let role = match message.role {
@@ -38,7 +40,7 @@ impl ChatTemplate {
                 Role::Assistant => "assistant",
                 Role::Tool => "tool",
             };
-            text.push_str(&format!("<|im_start|>{role}\n{}<|im_end|>\n", message.content));
+            text += ["<|im_start|>", role, "\n", &message.content, "<|im_end|>\n"].concat().as_str();
         }
         if add_generation_prompt {
             text.push_str("<|im_start|>assistant\n");
