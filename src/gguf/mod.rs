@@ -20,7 +20,7 @@ pub use error::{GgufError, LooksLike};
 pub use summary::{Summary, summarize};
 pub use tensor_type::TensorType;
 pub use value::{Array, Strings, StringsIter, Value};
-pub use write::{Draft, WriteError};
+pub use write::{Draft, Fill, WriteError};
 
 /// The format version that is written. Versions 2 and 3 are read.
 pub const VERSION: u32 = 3;

@@ -19,7 +19,7 @@ const MAX_KEY_BYTES: u64 = 1 << 16;
 /// ggml's `GGML_MAX_NAME`, without the final NUL.
 const MAX_NAME_BYTES: u64 = 63;
 const MAX_DIMS: u32 = 4;
-const CHUNK_BYTES: usize = 1 << 16;
+const CHUNK_BYTES: usize = 1 << 14;
 
 impl Gguf {
     /// Reads the header of the file and checks that the file is long enough for its tensors.
@@ -30,7 +30,7 @@ impl Gguf {
         if !about.is_file() {
             return Err(io_error(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
         }
-        Self::read(path, &mut BufReader::with_capacity(CHUNK_BYTES * 4, file), about.len())
+        Self::read(path, &mut BufReader::with_capacity(CHUNK_BYTES * 16, file), about.len())
     }
 
     /// Reads a header from memory; `path` is only for error messages.
@@ -78,7 +78,7 @@ fn read_version(source: &mut Source<'_>) -> Result<u32, GgufError> {
     match u32::from_le_bytes(*version) {
         version @ (2 | 3) => Ok(version),
         // Read with the wrong byte order, small numbers are multiples of 65,536.
-        version if version & 0xffff == 0 && version != 0 => {
+        version if version != 0 && version.trailing_zeros() >= 16 => {
             Err(GgufError::WrongEndian { path: source.path.to_owned() })
         }
         found => Err(GgufError::Version { path: source.path.to_owned(), found }),

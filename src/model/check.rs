@@ -88,7 +88,7 @@ fn parts(path: &Path, gguf: &Gguf) -> Result<Vec<PathBuf>, CheckError> {
     // llama.cpp counts parts in 16 bits and finds them by this name only.
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (Some(prefix), true) =
-        (name.strip_suffix(&format!("-{part:05}-of-{count:05}.gguf")), count <= u64::from(u16::MAX))
+        (name.strip_suffix(&format!("-{part:05}-of-{count:05}.gguf")), u16::try_from(count).is_ok())
     else {
         let what = format!("it is part {part} of {count}, but is not called …-{part:05}-of-{count:05}.gguf");
         return Err(CheckError::Contradiction { path: path.to_owned(), what });

@@ -28,7 +28,7 @@ pub struct Geometry {
     pub context_length: u32,
     /// Rows of the tied embedding. A smaller vocabulary is filled up with unused tokens; `None`: no filling up.
     pub n_vocab: Option<u32>,
-    /// The type of the matrices: Q8_0, F16 or F32. Q8_0 wants widths that are multiples of 32.
+    /// The type of the matrices: `Q8_0`, `F16` or `F32`. `Q8_0` wants widths that are multiples of 32.
     pub matrices: TensorType,
 }
 
@@ -54,7 +54,7 @@ pub enum RandomError {
 }
 
 impl Geometry {
-    /// Qwen2.5-0.5B: 494 M weights, 0.53 GB in Q8_0.
+    /// Qwen2.5-0.5B: 494 M weights, 0.53 GB in `Q8_0`.
     pub fn qwen2_0_5b() -> Self {
         Self {
             name: "qwen2-0.5b",
@@ -71,7 +71,7 @@ impl Geometry {
         }
     }
 
-    /// Qwen3-0.6B: 596 M weights, 0.63 GB in Q8_0.
+    /// Qwen3-0.6B: 596 M weights, 0.63 GB in `Q8_0`.
     pub fn qwen3_0_6b() -> Self {
         Self {
             name: "qwen3-0.6b",

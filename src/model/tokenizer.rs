@@ -2,7 +2,7 @@
 //!
 //! Built from a GGUF's vocabulary; equal to llama.cpp's own tokenizer for the vocabularies that it accepts. The
 //! others (and pre-tokenizers that are not in the table) are refused with a reason, and the caller asks the daemon.
-//! Byte-level BPE goes through the crate `tokenizers`, SentencePiece through a port of llama.cpp's session.
+//! Byte-level BPE goes through the crate `tokenizers`, `SentencePiece` through a port of llama.cpp's session.
 
 mod bpe;
 mod pre;
@@ -25,7 +25,7 @@ pub struct ContextTokenizer {
 }
 
 enum Words {
-    Bpe(ByteLevelBpe),
+    Bpe(Box<ByteLevelBpe>),
     SentencePiece(SentencePiece),
 }
 
@@ -63,7 +63,7 @@ impl ContextTokenizer {
                     .metadata
                     .strings("tokenizer.ggml.merges")
                     .ok_or(TokenizerError::Missing("tokenizer.ggml.merges"))?;
-                (Words::Bpe(ByteLevelBpe::new(&tokens, merges, pre)?), pre.add_bos, 11)
+                (Words::Bpe(Box::new(ByteLevelBpe::new(&tokens, merges, pre)?)), pre.add_bos, 11)
             }
             "llama" => (Words::SentencePiece(SentencePiece::new(gguf, &tokens)?), true, 1),
             other => return Err(TokenizerError::UnknownModel(other.to_owned())),

@@ -54,7 +54,8 @@ fn check(pre: &str, special: bool, text: &str, expected: &[&str]) {
     let gguf = as_gguf(own_vocab(pre, MERGES, SPECIAL));
     let ids = ContextTokenizer::from_gguf(&gguf).unwrap().encode(text, special);
     let tokens = gguf.tokens().unwrap();
-    let actual: Vec<&str> = ids.iter().map(|id| tokens.text(usize::try_from(*id).unwrap()).unwrap()).collect();
+    let actual: Vec<&str> =
+        ids.iter().map(|id| tokens.text(usize::try_from(*id).unwrap()).unwrap()).collect();
     assert_eq!(actual, expected, "{text:?}");
 }
 
@@ -123,14 +124,16 @@ fn a_pre_tokenizer_that_only_llama_cpp_knows_is_refused_by_name() {
     assert!(matches!(&error, TokenizerError::UnknownPreTokenizer(name) if name == "kimi-k2"), "{error}");
 }
 
-const PIECES: &[(&str, f32)] = &[("▁", -1.0), ("▁a", -2.0), ("a", -3.0), ("b", -4.0), ("ab", -9.0), ("▁ab", -2.5)];
+const PIECES: &[(&str, f32)] =
+    &[("▁", -1.0), ("▁a", -2.0), ("a", -3.0), ("b", -4.0), ("ab", -9.0), ("▁ab", -2.5)];
 
 #[track_caller]
 fn check_spm(text: &str, expected: &[&str]) {
     let gguf = as_gguf(own_spm_vocab(PIECES));
     let ids = ContextTokenizer::from_gguf(&gguf).unwrap().encode(text, true);
     let tokens = gguf.tokens().unwrap();
-    let actual: Vec<&str> = ids.iter().map(|id| tokens.text(usize::try_from(*id).unwrap()).unwrap()).collect();
+    let actual: Vec<&str> =
+        ids.iter().map(|id| tokens.text(usize::try_from(*id).unwrap()).unwrap()).collect();
     assert_eq!(actual, expected, "{text:?}");
 }
 
@@ -190,6 +193,9 @@ proptest! {
 #[test]
 fn a_file_that_is_no_vocabulary_is_refused() {
     let gguf = as_gguf(chela::gguf::Metadata::default());
-    assert!(matches!(ContextTokenizer::from_gguf(&gguf), Err(TokenizerError::Missing("tokenizer.ggml.model"))));
+    assert!(matches!(
+        ContextTokenizer::from_gguf(&gguf),
+        Err(TokenizerError::Missing("tokenizer.ggml.model"))
+    ));
     assert!(Gguf::open(Path::new("/nonexistent.gguf")).is_err());
 }

@@ -13,36 +13,38 @@ use chela::gguf::{Array, Draft, Gguf, Metadata, Strings, Value};
 
 /// The folder of `CHELA_VOCAB_DIR`. `None` (said aloud): the variable is not set.
 #[expect(clippy::disallowed_methods, reason = "opt-in by environment is a test's own business")]
-pub fn vocab_dir() -> Option<PathBuf> {
+pub(crate) fn vocab_dir() -> Option<PathBuf> {
     let dir = std::env::var_os("CHELA_VOCAB_DIR").map(PathBuf::from);
     if dir.is_none() {
-        writeln!(std::io::stderr(), "skipped: set CHELA_VOCAB_DIR to llama.cpp's models/ folder").unwrap();
+        let mut out = std::io::stderr().lock();
+        writeln!(out, "skipped: set CHELA_VOCAB_DIR to llama.cpp's models/ folder").unwrap();
     }
     dir
 }
 
 /// The vocabulary-only GGUF called `name`: `qwen2`, `qwen3` or `llama-bpe`.
-pub fn vocab_file(name: &str) -> Option<PathBuf> {
+pub(crate) fn vocab_file(name: &str) -> Option<PathBuf> {
     let path = vocab_dir()?.join(format!("ggml-vocab-{name}.gguf"));
     assert!(path.is_file(), "{} is missing", path.display());
     Some(path)
 }
 
 /// Text and expected ids (no BOS, special tokens not parsed), in llama.cpp's order.
-pub fn vectors(name: &str) -> Option<Vec<(String, Vec<i32>)>> {
+pub(crate) fn vectors(name: &str) -> Option<Vec<(String, Vec<i32>)>> {
     let name = if name == "qwen3" { "qwen2" } else { name };
     let path = vocab_dir()?.join(format!("ggml-vocab-{name}.gguf"));
     let texts = fs::read_to_string(path.with_extension("gguf.inp")).expect("the .inp file");
     let ids = fs::read_to_string(path.with_extension("gguf.out")).expect("the .out file");
     let texts = texts.split("\n__ggml_vocab_test__\n");
-    let ids = ids.lines().map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect());
+    // The last text and the last line are empty: the 47th vector.
+    let ids = ids.split('\n').map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect());
     let vectors: Vec<(String, Vec<i32>)> = texts.map(str::to_owned).zip(ids).collect();
     assert_eq!(vectors.len(), 47, "{name}");
     Some(vectors)
 }
 
 /// A small byte-level vocabulary of our own: the 256 bytes, `merges`, then `special` as control tokens.
-pub fn own_vocab(pre: &str, merges: &[&str], special: &[&str]) -> Metadata {
+pub(crate) fn own_vocab(pre: &str, merges: &[&str], special: &[&str]) -> Metadata {
     let mut tokens: Vec<String> = byte_chars().map(String::from).collect();
     tokens.extend(merges.iter().map(|merge| merge.replacen(' ', "", 1)));
     let n_ordinary = tokens.len();
@@ -60,8 +62,8 @@ pub fn own_vocab(pre: &str, merges: &[&str], special: &[&str]) -> Metadata {
     metadata
 }
 
-/// A small SentencePiece vocabulary of our own: unk, BOS, EOS, the 256 byte tokens, then `pieces` with their scores.
-pub fn own_spm_vocab(pieces: &[(&str, f32)]) -> Metadata {
+/// A small `SentencePiece` vocabulary of our own: unk, BOS, EOS, the 256 byte tokens, then `pieces` with their scores.
+pub(crate) fn own_spm_vocab(pieces: &[(&str, f32)]) -> Metadata {
     let mut tokens = vec!["<unk>".to_owned(), "<s>".to_owned(), "</s>".to_owned()];
     tokens.extend((0..256).map(|byte| format!("<0x{byte:02X}>")));
     tokens.extend(pieces.iter().map(|(piece, _)| (*piece).to_owned()));
@@ -82,7 +84,7 @@ pub fn own_spm_vocab(pieces: &[(&str, f32)]) -> Metadata {
 }
 
 /// Metadata as a header that was read back.
-pub fn as_gguf(metadata: Metadata) -> Gguf {
+pub(crate) fn as_gguf(metadata: Metadata) -> Gguf {
     let mut bytes = Vec::new();
     Draft::new(metadata).write(&mut bytes, &mut |_, _| Ok(())).unwrap();
     Gguf::parse("own.gguf".as_ref(), &bytes).unwrap()
@@ -91,8 +93,8 @@ pub fn as_gguf(metadata: Metadata) -> Gguf {
 /// The 256 characters of byte-level BPE, by byte.
 fn byte_chars() -> impl Iterator<Item = char> {
     let visible = |byte: u32| matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
-    let hidden = move |byte: u32| 0x100 + (0..byte).filter(|byte| !visible(*byte)).count() as u32;
-    (0..256).map(move |byte| if visible(byte) { byte } else { hidden(byte) }).map(|code| {
-        char::from_u32(code).unwrap()
-    })
+    let hidden = move |byte: u32| (0x100..).nth((0..byte).filter(|byte| !visible(*byte)).count()).unwrap();
+    (0..256)
+        .map(move |byte| if visible(byte) { byte } else { hidden(byte) })
+        .map(|code| char::from_u32(code).unwrap())
 }

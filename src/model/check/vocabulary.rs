@@ -1,6 +1,6 @@
 //! Can the vocabulary hold any text, and does llama.cpp survive reading it?
 //!
-//! The traps, from `llama-vocab.cpp`: a SentencePiece vocabulary without byte tokens throws a C++ exception through
+//! The traps, from `llama-vocab.cpp`: a `SentencePiece` vocabulary without byte tokens throws a C++ exception through
 //! the C API at the first character it does not have; two equal tokens fail an assertion; `add_bos_token` without
 //! a BOS token fails another. Each ends the process.
 
@@ -52,10 +52,9 @@ impl fmt::Display for VocabularyProblem {
             Self::Empty => write!(f, "it has no tokens; {again}"),
             Self::MissingBytes(bytes) => write!(
                 f,
-                "{} of 256 bytes have no token (first: 0x{:02X}), so some text cannot be read; {}",
+                "{} of 256 bytes have no token (first: 0x{:02X}), so some text cannot be read; {again} with byte tokens, or choose another model",
                 bytes.len(),
                 bytes.first().copied().unwrap_or(0),
-                "add byte tokens and convert the model again, or choose another model"
             ),
             Self::Duplicate { token, id } => write!(f, "token {id} ({token:?}) is there twice; {again}"),
             Self::TooShort { key, n, n_tokens } => {
@@ -125,12 +124,11 @@ fn check_columns(gguf: &Gguf, model: &str, n_tokens: usize) -> Result<(), Vocabu
         (SCORES, |value| matches!(value, Value::Array(Array::F32(_) | Array::I32(_)))),
     ] {
         match gguf.metadata.get(key) {
-            None => {}
             Some(value) if !is_right(value) => return Err(VocabularyProblem::WrongType(key)),
             Some(Value::Array(array)) if array.len() < n_tokens => {
                 return Err(VocabularyProblem::TooShort { key, n: array.len(), n_tokens });
             }
-            Some(_) => {}
+            _ => {}
         }
     }
     let pre = gguf.metadata.text("tokenizer.ggml.pre");
@@ -186,7 +184,7 @@ fn check_bytes(
     Err(VocabularyProblem::MissingBytes(missing))
 }
 
-/// SentencePiece: `<0x0A>`, or the character itself.
+/// `SentencePiece`: `<0x0A>`, or the character itself.
 fn has_spelled_out_byte(texts: &HashSet<&[u8]>, byte: u8) -> bool {
     texts.contains(format!("<0x{byte:02X}>").as_bytes()) || texts.contains([byte].as_slice())
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::gguf::{TensorEntry, TensorType};
 
-/// Weights of a Q8_0 block.
+/// Weights of a `Q8_0` block.
 const BLOCK: usize = 32;
 
 /// A stream of numbers that are nearly normal (the sum of four uniform ones), from xorshift64*.

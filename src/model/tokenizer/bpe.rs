@@ -58,7 +58,7 @@ impl ByteLevelBpe {
 
     /// Each expression cuts what the one before it left; what does not match stays a word of its own.
     fn words(&self, text: &str) -> Vec<Range<usize>> {
-        let mut words = Vec::from([0..text.len()]);
+        let mut words: Vec<Range<usize>> = std::iter::once(0..text.len()).collect();
         for regex in &self.splits {
             let mut finer = Vec::with_capacity(words.len());
             for word in words {

@@ -1,8 +1,8 @@
 //! The pre-tokenizers of byte-level BPE: the expressions that cut a text into words, by `tokenizer.ggml.pre`.
 //!
 //! Source: `llm_tokenizer_bpe` and `llama_vocab::impl::load` in the `llama-vocab.cpp` of llama-cpp-sys-2 0.1.161.
-//! Left out, so that callers ask the engine: those that need llama.cpp's own code (kimi-k2, afmoe, tiny_aya,
-//! superbpe), that do not write bytes as characters (gemma4, sarvam-moe, mmbert, whitespace), whose `$` depends on
+//! Left out, so that callers ask the engine: those that need llama.cpp's own code (`kimi-k2`, `afmoe`, `tiny_aya`,
+//! `superbpe`), that do not write bytes as characters (gemma4, sarvam-moe, mmbert, whitespace), whose `$` depends on
 //! the regex dialect (deepseek-llm), and those of embedding models.
 
 /// How words are found, and what the name implies besides.

@@ -1,4 +1,4 @@
-//! SentencePiece as llama.cpp reads it: spaces become `▁`, characters are merged by score, and what is no token
+//! `SentencePiece` as llama.cpp reads it: spaces become `▁`, characters are merged by score, and what is no token
 //! falls apart into byte tokens. A port of `llm_tokenizer_spm_session`.
 
 use std::cmp::Ordering;
