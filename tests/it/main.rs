@@ -7,7 +7,10 @@
     reason = "tests say what went wrong by panicking"
 )]
 
+mod check_file;
 mod cli;
+mod gguf;
+mod random_model;
 mod store;
 mod tidy;
 mod tokenizer;
