@@ -260,4 +260,21 @@ mod tests {
             "several files of a/b fit; choose one: a/b:x-Q8_0.gguf, a/b:y-Q8_0.gguf",
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,40}") {
+            let head = without_quant(&text);
+            proptest::prop_assert!(text.starts_with(head));
+            if let Ok(spec) = text.parse::<Spec>() {
+                proptest::prop_assert!(spec.repo.matches('/').count() == 1);
+            }
+        }
+
+        #[test]
+        fn every_label_is_found_at_the_end_of_a_name(name in "[A-Za-z][a-z0-9.]{0,12}", at in 0..LABELS.len()) {
+            let label = LABELS[at];
+            proptest::prop_assert_eq!(quant_in(&format!("{name}-{label}")), Some(label.replace("FP", "F")));
+        }
+    }
 }

@@ -80,8 +80,9 @@ pub(super) fn sha256_of(path: &Path, on_read: &mut dyn FnMut(u64) -> bool) -> io
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -86,16 +86,15 @@ fn with_unique_names(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut taken = BTreeSet::new();
     for candidate in &mut candidates {
         let owned = format!("{}@{}", candidate.name, candidate.owner);
-        if !taken.insert(candidate.name.clone()) {
-            let numbered = (2_u32..).map(|n| format!("{owned}-{n}"));
-            let mut free = [owned.clone()].into_iter().chain(numbered).filter(|name| !taken.contains(name));
-            let plain = candidate.name.clone();
-            candidate.name = free.next().unwrap_or(owned);
-            candidate.aliases.push(plain);
-            taken.insert(candidate.name.clone());
-        } else {
+        if taken.insert(candidate.name.clone()) {
             candidate.aliases.push(owned);
+            continue;
         }
+        let numbered = (2_u32..).map(|n| format!("{owned}-{n}"));
+        let mut free = [owned.clone()].into_iter().chain(numbered).filter(|name| !taken.contains(name));
+        let unique = free.next().unwrap_or(owned);
+        taken.insert(unique.clone());
+        candidate.aliases.push(std::mem::replace(&mut candidate.name, unique));
     }
     candidates
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::find::Candidate;
-use super::manifest::{self, Manifest};
+use super::manifest;
 use super::{Owner, choose, walk};
 
 pub(super) fn candidates(models_dir: &Path) -> Vec<Candidate> {
@@ -14,21 +14,15 @@ pub(super) fn candidates(models_dir: &Path) -> Vec<Candidate> {
 }
 
 fn own(models_dir: &Path, path: PathBuf) -> Candidate {
-    match manifest::read(&path) {
-        Some(manifest) => pulled(&manifest, Owner::Chela, path),
-        None => {
-            let below = path.strip_prefix(models_dir).unwrap_or(&path);
-            let name = below.with_file_name(walk::title(&path)).to_string_lossy().into_owned();
-            Candidate::new(name, Owner::Chela, path)
-        }
+    if let Some(manifest) = manifest::read(&path) {
+        return from_repo(&manifest.repo, Path::new(&manifest.file), Owner::Chela, path);
     }
+    let below = path.strip_prefix(models_dir).unwrap_or(&path);
+    let name = below.with_file_name(walk::title(&path)).to_string_lossy().into_owned();
+    Candidate::new(name, Owner::Chela, path)
 }
 
 /// `ORG/REPO:FILE-STEM`, which `chela model pull` takes too; also known by its quantization.
-fn pulled(manifest: &Manifest, owner: Owner, path: PathBuf) -> Candidate {
-    from_repo(&manifest.repo, Path::new(&manifest.file), owner, path)
-}
-
 pub(super) fn from_repo(repo: &str, file: &Path, owner: Owner, path: PathBuf) -> Candidate {
     let title = walk::title(file);
     let mut candidate = Candidate::new(format!("{repo}:{title}"), owner, path);

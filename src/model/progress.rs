@@ -92,8 +92,11 @@ impl Lines {
             return None;
         }
         self.told = tenths;
-        let (rate, eta) =
-            rate_and_eta(done.saturating_sub(self.here), self.total - done, elapsed - self.began);
+        let (rate, eta) = rate_and_eta(
+            done.saturating_sub(self.here),
+            self.total.saturating_sub(done),
+            elapsed.saturating_sub(self.began),
+        );
         Some(format!(
             "Progress: {} % ({} of {}, {}/s, {eta} left)",
             tenths * 10,

@@ -301,7 +301,8 @@ fn open_part(part_path: &Path, piece: &Piece) -> Result<File, PullError> {
         }
         opened => opened.map_err(write_error)?,
     };
-    if arrived(piece) == 0 {
+    let is_empty = part.metadata().is_ok_and(|meta| meta.len() == 0);
+    if arrived(piece) == 0 && !is_empty {
         part.set_len(0).map_err(write_error)?;
     }
     manifest::write(part_path, &piece.manifest).map_err(write_error)?;

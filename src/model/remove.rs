@@ -76,7 +76,8 @@ fn elsewhere(found: &Found) -> Result<(), RemoveError> {
 
 /// A download holds a lock on its part.
 fn is_locked(path: &Path) -> bool {
-    matches!(disk::lock(path, false), Err(err) if err.kind() == io::ErrorKind::WouldBlock)
+    path.extension().is_some_and(|extension| extension == "part")
+        && matches!(disk::lock(path, false), Err(err) if err.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn remove_if_there(file: &Path) -> Result<bool, RemoveError> {

@@ -86,3 +86,35 @@ impl Roots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(env: &Env) -> Roots {
+        Roots::from_env(Path::new("/chela/models"), &Env { home: Some("/h".into()), ..env.clone() })
+    }
+
+    #[test]
+    fn defaults_lie_below_home() {
+        let roots = roots(&Env::default());
+        assert_eq!(roots.ollama.first().unwrap(), Path::new("/h/.ollama/models"));
+        assert_eq!(roots.huggingface, [Path::new("/h/.cache/huggingface/hub")]);
+        assert_eq!(
+            roots.lmstudio,
+            [Path::new("/h/.lmstudio/models"), Path::new("/h/.cache/lm-studio/models")]
+        );
+    }
+
+    #[test]
+    fn other_programs_variables_are_honoured() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let env =
+            Env { ollama_models: path("/o"), llama_cache: path("/l"), hf_home: path("/f"), ..Env::default() };
+        let moved = roots(&env);
+        assert_eq!((moved.ollama, moved.llama_cpp), (vec!["/o".into()], vec!["/l".into()]));
+        assert_eq!(moved.huggingface, [Path::new("/f/hub")]);
+        let env = Env { hf_hub_cache: path("/c"), ..env };
+        assert_eq!(roots(&env).huggingface, [Path::new("/c")]);
+    }
+}

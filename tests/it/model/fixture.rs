@@ -22,7 +22,7 @@ pub(crate) fn gguf(architecture: &str, seed: u8) -> Vec<u8> {
     draft
         .write(&mut bytes, &mut |tensor, out| {
             let n_bytes = usize::try_from(tensor.n_bytes().unwrap()).unwrap();
-            let weights: Vec<u8> = (0..n_bytes).map(|at| (at % 251) as u8 ^ seed).collect();
+            let weights: Vec<u8> = (0..=250_u8).cycle().take(n_bytes).map(|byte| byte ^ seed).collect();
             out.write_all(&weights)
         })
         .unwrap();

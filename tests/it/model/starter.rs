@@ -3,14 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 
 use chela::model::{find, resolve, starter};
-use sha2::{Digest, Sha256};
 
 use super::fixture::Home;
+use super::server::sha256;
 
 #[test]
 fn the_embedded_file_has_the_hash_of_its_model_card() {
-    let digest: String = Sha256::digest(starter::BYTES).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(digest, starter::SHA256);
+    assert_eq!(sha256(starter::BYTES), starter::SHA256);
     assert!(include_str!("../../../assets/starter/MODEL_CARD.md").contains(starter::SHA256));
 }
 
