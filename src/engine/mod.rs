@@ -8,6 +8,8 @@
 //! whole UTF-8 characters; a cancelled request stops within 50 ms; foreground work goes before background work
 //! between any two tokens; KV caches belong to one policy version.
 
+pub mod scripted;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
