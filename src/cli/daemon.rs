@@ -37,8 +37,7 @@ pub(super) enum DaemonCommand {
 
 pub(super) fn run(place: &Place, command: &DaemonCommand) -> anyhow::Result<Exit> {
     match command {
-        DaemonCommand::Run => Ok(Exit::Usage),
-        //~DaemonCommand::Run => super::serve::run_daemon(place, None),
+        DaemonCommand::Run => super::serve::run_daemon(place),
         DaemonCommand::Status { json } => status(place, *json),
         DaemonCommand::Stop => stop(place),
         DaemonCommand::Restart => restart(place),

@@ -80,7 +80,8 @@ fn line(turn: TurnRow, reader: Option<&mut Reader>) -> anyhow::Result<Line> {
 
 fn exact_of(turn: &TurnRow, reader: &mut Reader) -> Result<Exact, StoreError> {
     let stored = reader.turn(turn.id)?;
-    let settings = serde_json::from_str(&stored.settings).unwrap_or(serde_json::Value::String(stored.settings));
+    let settings =
+        serde_json::from_str(&stored.settings).unwrap_or(serde_json::Value::String(stored.settings));
     Ok(Exact {
         settings,
         prompt_tokens: stored.prompt,
@@ -96,7 +97,8 @@ fn write(out: &mut impl Write, line: &Line) -> anyhow::Result<()> {
 
 /// Unix milliseconds of a day, a time (both in the zone of `now`), an instant, or a span before `now`.
 fn since(text: &str, now: &Zoned) -> anyhow::Result<i64> {
-    let in_zone = |time: civil::DateTime| time.to_zoned(now.time_zone().clone()).map(|zoned| zoned.timestamp());
+    let in_zone =
+        |time: civil::DateTime| time.to_zoned(now.time_zone().clone()).map(|zoned| zoned.timestamp());
     let found = if let Ok(instant) = text.parse::<Timestamp>() {
         Some(instant)
     } else if let Ok(time) = text.parse::<civil::DateTime>() {

@@ -32,7 +32,12 @@ pub(super) fn loader(place: &Place, settings: &Settings) -> Loader {
     })
 }
 
-fn load(roots: &Roots, settings: &Settings, note: &Path, choice: &ModelChoice) -> Result<LlamaEngine, EngineError> {
+fn load(
+    roots: &Roots,
+    settings: &Settings,
+    note: &Path,
+    choice: &ModelChoice,
+) -> Result<LlamaEngine, EngineError> {
     let refuse = |reason: String| EngineError::Load { path: choice.name.clone(), reason };
     let found = resolve(roots, &choice.name).map_err(|error| refuse(error.to_string()))?;
     let checked = check_file(&found.path).map_err(|error| refuse(error.to_string()))?;
@@ -95,7 +100,8 @@ fn verdict(output: &Output) -> Result<(), String> {
         (false, None) => Err(reason.to_owned()),
         // llama.cpp prints the failed assertion first and a backtrace after it.
         (false, Some(signal)) => {
-            let assertion = said.lines().find(|line| line.contains("GGML_ASSERT") || line.contains("what():"));
+            let assertion =
+                said.lines().find(|line| line.contains("GGML_ASSERT") || line.contains("what():"));
             Err(format!(
                 "llama.cpp cannot read it (signal {signal}: {}); get the file again or choose another",
                 assertion.unwrap_or(reason).trim()

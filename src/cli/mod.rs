@@ -5,17 +5,17 @@
 
 mod answer;
 mod ask;
-//~mod chat;
 mod completions;
 mod config;
 mod daemon;
-//~mod doctor;
+mod doctor;
 mod exit;
-//~mod export;
-//~mod model;
+mod export;
+mod loading;
+mod model;
 mod output;
 mod place;
-//~mod serve;
+mod serve;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -43,25 +43,23 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    //~/// Chat in the terminal (what bare `chela` does)
-    //~    Chat(chat::ChatArgs),
     /// Ask once; only the answer goes to stdout
     Ask(ask::AskArgs),
-    //~/// Find, download, choose and check models
-    //~    #[command(subcommand)]
-    //~    Model(model::ModelCommand),
-    //~/// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
-    //~    Serve(serve::ServeArgs),
+    /// Find, download, choose and check models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
+    Serve(serve::ServeArgs),
     /// The background process that holds the model
     #[command(subcommand)]
     Daemon(daemon::DaemonCommand),
-    //~/// Check directories, settings, daemon, model and terminal; say what to do next
-    //~    Doctor(doctor::DoctorArgs),
+    /// Check directories, settings, daemon, model and terminal; say what to do next
+    Doctor(doctor::DoctorArgs),
     /// Read and change settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    //~/// Write recorded turns to stdout, one JSON object per line
-    //~    Export(export::ExportArgs),
+    /// Write recorded turns to stdout, one JSON object per line
+    Export(export::ExportArgs),
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff): chela man | man -l -
@@ -82,16 +80,17 @@ pub fn command() -> clap::Command {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let place = Place::new(args.plain, args.no_color, args.verbose)?;
     match args.command {
-        None => Ok(Exit::Usage),
-        //~None => chat::run(&place, chat::ChatArgs::default()),
-        //~Some(Command::Chat(chat)) => chat::run(&place, chat),
+        None => {
+            output::note(&command().render_help().to_string());
+            Ok(Exit::Usage)
+        }
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
-        //~Some(Command::Model(model)) => model::run(&place, model),
-        //~Some(Command::Serve(serve)) => serve::run(&place, serve),
+        Some(Command::Model(model)) => model::run(&place, model),
+        Some(Command::Serve(serve)) => serve::run(&place, serve),
         Some(Command::Daemon(daemon)) => daemon::run(&place, &daemon),
-        //~Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),
+        Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),
         Some(Command::Config(config)) => config::run(&place, config),
-        //~Some(Command::Export(export)) => export::run(&place, &export),
+        Some(Command::Export(export)) => export::run(&place, &export),
         Some(Command::Completions(completions)) => completions::run(&completions),
         Some(Command::Man(man)) => completions::man(&man),
     }

@@ -64,10 +64,12 @@ pub(super) enum ModelCommand {
         /// A name from the list
         name: String,
     },
-    /// Make a smaller model: F16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, …
+    /// Make a smaller model
     Quantize {
         /// A name from the list, or the path of a GGUF file
         name: String,
+        /// For example Q8_0 or Q4_K_M; an unknown one is answered with the list
+        #[arg(value_name = "KIND")]
         kind: String,
     },
     /// Check a model file, and try it in a process of its own
@@ -106,7 +108,8 @@ fn list(place: &Place, json: bool) -> anyhow::Result<Exit> {
         output::json(&found)?;
         return Ok(Exit::Done);
     }
-    let heading = ["", "NAME", "SIZE", "KIND", "PARAMETERS", "CONTEXT", "WHERE", ""].map(str::to_owned).to_vec();
+    let heading =
+        ["", "NAME", "SIZE", "KIND", "PARAMETERS", "CONTEXT", "WHERE", ""].map(str::to_owned).to_vec();
     let rows = found.iter().map(|found| row(found, found.name == settings.model.name));
     output::line(&output::table(&[vec![heading], rows.collect()].concat()))?;
     Ok(Exit::Done)
@@ -173,7 +176,8 @@ fn use_model(place: &Place, name: &str) -> anyhow::Result<Exit> {
     place.prepare()?;
     let found = resolve::resolve(&loading::roots(place), name)?;
     check::check_file(&found.path)?;
-    loading::probe_in_child(&found.path).map_err(|reason| anyhow::anyhow!("{} cannot be used: {reason}", found.name))?;
+    loading::probe_in_child(&found.path)
+        .map_err(|reason| anyhow::anyhow!("{} cannot be used: {reason}", found.name))?;
     set_key(&place.paths.config_file(), "model.name", &found.name)?;
     if variable("CHELA_MODEL_NAME").is_some() {
         output::note("note: CHELA_MODEL_NAME is set and wins over the setting");
@@ -188,7 +192,8 @@ fn use_model(place: &Place, name: &str) -> anyhow::Result<Exit> {
 fn info(place: &Place, name: Option<String>, hash: bool, json: bool) -> anyhow::Result<Exit> {
     let name = name.map_or_else(|| in_use(place), Ok)?;
     let details = details(resolve::locate(&loading::roots(place), &name)?);
-    let hashes = if hash { sha256(&details.found, &mut |_| {}).context("cannot read the model")? } else { vec![] };
+    let hashes =
+        if hash { sha256(&details.found, &mut |_| {}).context("cannot read the model")? } else { vec![] };
     if json {
         #[derive(Serialize)]
         struct Printed<'a> {
@@ -204,7 +209,11 @@ fn info(place: &Place, name: Option<String>, hash: bool, json: bool) -> anyhow::
     rows.extend(hashes.iter().map(|hash| vec!["sha256".to_owned(), hash.sha256.clone()]));
     output::line(&output::table(&rows))?;
     if let Some(template) = &details.template {
-        output::line(&format!("template ({} characters)\n{}", template.n_chars, output::harmless(&template.head)))?;
+        output::line(&format!(
+            "template ({} characters)\n{}",
+            template.n_chars,
+            output::harmless(&template.head)
+        ))?;
     }
     if let Some(attribution) = details.attribution {
         output::line(&format!("\n{}", attribution.trim_end()))?;
@@ -241,7 +250,9 @@ fn detail_rows(details: &Details) -> Vec<Vec<String>> {
         ("problem", found.problem.clone()),
     ]
     .into_iter()
-    .filter_map(|(name, value)| Some(vec![name.to_owned(), output::harmless(&value.filter(|v| !v.is_empty())?)]))
+    .filter_map(|(name, value)| {
+        Some(vec![name.to_owned(), output::harmless(&value.filter(|v| !v.is_empty())?)])
+    })
     .collect()
 }
 
@@ -263,7 +274,11 @@ fn make_smaller(place: &Place, name: &str, kind: &str) -> anyhow::Result<Exit> {
     if let Some(warning) = &plan.warning {
         output::note(&format!("note: {warning}"));
     }
-    output::note(&format!("making {} (about {}) …", plan.output.display(), output::size(plan.estimated_size)));
+    output::note(&format!(
+        "making {} (about {}) …",
+        plan.output.display(),
+        output::size(plan.estimated_size)
+    ));
     // Under its own name only when it is whole.
     let part = plan.output.with_extension("gguf.part");
     let made = engine::quantize(&plan.input, &part, plan.kind.name)
@@ -292,7 +307,9 @@ fn check_model(place: &Place, name: Option<String>, json: bool) -> anyhow::Resul
     };
     let failed = problem.is_some();
     if json {
-        output::json(&serde_json::json!({"name": found.name, "path": found.path, "problem": problem, "warnings": warnings}))?;
+        output::json(
+            &serde_json::json!({"name": found.name, "path": found.path, "problem": problem, "warnings": warnings}),
+        )?;
     } else {
         for warning in &warnings {
             output::line(&format!("warning: {}", output::harmless(warning)))?;

@@ -9,8 +9,10 @@ use crate::client::Client;
 use crate::daemon::{self, Announce, DaemonConfig, Listening, Outcome, Role, TcpEndpoint, TokenHash};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Clients take what it prints: OPENAI_BASE_URL and OPENAI_API_KEY. It takes the place of a \
-    background daemon, so the chat goes on through it; when it ends, the next question starts a background daemon.")]
+#[command(
+    after_help = "Clients take what it prints: OPENAI_BASE_URL and OPENAI_API_KEY. It takes the place of a \
+    background daemon, so the chat goes on through it; when it ends, the next question starts a background daemon."
+)]
 pub(super) struct ServeArgs {
     /// 0 takes any free port [default: the setting serve.port, 4114]
     #[arg(long)]
@@ -26,7 +28,9 @@ pub(super) fn run(place: &Place, args: ServeArgs) -> anyhow::Result<Exit> {
     // A token that the user chose is a secret that they know; only a fresh one has to be shown.
     let (token, shown) = match args.token {
         Some(token) if token.is_empty() => {
-            return Err(exit::Stop::new(Exit::Usage, "an empty token lets everybody in; leave --token out").into());
+            return Err(
+                exit::Stop::new(Exit::Usage, "an empty token lets everybody in; leave --token out").into()
+            );
         }
         Some(token) => (token, "(the token you gave)".to_owned()),
         None => {

@@ -11,7 +11,6 @@ mod check_file;
 mod cli;
 mod gguf;
 mod model;
-mod model;
 mod random_model;
 mod store;
 mod tidy;

@@ -61,7 +61,11 @@ fn directory(dir: &Path) -> Option<Finding> {
     let mode = match std::fs::metadata(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return creatable(dir),
         Err(error) => {
-            return Some(Finding::fail("directories", format!("{shown}: {error}"), "set CHELA_HOME to another"));
+            return Some(Finding::fail(
+                "directories",
+                format!("{shown}: {error}"),
+                "set CHELA_HOME to another",
+            ));
         }
         Ok(metadata) if !metadata.is_dir() => {
             return Some(Finding::fail("directories", format!("{shown} is a file"), "move it away"));
@@ -76,7 +80,11 @@ fn directory(dir: &Path) -> Option<Finding> {
         ));
     }
     (mode & 0o077 != 0).then(|| {
-        Finding::warn("directories", format!("{shown} is open to others (mode {mode:o})"), format!("chmod 700 {shown}"))
+        Finding::warn(
+            "directories",
+            format!("{shown} is open to others (mode {mode:o})"),
+            format!("chmod 700 {shown}"),
+        )
     })
 }
 
@@ -99,7 +107,11 @@ fn model(place: &Place, settings: &Settings) -> Finding {
     let found = match resolve(&loading::roots(place), &settings.model.name) {
         Ok(found) => found,
         Err(error) => {
-            return Finding::fail("model", error.to_string(), "chela model use chela-starter, or another from the list");
+            return Finding::fail(
+                "model",
+                error.to_string(),
+                "chela model use chela-starter, or another from the list",
+            );
         }
     };
     match check_file(&found.path) {
@@ -107,9 +119,11 @@ fn model(place: &Place, settings: &Settings) -> Finding {
         Ok(checked) if checked.warnings.is_empty() => {
             Finding::ok("model", format!("{}, {}", found.name, output::size(found.size)))
         }
-        Ok(checked) => {
-            Finding::warn("model", format!("{}: {}", found.name, checked.warnings.join("; ")), "chela model check")
-        }
+        Ok(checked) => Finding::warn(
+            "model",
+            format!("{}: {}", found.name, checked.warnings.join("; ")),
+            "chela model check",
+        ),
     }
 }
 
@@ -119,7 +133,9 @@ fn disk(data_dir: &Path) -> Finding {
     };
     let free = match statvfs(existing) {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
-        Err(error) => return Finding::warn("disk", format!("{}: {error}", existing.display()), "check the disk"),
+        Err(error) => {
+            return Finding::warn("disk", format!("{}: {error}", existing.display()), "check the disk");
+        }
     };
     let detail = format!("{} free at {}", output::size(free), existing.display());
     match free {
@@ -137,7 +153,9 @@ fn ledger(path: &Path) -> Finding {
         Err(error @ StoreError::Outdated { .. }) => {
             Finding::warn("ledger", error.to_string(), "chela daemon restart")
         }
-        Err(error) => Finding::fail("ledger", error.to_string(), "chela daemon log says what the daemon did about it"),
+        Err(error) => {
+            Finding::fail("ledger", error.to_string(), "chela daemon log says what the daemon did about it")
+        }
         Ok((counts, problems)) if problems.is_empty() => {
             Finding::ok("ledger", format!("{} turns in {} sessions, intact", counts.turns, counts.sessions))
         }
@@ -153,13 +171,21 @@ fn daemon(place: &Place) -> Finding {
     let client = match Client::connect_if_running(&place.paths) {
         Ok(Some(client)) => client,
         Ok(None) => return Finding::ok("daemon", "not running; starts with the first question"),
-        Err(error) => return Finding::fail("daemon", error.to_string(), "chela daemon restart, then chela daemon log"),
+        Err(error) => {
+            return Finding::fail("daemon", error.to_string(), "chela daemon restart, then chela daemon log");
+        }
     };
     match client.status() {
-        Err(error) => Finding::fail("daemon", error.to_string(), "chela daemon restart, then chela daemon log"),
+        Err(error) => {
+            Finding::fail("daemon", error.to_string(), "chela daemon restart, then chela daemon log")
+        }
         Ok(status) => match status.model {
-            ModelState::None { reason } => Finding::fail("daemon", format!("has no model: {reason}"), "chela model list"),
-            ModelState::Loading { name } => Finding::ok("daemon", format!("{}, loading {name}", status.version)),
+            ModelState::None { reason } => {
+                Finding::fail("daemon", format!("has no model: {reason}"), "chela model list")
+            }
+            ModelState::Loading { name } => {
+                Finding::ok("daemon", format!("{}, loading {name}", status.version))
+            }
             ModelState::Ready { model } => {
                 Finding::ok("daemon", format!("{}, {}: {}", status.version, model.name, model.placement))
             }
@@ -181,15 +207,25 @@ fn cpu(settings: &Settings) -> Finding {
 }
 
 fn gpu() -> Finding {
-    let kinds = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal")), ("vulkan", cfg!(feature = "vulkan"))];
-    let built: Vec<&str> = kinds.into_iter().filter_map(|(kind, is_built)| is_built.then_some(kind)).collect();
+    let kinds = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("metal", cfg!(feature = "metal")),
+        ("vulkan", cfg!(feature = "vulkan")),
+    ];
+    let built: Vec<&str> =
+        kinds.into_iter().filter_map(|(kind, is_built)| is_built.then_some(kind)).collect();
     let found = engine::gpus();
     match (built.is_empty(), found.is_empty()) {
         (_, false) => Finding::ok("gpu", found.join(", ")),
-        (true, true) => Finding::ok("gpu", "none: a CPU build (CHELA_FEATURES=cuda|vulkan|metal scripts/run builds another)"),
-        (false, true) => {
-            Finding::warn("gpu", format!("built for {}, but no device answers", built.join(", ")), "check the driver")
-        }
+        (true, true) => Finding::ok(
+            "gpu",
+            "none: a CPU build (CHELA_FEATURES=cuda|vulkan|metal scripts/run builds another)",
+        ),
+        (false, true) => Finding::warn(
+            "gpu",
+            format!("built for {}, but no device answers", built.join(", ")),
+            "check the driver",
+        ),
     }
 }
 
@@ -199,9 +235,14 @@ fn terminal(place: &Place) -> Finding {
     }
     let term = variable("TERM").unwrap_or_default();
     if term.is_empty() || term == "dumb" {
-        return Finding::warn("terminal", "cannot redraw (TERM is dumb or not set)", "the chat will be plain text");
+        return Finding::warn(
+            "terminal",
+            "cannot redraw (TERM is dumb or not set)",
+            "the chat will be plain text",
+        );
     }
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    let size =
+        rustix::termios::tcgetwinsize(std::io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row));
     let colors = match (place.may_color(), variable("COLORTERM").as_deref()) {
         (false, _) => "no colours",
         (true, Some("truecolor" | "24bit")) => "true colour",
@@ -211,7 +252,11 @@ fn terminal(place: &Place) -> Finding {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default();
     let is_utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
     if !is_utf8 && !cfg!(target_os = "macos") {
-        return Finding::warn("terminal", format!("{detail}, locale \"{locale}\" is not UTF-8"), "export LC_ALL=C.UTF-8");
+        return Finding::warn(
+            "terminal",
+            format!("{detail}, locale \"{locale}\" is not UTF-8"),
+            "export LC_ALL=C.UTF-8",
+        );
     }
     if size.0 < 40 {
         return Finding::warn("terminal", detail, "make the window wider than 40 columns");
