@@ -3,14 +3,35 @@
 //! Starts the daemon when none runs, replaces an older one, refuses a newer one, and restarts a dead one once per
 //! call. Callers see values of `daemon::wire`, never HTTP.
 
+mod call;
+mod launch;
+mod sse;
+mod stream;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::config::Paths;
-use crate::daemon::wire::{ChatChunk, ChatRequest, Health, SessionList, SessionThread, Status, UseModel};
+use crate::daemon::wire::{
+    ChatRequest, Health, Interrupted, ModelState, SessionList, SessionThread, Shutdown, Status,
+    StreamOptions, TurnRow, UseModel,
+};
 use crate::turn::{SessionId, TurnId};
+use call::{Answer, Call};
+pub use launch::Launcher;
+pub use stream::ChatStream;
+
+/// How long `stop` lets running answers go on before they are interrupted.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One daemon, reached through its socket. Cheap to clone and usable from any thread.
 #[derive(Debug, Clone)]
 pub struct Client {
     paths: Paths,
+    launcher: Launcher,
 }
 
 /// What a failed call means to the person who made it.
@@ -36,74 +57,161 @@ pub enum ClientError {
     Io(#[from] std::io::Error),
 }
 
+impl ClientError {
+    /// Whether nobody listens: the socket is absent or nobody accepts. Nothing was asked, so asking again is safe.
+    fn is_nobody_there(&self) -> bool {
+        use std::io::ErrorKind::{ConnectionRefused, NotFound};
+        matches!(self, Self::Io(err) if matches!(err.kind(), NotFound | ConnectionRefused))
+    }
+}
+
 impl Client {
     /// Finds the daemon or starts it (this executable, `daemon run`); waits until its socket answers.
     pub fn connect(paths: &Paths) -> Result<Self, ClientError> {
-        let _ = paths;
-        unimplemented!()
+        Self::connect_with(paths, Launcher::this_program()?)
+    }
+
+    /// Like [`Client::connect`] with another program to start.
+    pub fn connect_with(paths: &Paths, launcher: Launcher) -> Result<Self, ClientError> {
+        launch::ensure(paths, &launcher)?;
+        Ok(Self { paths: paths.clone(), launcher })
     }
 
     /// Like [`Client::connect`], but never starts one: `None` when no daemon runs.
     pub fn connect_if_running(paths: &Paths) -> Result<Option<Self>, ClientError> {
-        let _ = paths;
-        unimplemented!()
+        let client = Self { paths: paths.clone(), launcher: Launcher::this_program()? };
+        match launch::health(&paths.socket()) {
+            Ok(_) => Ok(Some(client)),
+            Err(err) if err.is_nobody_there() => Ok(None),
+            Err(err) => Err(err),
+        }
     }
 
     pub fn health(&self) -> Result<Health, ClientError> {
-        unimplemented!()
+        self.ask(&Call::get("/health"))
     }
 
     pub fn status(&self) -> Result<Status, ClientError> {
-        unimplemented!()
+        self.ask(&Call::get("/chela/v1/status"))
     }
 
     /// Blocks until the model is loaded (`Ready`) or cannot be (an error with the daemon's reason).
     pub fn wait_for_model(&self) -> Result<Status, ClientError> {
-        unimplemented!()
+        loop {
+            let status: Status = self.ask(&Call::get("/chela/v1/status?settled=true"))?;
+            match &status.model {
+                ModelState::Ready { .. } => return Ok(status),
+                ModelState::None { reason } => {
+                    return Err(ClientError::Refused {
+                        status: 503,
+                        code: Some("model_not_loaded".into()),
+                        message: reason.clone(),
+                    });
+                }
+                ModelState::Loading { .. } => {}
+            }
+        }
     }
 
-    /// Begins an answer. The request is streamed whatever its `stream` says.
+    /// Begins an answer. The request is streamed whatever its `stream` says, and its usage is always reported.
+    /// Blocks until the daemon has taken or refused it.
     pub fn chat(&self, request: &ChatRequest) -> Result<ChatStream, ClientError> {
-        let _ = request;
-        unimplemented!()
+        let mut request = request.clone();
+        request.stream = true;
+        request.stream_options = Some(StreamOptions { include_usage: true });
+        let call = Call::post("/v1/chat/completions", &request)?;
+        self.retried(|| stream::open(&self.paths.socket(), call.clone()))
     }
 
-    /// Ends a running answer on the user's wish; it is kept and marked interrupted.
+    /// Ends a running answer on the user's wish; it is kept and marked interrupted. One that has ended is left.
     pub fn interrupt(&self, turn: TurnId) -> Result<(), ClientError> {
-        let _ = turn;
-        unimplemented!()
+        let call = Call::post(&format!("/chela/v1/turns/{}/interrupt", turn.0), &())?;
+        let _: Interrupted = call::send(&self.paths.socket(), &call)?.read()?;
+        Ok(())
     }
 
+    /// The newest sessions, or those that `query` finds; an empty query finds all.
     pub fn sessions(&self, limit: usize, query: &str) -> Result<SessionList, ClientError> {
-        let _ = (limit, query);
-        unimplemented!()
+        self.ask(&Call::get(&format!("/chela/v1/sessions?limit={limit}&query={}", escaped(query))))
     }
 
+    /// The session's newest thread.
     pub fn session(&self, id: &SessionId) -> Result<SessionThread, ClientError> {
-        let _ = id;
-        unimplemented!()
+        self.ask(&Call::get(&format!("/chela/v1/sessions/{}", escaped(&id.0))))
     }
 
+    pub fn turn(&self, id: TurnId) -> Result<TurnRow, ClientError> {
+        self.ask(&Call::get(&format!("/chela/v1/turns/{}", id.0)))
+    }
+
+    /// Loads another model for all terminals; the old one serves until the new one does. Blocks meanwhile.
     pub fn use_model(&self, wanted: &UseModel) -> Result<Status, ClientError> {
-        let _ = wanted;
-        unimplemented!()
+        self.ask(&Call::post("/chela/v1/model", wanted)?)
     }
 
-    /// Asks the daemon to finish what it is doing and end; returns when it is gone.
+    /// Asks the daemon to finish what it is doing and end; returns when it is gone. Answers that still run after
+    /// ten seconds are interrupted.
     pub fn stop(&self) -> Result<(), ClientError> {
-        unimplemented!()
+        self.stop_within(STOP_PATIENCE)
+    }
+
+    /// Like [`Client::stop`], with another patience (whole seconds). No daemon is as good as a stopped one.
+    pub fn stop_within(&self, patience: Duration) -> Result<(), ClientError> {
+        launch::stop(&self.paths, Shutdown { wait_s: patience.as_secs() })
+    }
+
+    fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
+        self.retried(|| call::send(&self.paths.socket(), call))?.read()
+    }
+
+    /// A daemon that is not there is started, once.
+    fn retried<T>(&self, call: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+        match call() {
+            Err(err) if err.is_nobody_there() => {
+                launch::ensure(&self.paths, &self.launcher)?;
+                call()
+            }
+            outcome => outcome,
+        }
     }
 }
 
-/// The chunks of one answer, in order; ends after the last one. Dropping it disconnects.
-pub struct ChatStream {
-    _private: (),
+impl Call {
+    fn post(path: &str, body: &impl Serialize) -> Result<Self, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|err| ClientError::Garbled(err.to_string()))?;
+        Ok(Self::with_body(path, body))
+    }
 }
 
-impl Iterator for ChatStream {
-    type Item = Result<ChatChunk, ClientError>;
+impl Answer {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(self.good_body()?).map_err(|err| ClientError::Garbled(err.to_string()))
+    }
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        unimplemented!()
+/// Text as a part of an address.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// The last lines of a log, for a message.
+fn log_tail(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text =
+        String::from_utf8_lossy(text.get(text.len().saturating_sub(2000)..).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().rev().take(3).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_can_be_a_part_of_an_address() {
+        assert_eq!(escaped("a b/ü?&"), "a%20b%2F%C3%BC%3F%26");
     }
 }

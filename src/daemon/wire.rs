@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+// `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
+pub use crate::store::{SessionRow, SessionThread, TurnRow};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
@@ -14,7 +16,7 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     pub messages: Vec<Message>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "null_is_false", skip_serializing_if = "std::ops::Not::not")]
     pub stream: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
@@ -60,6 +62,10 @@ pub struct ChatRequest {
     pub chela: Option<ChelaRequest>,
     #[serde(flatten)]
     pub unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+fn null_is_false<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(false))
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +114,9 @@ pub struct ChelaAnswer {
     pub dropped_messages: usize,
     /// Tokens that one request may use, prompt and answer together.
     pub n_ctx: usize,
+    /// How the answer ended: in a whole body and in the last chunk with a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -245,6 +254,9 @@ pub struct Status {
     pub log: String,
     /// Where the TCP endpoint listens, when it does.
     pub tcp: Option<String>,
+    /// What the user should know and nobody asked about, e.g. a corrupt ledger that was set aside.
+    #[serde(default)]
+    pub notices: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -287,43 +299,17 @@ pub struct SessionList {
     pub sessions: Vec<SessionRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionRow {
-    pub id: SessionId,
-    pub title: String,
-    pub source: Source,
-    pub cwd: Option<String>,
-    pub started_at: i64,
-    pub last_turn_at: i64,
-    pub n_turns: usize,
+/// `POST /chela/v1/shutdown`: new answers are refused at once; running ones may take `wait_s` seconds before they
+/// are interrupted. An empty body means 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shutdown {
+    #[serde(default)]
+    pub wait_s: u64,
 }
 
-/// `GET /chela/v1/sessions/{id}`: the session's newest thread, oldest turn first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionThread {
-    pub session: SessionRow,
-    pub turns: Vec<TurnRow>,
-}
-
-/// One turn as a person reads it; also a line of `chela export`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TurnRow {
-    pub id: TurnId,
-    pub session: SessionId,
-    pub parent: Option<TurnId>,
-    pub kind: TurnKind,
-    pub source: Source,
-    pub cwd: Option<String>,
-    /// Messages since the parent's response.
-    pub messages: Vec<Message>,
-    pub response: String,
-    /// `None`: still running.
-    pub ending: Option<Ending>,
-    pub error: Option<String>,
-    pub policy: PolicyVersion,
-    pub model: String,
-    pub n_prompt: usize,
-    pub n_response: usize,
-    pub started_at: i64,
-    pub ended_at: Option<i64>,
+/// `POST /chela/v1/turns/{id}/interrupt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// False: the turn had already ended.
+    pub was_running: bool,
 }

@@ -17,6 +17,7 @@ mod probe;
 mod quantize;
 mod reuse;
 mod sampler;
+pub mod scripted;
 mod slot;
 mod text;
 mod worker;

@@ -7,6 +7,25 @@
 //! when it ends); an acknowledged append survives `kill -9`, and an acknowledged start or end of a turn survives a
 //! power cut; a database from a newer program is refused, a corrupt one is set aside and never deleted.
 
+mod blob;
+mod failure;
+mod open;
+mod reader;
+mod rows;
+mod schema;
+mod scripted;
+mod search;
+mod sqlite;
+mod words;
+mod writer;
+
+pub use open::Opened;
+pub use reader::Reader;
+pub use rows::{Counts, SessionRow, SessionThread, StoredTurn, TurnRow};
+pub use scripted::ScriptedStore;
+pub use sqlite::SqliteStore;
+pub use writer::{OnDone, StoreHandle, spawn};
+
 use crate::engine::Token;
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
@@ -14,6 +33,11 @@ use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, Tur
 pub trait Store: Send {
     /// Applies one entry, all or nothing; returns once it is durable (see the module's promise).
     fn append(&mut self, entry: Entry) -> Result<Receipt, StoreError>;
+
+    /// Applies entries in order, each all or nothing, in one commit where that is possible; one outcome for each.
+    fn append_group(&mut self, entries: Vec<Entry>) -> Vec<Result<Receipt, StoreError>> {
+        entries.into_iter().map(|entry| self.append(entry)).collect()
+    }
 }
 
 /// One change of the ledger.
@@ -25,6 +49,8 @@ pub enum Entry {
     BeginTurn(NewTurn),
     /// Tokens of a running turn, in order; written before any client sees them.
     AppendTokens { turn: TurnId, tokens: Vec<StoredToken> },
+    /// Text of a running turn that came without a token: what the engine had held back (`engine::Finish::rest`).
+    AppendText { turn: TurnId, text: String },
     /// A running turn ends; its chunks become the response.
     EndTurn { turn: TurnId, ended_at: i64, ending: Ending, error: Option<String> },
     /// Gives a session a title (the first request, cut).
@@ -77,7 +103,7 @@ pub enum Receipt {
     Turn(TurnId),
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("{path} is not a usable ledger: {reason}")]
     Corrupt { path: String, reason: String },
@@ -85,12 +111,22 @@ pub enum StoreError {
         "{path} has schema {found}, this chela knows up to {known}; use the newer chela, or move the file away"
     )]
     FromTheFuture { path: String, found: i64, known: usize },
+    #[error(
+        "{path} has schema {found}, this chela wants {known}; start its daemon once to bring it up to date"
+    )]
+    Outdated { path: String, found: i64, known: usize },
+    #[error("there is no ledger at {0} yet; it is made with the first turn")]
+    NoLedger(String),
+    #[error("cannot read the ledger {path}: {reason}")]
+    Unreadable { path: String, reason: String },
     #[error("cannot write the ledger {path}: {reason}")]
     Unwritable { path: String, reason: String },
     #[error("session {0} does not exist")]
     NoSession(String),
     #[error("turn {0} does not exist")]
     NoTurn(i64),
+    #[error("turn {0} has already ended")]
+    TurnEnded(i64),
     #[error("the ledger has stopped")]
     Stopped,
     #[error("ledger: {0}")]

@@ -1,1 +1,12 @@
 //! tui.
+mod ansi;
+mod commands;
+mod composer;
+mod highlight;
+mod history;
+mod input;
+mod keymap;
+mod markdown;
+mod surface;
+mod theme;
+mod wrap;

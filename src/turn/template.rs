@@ -25,7 +25,7 @@ pub enum TemplateError {
 }
 
 /// A model's chat template, parsed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
     bos: String,

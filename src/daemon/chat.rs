@@ -1,0 +1,186 @@
+//! `POST /v1/chat/completions`: from a request to a plan, and from a running answer to a response.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, stream};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::answer::{self, Plan, now_ms};
+use super::error::ApiError;
+use super::models::Serving;
+use super::prompt::{Layout, Prompt};
+use super::reply::{Envelope, Piece, Reader};
+use super::request::{self, Parent, Place};
+use super::state::Daemon;
+use super::threads::{self, Continuation};
+use super::wire::ChatRequest;
+use super::{auth, routes};
+use crate::engine::{Grammar, Sampling};
+use crate::store::{NewSession, NewTurn};
+use crate::turn::{PolicyVersion, SessionId, TurnKind};
+
+/// What serves until the learner has made something better.
+const POLICY: PolicyVersion = PolicyVersion::BASE;
+
+pub(super) async fn complete(State(daemon): State<Arc<Daemon>>, headers: HeaderMap, body: Body) -> Response {
+    let mut response = respond(daemon, &headers, body).await.unwrap_or_else(IntoResponse::into_response);
+    if let Ok(policy) = HeaderValue::from_str(&POLICY.to_string()) {
+        response.headers_mut().insert("x-chela-policy", policy);
+    }
+    response
+}
+
+async fn respond(daemon: Arc<Daemon>, headers: &HeaderMap, body: Body) -> Result<Response, ApiError> {
+    let request = request::parse(&routes::read(body).await?)?;
+    let session = SessionId(auth::random_hex::<16>()?);
+    let place = request::place(request.chela.as_ref(), headers, session)?;
+    let seed = u32::from_ne_bytes(auth::random()?);
+    let sampling = request::sampling(&request, &daemon.settings, seed)?;
+    let serving = daemon.models.serving().await?;
+    request::check_model(request.model.as_deref(), &serving.engine.card().name)?;
+    let continued = threads::find(&daemon.ledger, &place, &request.messages).await?;
+    let (wants_stream, mut envelope) = (request.stream, envelope(&request, &serving));
+    let plan = tokio::task::spawn_blocking(move || plan(request, &place, sampling, serving, continued))
+        .await
+        .map_err(|err| ApiError::internal("prompt_failed", format!("making the prompt died: {err}")))??;
+    let entered = daemon.register.enter().ok_or_else(|| {
+        ApiError::unavailable("stopping", "the daemon is stopping; ask again and a new one is started")
+    })?;
+    let mut reader = answer::begin(plan, Arc::clone(&daemon.ledger), entered);
+    let first = match reader.next().await {
+        Piece::Failed(error) => return Err(error),
+        first => first,
+    };
+    if let Piece::Opened(chela) = &first {
+        envelope.id = format!("chatcmpl-{}", chela.turn.0);
+    }
+    if !wants_stream {
+        return Ok(Json(envelope.whole(reader).await?).into_response());
+    }
+    Ok(Sse::new(events(reader, envelope, first)).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn envelope(request: &ChatRequest, serving: &Serving) -> Envelope {
+    Envelope {
+        id: String::new(),
+        created: Timestamp::now().as_second(),
+        model: serving.engine.card().name.clone(),
+        logprobs: request.logprobs == Some(true),
+        include_usage: request.stream_options.as_ref().is_some_and(|options| options.include_usage),
+    }
+}
+
+/// Everything that the answer needs; rendering and tokenizing take long for long prompts.
+fn plan(
+    request: ChatRequest,
+    place: &Place,
+    mut sampling: Sampling,
+    serving: Arc<Serving>,
+    continued: Continuation,
+) -> Result<Plan, ApiError> {
+    let template =
+        serving.template.clone().map_err(|err| ApiError::internal("template_failed", err.to_string()))?;
+    let engine = serving.engine.as_ref();
+    let layout = Layout {
+        engine,
+        template: &template,
+        messages: &request.messages,
+        tools: request::tools(&request),
+        wanted: sampling.max_tokens,
+        drop_oldest: place.drop_oldest,
+    };
+    let Prompt { tokens, n_dropped, room } = layout.fit()?;
+    sampling.max_tokens = sampling.max_tokens.min(room);
+    let started_at = now_ms();
+    let title = if place.kind == TurnKind::Main { request::title(&request) } else { String::new() };
+    let turn = NewTurn {
+        session: place.session.clone(),
+        parent: continued.parent,
+        kind: place.kind,
+        source: place.source,
+        cwd: place.cwd.clone(),
+        messages: request.messages.into_iter().skip(continued.n_known).collect(),
+        prompt: tokens.clone(),
+        policy: POLICY,
+        model: engine.card().name.clone(),
+        settings: settings(&sampling).to_string(),
+        started_at,
+    };
+    let session =
+        NewSession { id: place.session.clone(), source: place.source, cwd: place.cwd.clone(), started_at };
+    Ok(Plan {
+        prompt: tokens,
+        logprobs: request.logprobs == Some(true),
+        policy: POLICY,
+        last: place.last,
+        title: if place.parent == Parent::Nothing || continued.begins_session {
+            title
+        } else {
+            String::new()
+        },
+        serving,
+        sampling,
+        session,
+        turn,
+        n_dropped,
+    })
+}
+
+/// Sampling settings as the ledger keeps them.
+fn settings(sampling: &Sampling) -> serde_json::Value {
+    let grammar = sampling.grammar.as_ref().map(|grammar| match grammar {
+        Grammar::Gbnf(text) => json!({"gbnf": text}),
+        Grammar::JsonSchema(text) => json!({"json_schema": text}),
+    });
+    json!({
+        "temperature": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repeat_penalty,
+        "repeat_last_n": sampling.repeat_last_n,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "seed": sampling.seed,
+        "stop": sampling.stop,
+        "max_tokens": sampling.max_tokens,
+        "grammar": grammar,
+    })
+}
+
+/// An answer being told as server-sent events.
+struct Telling {
+    reader: Reader,
+    envelope: Envelope,
+    lines: VecDeque<String>,
+    over: bool,
+}
+
+fn events(reader: Reader, envelope: Envelope, first: Piece) -> impl Stream<Item = Result<Event, Infallible>> {
+    let lines = envelope.lines(first).into();
+    let telling = Telling { reader, envelope, lines, over: false };
+    stream::unfold(telling, |mut telling| async move {
+        let line = telling.next_line().await?;
+        Some((Ok(Event::default().data(line)), telling))
+    })
+}
+
+impl Telling {
+    async fn next_line(&mut self) -> Option<String> {
+        if self.lines.is_empty() && !self.over {
+            let piece = self.reader.next().await;
+            self.over = matches!(piece, Piece::Ended { .. } | Piece::Failed(_));
+            self.lines = self.envelope.lines(piece).into();
+        }
+        self.lines.pop_front()
+    }
+}

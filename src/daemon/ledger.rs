@@ -1,0 +1,80 @@
+//! The store as the async side sees it: appends are awaited, questions run on blocking threads.
+
+use std::path::PathBuf;
+
+use tokio::sync::oneshot;
+
+use super::error::ApiError;
+use crate::store::{Entry, Reader, Receipt, SessionRow, SessionThread, StoreError, StoreHandle, TurnRow};
+use crate::turn::{SessionId, TurnId};
+
+pub(super) struct Ledger {
+    handle: StoreHandle,
+    path: PathBuf,
+}
+
+impl Ledger {
+    pub(super) fn new(handle: StoreHandle, path: PathBuf) -> Self {
+        Self { handle, path }
+    }
+
+    /// Returns when the entry is durable.
+    pub(super) async fn append(&self, entry: Entry) -> Result<Receipt, StoreError> {
+        let (sender, outcome) = oneshot::channel();
+        // Whoever stopped waiting does not need the outcome.
+        self.handle.append_with(entry, Box::new(move |result| drop(sender.send(result))));
+        outcome.await.unwrap_or(Err(StoreError::Stopped))
+    }
+
+    /// For what the answer does not depend on; a failure is in the log.
+    pub(super) async fn append_or_log(&self, entry: Entry) {
+        if let Err(err) = self.append(entry).await {
+            tracing::error!(%err, "not in the ledger");
+        }
+    }
+
+    pub(super) async fn sessions(
+        &self,
+        limit: usize,
+        query: Option<String>,
+    ) -> Result<Vec<SessionRow>, ApiError> {
+        self.ask(move |reader| reader.sessions(limit, query.as_deref())).await
+    }
+
+    /// The session's newest thread.
+    pub(super) async fn session_thread(&self, session: SessionId) -> Result<SessionThread, ApiError> {
+        self.ask(move |reader| reader.session_thread(&session)).await
+    }
+
+    pub(super) async fn turn(&self, turn: TurnId) -> Result<TurnRow, ApiError> {
+        self.ask(move |reader| reader.turn(turn)).await.map(|turn| turn.row)
+    }
+
+    /// The turns from the start of a thread to `last`, oldest first.
+    pub(super) async fn thread_to(&self, last: TurnId) -> Result<Vec<TurnRow>, ApiError> {
+        self.ask(move |reader| {
+            let mut turns = Vec::new();
+            let mut next = Some(last);
+            while let Some(turn) = next {
+                let row = reader.turn(turn)?.row;
+                next = row.parent;
+                turns.push(row);
+            }
+            turns.reverse();
+            Ok(turns)
+        })
+        .await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let path = self.path.clone();
+        let asked = tokio::task::spawn_blocking(move || question(&mut Reader::open(&path)?)).await;
+        match asked {
+            Ok(outcome) => outcome.map_err(ApiError::from),
+            Err(err) => Err(ApiError::internal("ledger_failed", format!("reading the ledger died: {err}"))),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Which address does what. Thin: each function says what goes in and what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::auth::{TokenHash, require_token};
+use super::error::ApiError;
+use super::models::Slot;
+use super::state::Daemon;
+use super::wire::{Health, Interrupted, SessionList, SessionThread, Shutdown, Status, TurnRow, UseModel};
+use super::{ModelChoice, chat, request};
+use crate::turn::{Ending, SessionId, TurnId};
+
+/// Longest body; a prompt that long fits no context.
+pub(crate) const MAX_BODY: usize = 32 << 20;
+/// A client that asks to be told when the model is there asks again after this long.
+const LONG_POLL: Duration = Duration::from_secs(20);
+const DEFAULT_SESSIONS: usize = 50;
+const MAX_SESSIONS: usize = 1000;
+
+type Shared = State<Arc<Daemon>>;
+
+/// The routes for the Unix socket.
+pub(super) fn open(daemon: Arc<Daemon>) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/v1/models", get(models))
+        .route("/v1/models/{id}", get(model))
+        .route("/v1/chat/completions", post(chat::complete))
+        .route("/chela/v1/status", get(status))
+        .route("/chela/v1/sessions", get(sessions))
+        .route("/chela/v1/sessions/{id}", get(session))
+        .route("/chela/v1/turns/{id}", get(turn))
+        .route("/chela/v1/turns/{id}/interrupt", post(interrupt))
+        .route("/chela/v1/model", post(use_model))
+        .route("/chela/v1/shutdown", post(shutdown))
+        .fallback(unknown_address)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(daemon)
+}
+
+/// The same routes for TCP: with the token only.
+pub(super) fn guarded(daemon: Arc<Daemon>, token: TokenHash) -> Router {
+    open(daemon).layer(axum::middleware::from_fn_with_state(Arc::new(token), require_token))
+}
+
+/// The whole body. One that is too long is read to its end before it is refused: a client that is still sending
+/// would otherwise see a broken connection instead of the reason.
+pub(super) async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let mut chunks = body.into_data_stream();
+    let (mut all, mut n_bytes) = (Vec::new(), 0_usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk
+            .map_err(|err| ApiError::bad_request("body_lost", format!("the body ended early: {err}")))?;
+        n_bytes = n_bytes.saturating_add(chunk.len());
+        if n_bytes <= MAX_BODY {
+            all.extend_from_slice(&chunk);
+        } else {
+            all = Vec::new();
+        }
+    }
+    if n_bytes > MAX_BODY {
+        return Err(too_large(n_bytes));
+    }
+    Ok(all.into())
+}
+
+fn too_large(n_bytes: usize) -> ApiError {
+    let message = format!("the body has {n_bytes} bytes, at most {MAX_BODY} are read; send less text");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message).code("body_too_large")
+}
+
+async fn unknown_address(uri: Uri) -> ApiError {
+    ApiError::not_found("unknown_url", format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    let message = format!("{} does not take {method}", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message).code("method_not_allowed")
+}
+
+async fn health(State(daemon): Shared) -> Json<Health> {
+    Json(daemon.health())
+}
+
+async fn models(State(daemon): Shared) -> Json<Value> {
+    let all: Vec<Value> = entry(&daemon).into_iter().collect();
+    Json(json!({"object": "list", "data": all}))
+}
+
+async fn model(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let found = entry(&daemon).filter(|entry| entry.get("id").and_then(Value::as_str) == Some(&id));
+    let message = || format!("model \"{id}\" is not loaded; `chela model use` loads it");
+    found.map(Json).ok_or_else(|| ApiError::not_found("model_not_found", message()))
+}
+
+/// OpenAI's model object for the loaded model.
+fn entry(daemon: &Daemon) -> Option<Value> {
+    let Slot::Ready(serving) = daemon.models.slot() else { return None };
+    let card = serving.engine.card();
+    Some(json!({
+        "id": card.name,
+        "object": "model",
+        "created": daemon.started_at,
+        "owned_by": "chela",
+        "context_length": card.n_ctx,
+    }))
+}
+
+#[derive(Deserialize)]
+struct StatusQuery {
+    /// Answer only when the model is loaded or cannot be, or after [`LONG_POLL`].
+    #[serde(default)]
+    settled: bool,
+}
+
+async fn status(
+    State(daemon): Shared,
+    query: Result<Query<StatusQuery>, QueryRejection>,
+) -> Result<Json<Status>, ApiError> {
+    let Query(query) = query.map_err(|err| bad_query(&err))?;
+    if query.settled && daemon.is_loading() {
+        let settled = tokio::time::timeout(LONG_POLL, daemon.settled_status()).await;
+        return Ok(Json(settled.unwrap_or_else(|_| daemon.status())));
+    }
+    Ok(Json(daemon.status()))
+}
+
+#[derive(Deserialize)]
+struct SessionQuery {
+    limit: Option<usize>,
+    query: Option<String>,
+}
+
+async fn sessions(
+    State(daemon): Shared,
+    query: Result<Query<SessionQuery>, QueryRejection>,
+) -> Result<Json<SessionList>, ApiError> {
+    let Query(SessionQuery { limit, query }) = query.map_err(|err| bad_query(&err))?;
+    let limit = limit.unwrap_or(DEFAULT_SESSIONS).min(MAX_SESSIONS);
+    Ok(Json(SessionList { sessions: daemon.ledger.sessions(limit, query).await? }))
+}
+
+async fn session(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<SessionThread>, ApiError> {
+    Ok(Json(daemon.ledger.session_thread(SessionId(id)).await?))
+}
+
+async fn turn(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<TurnRow>, ApiError> {
+    Ok(Json(daemon.ledger.turn(turn_id(&id)?).await?))
+}
+
+async fn interrupt(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<Interrupted>, ApiError> {
+    let turn = turn_id(&id)?;
+    let was_running = daemon.register.stop(turn, Ending::Interrupted);
+    if !was_running {
+        // A turn that never was is another answer than one that has ended.
+        daemon.ledger.turn(turn).await?;
+    }
+    Ok(Json(Interrupted { was_running }))
+}
+
+async fn use_model(State(daemon): Shared, body: Body) -> Result<Json<Status>, ApiError> {
+    let UseModel { name } =
+        serde_json::from_slice(&read(body).await?).map_err(|err| request::not_json(&err))?;
+    let choice = ModelChoice { name, n_ctx: daemon.settings.model.context };
+    // In a task of its own: a client that goes away does not undo half of it.
+    let loading = Arc::clone(&daemon);
+    let loaded = tokio::spawn(async move { loading.models.load(&choice).await }).await;
+    loaded.map_err(|err| ApiError::internal("model_not_loaded", format!("loading it died: {err}")))??;
+    Ok(Json(daemon.status()))
+}
+
+async fn shutdown(State(daemon): Shared, body: Body) -> Result<Json<Value>, ApiError> {
+    let body = read(body).await?;
+    let wish = if body.is_empty() {
+        Shutdown::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|err| request::not_json(&err))?
+    };
+    daemon.stop(wish.wait_s);
+    Ok(Json(json!({"stopping": true, "running_requests": daemon.register.count()})))
+}
+
+fn turn_id(id: &str) -> Result<TurnId, ApiError> {
+    id.parse()
+        .map(TurnId)
+        .map_err(|_| ApiError::not_found("turn_not_found", format!("\"{id}\" is no turn's number")))
+}
+
+fn bad_query(err: &QueryRejection) -> ApiError {
+    ApiError::bad_request("invalid_query", err.body_text())
+}
