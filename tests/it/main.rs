@@ -7,4 +7,13 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod check_file;
+mod cli;
 mod engine;
+mod gguf;
+mod model;
+mod random_model;
+mod store;
+mod tidy;
+mod tokenizer;
+mod vectors;
