@@ -5,6 +5,7 @@
 
 mod answer;
 mod ask;
+mod bench;
 mod completions;
 mod config;
 mod daemon;
@@ -60,6 +61,9 @@ enum Command {
     Config(config::ConfigCommand),
     /// Write recorded turns to stdout, one JSON object per line
     Export(export::ExportArgs),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff): chela man | man -l -
@@ -91,6 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),
         Some(Command::Config(config)) => config::run(&place, config),
         Some(Command::Export(export)) => export::run(&place, &export),
+        Some(Command::Bench(bench)) => bench::run(&place, &bench),
         Some(Command::Completions(completions)) => completions::run(&completions),
         Some(Command::Man(man)) => completions::man(&man),
     }

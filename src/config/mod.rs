@@ -6,6 +6,6 @@ mod file;
 mod paths;
 
 pub use file::{
-    AlternateScreen, Chat, ConfigError, DEFAULT_FILE, Settings, Theme, known_keys, load, set_key,
+    AlternateScreen, Chat, ConfigError, DEFAULT_FILE, Model, Settings, Theme, known_keys, load, set_key,
 };
 pub use paths::{PathEnv, Paths, PathsError};

@@ -709,6 +709,12 @@ impl Sampler {
         usize::try_from(array.selected).ok()
     }
 
+    /// llama.cpp's own way: the logits of the last output row through the chain, accepted.
+    pub(super) fn sample(&mut self, context: &Context) -> Token {
+        // SAFETY: sampler and context are alive, and the context has an output row.
+        unsafe { sys::llama_sampler_sample(self.raw.as_ptr(), context.raw.as_ptr(), -1) }
+    }
+
     /// Tells the sampler what was chosen. False: the grammar cannot go on with it.
     pub(super) fn accept(&mut self, token: Token) -> bool {
         // SAFETY: the sampler is alive; C++ exceptions are caught on the other side.

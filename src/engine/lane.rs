@@ -14,7 +14,7 @@ use super::slot::{Next, Running, Task};
 use super::{EngineError, FinishReason, Priority, Token};
 
 /// Rows of one computation: large enough for fast prompts, small enough for a small compute buffer.
-const N_BATCH: usize = 512;
+pub(super) const N_BATCH: usize = 512;
 /// Prompt rows per computation while others receive tokens, so that their stream does not stutter.
 const N_BATCH_SHARED: usize = 64;
 /// Rows of one computation whose logits can be read.

@@ -9,7 +9,7 @@ use super::ffi::{self, Facts, Model};
 use super::lane::Shape;
 use super::offload;
 use super::worker::Worker;
-use super::{Engine, EngineError, Job, ModelCard, Token};
+use super::{BareLoop, Engine, EngineError, Job, ModelCard, Token};
 
 /// What to load, and how much of the machine it may use.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,7 @@ pub struct LlamaEngine {
     inbox: Option<Mutex<Sender<Job>>>,
     model: Arc<Model>,
     card: Arc<ModelCard>,
+    n_threads: usize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,7 +83,12 @@ impl LlamaEngine {
             .spawn(move || worker.run(&jobs))
             .map_err(|err| EngineError::Compute(format!("no thread for the engine: {err}")))?;
         tracing::info!(model = card.name, placement = card.placement, n_ctx, "model loaded");
-        Ok(Self { inbox: Some(Mutex::new(inbox)), model, card, thread: Some(thread) })
+        Ok(Self { inbox: Some(Mutex::new(inbox)), model, card, n_threads, thread: Some(thread) })
+    }
+
+    /// A plain loop on the same weights and threads, to measure against.
+    pub fn bare_loop(&self) -> Result<BareLoop, EngineError> {
+        BareLoop::new(&self.model, self.card.n_ctx, self.n_threads)
     }
 
     /// The bytes of one token, special tokens by their names.
@@ -117,6 +123,14 @@ impl Drop for LlamaEngine {
     }
 }
 
+/// llama.cpp's description, with the size of models that it has no name for (`qwen3 ?B Q8_0`).
+fn describe(description: &str, n_params: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let millions = n_params as f64 / 1e6;
+    let size = if millions < 1000.0 { format!("{millions:.1}M") } else { format!("{:.1}B", millions / 1e3) };
+    description.replace("?B", &size)
+}
+
 fn card(options: &LoadOptions, model: &Model, facts: Facts, n_ctx: usize, placement: String) -> ModelCard {
     let text_of = |token: Token| match token {
         0.. => String::from_utf8_lossy(&model.piece(token, true)).into_owned(),
@@ -128,7 +142,7 @@ fn card(options: &LoadOptions, model: &Model, facts: Facts, n_ctx: usize, placem
     ModelCard {
         name: options.name.clone(),
         path: options.path.clone(),
-        description: model.description(),
+        description: describe(&model.description(), facts.n_params),
         architecture,
         n_params: facts.n_params,
         size_bytes: facts.size_bytes,

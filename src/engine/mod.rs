@@ -8,6 +8,7 @@
 //! whole UTF-8 characters; a cancelled request stops within 50 ms; foreground work goes before background work
 //! between any two tokens; KV caches belong to one policy version.
 
+mod bare;
 mod ffi;
 mod lane;
 mod llama;
@@ -22,6 +23,7 @@ mod slot;
 mod text;
 mod worker;
 
+pub use bare::{BareLoop, BareRun};
 pub use llama::{LlamaEngine, LoadOptions};
 pub use probe::probe;
 pub use quantize::{quantizations, quantize};
