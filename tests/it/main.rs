@@ -7,6 +7,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod adapters;
 mod check_file;
 mod cli;
 mod engine;

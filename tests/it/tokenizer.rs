@@ -199,3 +199,54 @@ fn a_file_that_is_no_vocabulary_is_refused() {
     ));
     assert!(Gguf::open(Path::new("/nonexistent.gguf")).is_err());
 }
+
+/// Real vocabularies through llama.cpp itself: the engine's own tokenizer, in a random model with that vocabulary.
+#[track_caller]
+fn check_engine_vectors(name: &str) {
+    use chela::engine::{Engine, LlamaEngine, LoadOptions};
+    use chela::model::random::{Architecture, Geometry, write_random};
+    let (Some(file), Some(vectors)) = (vocab_file(name), vectors(name)) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("random.gguf");
+    write_random(&path, &Geometry::tiny(Architecture::Qwen2), &Gguf::open(&file).unwrap(), 1).unwrap();
+    let options = LoadOptions { n_ctx: 256, parallel: 1, ..LoadOptions::new(name, &path) };
+    let engine = LlamaEngine::load(&options).unwrap();
+    let differ: Vec<_> = vectors
+        .iter()
+        .filter(|(text, expected)| engine.tokenize(text, false).unwrap() != *expected)
+        .collect();
+    assert!(differ.is_empty(), "{name}: {} of {} vectors differ: {differ:?}", differ.len(), vectors.len());
+}
+
+#[test]
+fn the_engine_passes_the_vectors_of_qwen2() {
+    check_engine_vectors("qwen2");
+}
+
+#[test]
+fn the_engine_passes_the_vectors_of_qwen3() {
+    check_engine_vectors("qwen3");
+}
+
+#[test]
+fn the_engine_passes_the_vectors_of_llama_3() {
+    check_engine_vectors("llama-bpe");
+}
+
+/// The starter's tokenizer in both implementations: what the context meter counts is what the engine computes.
+#[test]
+fn the_context_meter_counts_as_the_engine_does() {
+    use chela::engine::{Engine, LlamaEngine, LoadOptions};
+    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/chela-starter.gguf");
+    let engine = LlamaEngine::load(&LoadOptions::new("starter", &starter)).unwrap();
+    let meter = ContextTokenizer::from_gguf(&Gguf::open(&starter).unwrap()).unwrap();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    runner
+        .run(&("\\PC{0,60}", any::<bool>()), |(text, special)| {
+            prop_assert_eq!(meter.encode(&text, special), engine.tokenize(&text, special).unwrap());
+            Ok(())
+        })
+        .unwrap();
+}
