@@ -7,4 +7,7 @@
     reason = "tests"
 )]
 
+mod http;
+mod lifecycle;
+mod served;
 mod store;
