@@ -45,6 +45,7 @@ pub(super) async fn serve_until_stopped(
     tokio::spawn(async move { loading.models.load(&wishes.choice).await });
 
     let patience = wait_for_the_end(daemon, wishes.role).await;
+    say_stopping(patience);
     end_answers(daemon, patience).await;
     close.send_replace(true);
     listening.join_all().await;
@@ -65,8 +66,11 @@ async fn wait_for_the_end(daemon: &Arc<Daemon>, role: Role) -> Duration {
     }
 }
 
-async fn end_answers(daemon: &Daemon, patience: Duration) {
+fn say_stopping(patience: Duration) {
     tracing::info!(patience_s = patience.as_secs(), "stopping");
+}
+
+async fn end_answers(daemon: &Daemon, patience: Duration) {
     daemon.register.close();
     if tokio::time::timeout(patience, daemon.register.empty()).await.is_ok() {
         return;

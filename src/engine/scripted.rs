@@ -31,6 +31,8 @@ pub enum Step {
     SayAt(String, f32),
     /// Goes no further until the gate opens.
     Wait(Gate),
+    /// Opens a gate that somebody else waits at.
+    Open(Gate),
     /// Ends the answer with an error.
     Fail(EngineError),
     /// The engine's thread dies: the callback is dropped without a last event.
@@ -208,6 +210,7 @@ impl Answer {
                 Step::Say(text) => flow = self.say(text, -0.5),
                 Step::SayAt(text, logprob) => flow = self.say(text, logprob),
                 Step::Wait(gate) => gate.pass(&self.cancel),
+                Step::Open(gate) => gate.open(),
                 Step::Rest(rest) => return self.finish(FinishReason::Stop, rest),
                 Step::Vanish => return,
                 Step::Fail(error) => {
@@ -250,6 +253,11 @@ impl Gate {
     pub fn open(&self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_all();
+    }
+
+    /// Returns when it is open.
+    pub fn wait(&self) {
+        self.pass(&Cancel::default());
     }
 
     fn pass(&self, cancel: &Cancel) {

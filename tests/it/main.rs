@@ -10,8 +10,11 @@
 mod check_file;
 mod cli;
 mod gguf;
+mod http;
+mod lifecycle;
 mod model;
 mod random_model;
+mod served;
 mod store;
 mod tidy;
 mod tokenizer;
