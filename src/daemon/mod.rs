@@ -19,7 +19,7 @@ mod models;
 mod prompt;
 mod reply;
 mod request;
-pub(crate) mod routes;
+mod routes;
 mod running;
 mod state;
 mod threads;

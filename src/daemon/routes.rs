@@ -17,12 +17,12 @@ use super::auth::{TokenHash, require_token};
 use super::error::ApiError;
 use super::models::Slot;
 use super::state::Daemon;
-use super::wire::{Health, Interrupted, SessionList, SessionThread, Shutdown, Status, TurnRow, UseModel};
+use super::wire::{
+    Health, Interrupted, MAX_BODY, SessionList, SessionThread, Shutdown, Status, TurnRow, UseModel,
+};
 use super::{ModelChoice, chat, request};
 use crate::turn::{Ending, SessionId, TurnId};
 
-/// Longest body; a prompt that long fits no context.
-pub(crate) const MAX_BODY: usize = 32 << 20;
 /// A client that asks to be told when the model is there asks again after this long.
 const LONG_POLL: Duration = Duration::from_secs(20);
 const DEFAULT_SESSIONS: usize = 50;
