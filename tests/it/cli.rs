@@ -8,19 +8,19 @@ use tempfile::TempDir;
 const BINARY: &str = env!("CARGO_BIN_EXE_chela");
 
 /// A home that ends with the test.
-struct Home(TempDir);
+pub(crate) struct Home(TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().to_owned()
     }
 
     /// `chela` with this home, whatever the tests run in, and nothing to read.
-    fn chela(&self, args: &[&str]) -> Command {
+    pub(crate) fn chela(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).stdin(Stdio::null()).env("HOME", self.path()).env("CHELA_HOME", self.path());
         for name in
@@ -31,16 +31,16 @@ impl Home {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.chela(args).output().unwrap()
     }
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 

@@ -7,6 +7,7 @@
     reason = "tests say what went wrong by panicking"
 )]
 
+mod ask;
 mod check_file;
 mod cli;
 mod gguf;
