@@ -90,9 +90,10 @@ impl Lane {
 
     /// Takes a request in line; refuses at once what can never run.
     pub(super) fn enqueue(&mut self, task: Task) {
-        match task.size(self.shape.n_ctx) {
-            Ok(_) => self.waiting.push_back(task),
-            Err(error) => task.fail(error),
+        match (task.size(self.shape.n_ctx), task) {
+            (Ok(_), Task::Score(task)) if task.response.is_empty() => (task.done)(Ok(Vec::new())),
+            (Ok(_), task) => self.waiting.push_back(task),
+            (Err(error), task) => task.fail(error),
         }
     }
 
@@ -159,7 +160,8 @@ impl Lane {
                 let input = task.input();
                 let reserved = task.size(self.shape.n_ctx).unwrap_or(self.shape.n_ctx);
                 let held: Vec<Held> = self.slots.iter().map(Slot::held).collect();
-                let Some(start) = reuse::start(&held, self.sequences(wanted), &input) else { break };
+                let reusable = input.get(..task.n_reusable()).unwrap_or(&input);
+                let Some(start) = reuse::start(&held, self.sequences(wanted), reusable) else { break };
                 if self.reserved(wanted) + reserved > self.shape.n_cells() {
                     break;
                 }

@@ -75,6 +75,14 @@ impl Task {
         Ok(total)
     }
 
+    /// How many of the first tokens may come from a cache: what follows must be computed for its logits.
+    pub(super) fn n_reusable(&self) -> usize {
+        match self {
+            Self::Generate(task) => task.prompt.len(),
+            Self::Score(task) => task.prompt.len(),
+        }
+    }
+
     /// All tokens that are known before anything is computed.
     pub(super) fn input(&self) -> Vec<Token> {
         match self {
