@@ -1,1 +1,12 @@
-fn main() {}
+//! Entry point: parse the command line, run it, turn the outcome into an exit code.
+
+use std::process::ExitCode;
+
+use chela::cli;
+
+fn main() -> ExitCode {
+    match cli::run(cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(error) => cli::report(&error).into(),
+    }
+}

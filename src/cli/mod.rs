@@ -1,1 +1,97 @@
-//! cli.
+//! The command line: what can be typed, and one short file for each subcommand. The only home of clap.
+//!
+//! What always holds: stdout carries the answer or the listing and nothing else, chatter goes to stderr; exit codes
+//! are those of [`exit`]; nothing is read or created before the arguments are understood.
+
+mod answer;
+mod ask;
+mod completions;
+mod config;
+mod daemon;
+mod doctor;
+mod exit;
+mod export;
+mod loading;
+mod model;
+mod output;
+mod place;
+mod serve;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use exit::{Exit, report};
+use place::Place;
+
+/// A personal agent in the terminal, on your machine.
+///
+/// Without a command: opens the chat. Everything runs locally; `chela doctor` says how things stand.
+#[derive(Debug, Parser)]
+#[command(name = "chela", version, after_help = exit::HELP, disable_help_subcommand = true)]
+pub struct Args {
+    /// Linear text: no redrawing, no progress bars (for screen readers, logs and dumb terminals)
+    #[arg(long, global = true)]
+    plain: bool,
+    /// No colours (like the variable `NO_COLOR`)
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// Say more on stderr: which model answered, how fast
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask once; only the answer goes to stdout
+    Ask(ask::AskArgs),
+    /// Find, download, choose and check models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
+    Serve(serve::ServeArgs),
+    /// The background process that holds the model
+    #[command(subcommand)]
+    Daemon(daemon::DaemonCommand),
+    /// Check directories, settings, daemon, model and terminal; say what to do next
+    Doctor(doctor::DoctorArgs),
+    /// Read and change settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Write recorded turns to stdout, one JSON object per line
+    Export(export::ExportArgs),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page (roff): chela man | man -l -
+    Man(completions::ManArgs),
+}
+
+/// Reads the command line. Ends the process on `--help`, `--version` (0) and on what cannot be understood (2).
+pub fn parse() -> Args {
+    Args::parse()
+}
+
+/// The grammar of the command line, for completions, the manual page and tests.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+/// Does what was asked for.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let place = Place::new(args.plain, args.no_color, args.verbose)?;
+    match args.command {
+        None => {
+            output::note(&command().render_help().to_string());
+            Ok(Exit::Usage)
+        }
+        Some(Command::Ask(ask)) => ask::run(&place, &ask),
+        Some(Command::Model(model)) => model::run(&place, model),
+        Some(Command::Serve(serve)) => serve::run(&place, serve),
+        Some(Command::Daemon(daemon)) => daemon::run(&place, &daemon),
+        Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),
+        Some(Command::Config(config)) => config::run(&place, config),
+        Some(Command::Export(export)) => export::run(&place, &export),
+        Some(Command::Completions(completions)) => completions::run(&completions),
+        Some(Command::Man(man)) => completions::man(&man),
+    }
+}

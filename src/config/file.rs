@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The default file: every key with its explanation, commented out.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.toml");
 
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     pub model: Model,
@@ -21,14 +21,14 @@ pub struct Settings {
     pub chat: Chat,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
     pub name: String,
     pub context: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
     pub temperature: f32,
@@ -39,7 +39,7 @@ pub struct Sampling {
     pub max_tokens: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
     /// 0: from the physical cores.
@@ -49,20 +49,20 @@ pub struct Engine {
     pub gpu_layers: i32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Daemon {
     pub idle_exit_minutes: u64,
     pub log: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Serve {
     pub port: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chat {
     pub theme: Theme,
@@ -71,7 +71,7 @@ pub struct Chat {
     pub alternate_screen: AlternateScreen,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
     Auto,
@@ -80,7 +80,7 @@ pub enum Theme {
     None,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlternateScreen {
     Auto,
@@ -137,7 +137,7 @@ pub enum ConfigError {
     Write { path: PathBuf, reason: std::io::Error },
     #[error("{origin} is not valid: {reason}")]
     Invalid { origin: String, reason: String },
-    #[error("there is no setting \"{key}\"; `chela config` lists them")]
+    #[error("there is no setting \"{key}\"; `chela config list` shows them")]
     UnknownKey { key: String },
 }
 

@@ -8,7 +8,23 @@
 //! whole UTF-8 characters; a cancelled request stops within 50 ms; foreground work goes before background work
 //! between any two tokens; KV caches belong to one policy version.
 
+mod ffi;
+mod lane;
+mod llama;
+mod logprob;
+mod offload;
+mod probe;
+mod quantize;
+mod reuse;
+mod sampler;
 pub mod scripted;
+mod slot;
+mod text;
+mod worker;
+
+pub use llama::{LlamaEngine, LoadOptions};
+pub use probe::probe;
+pub use quantize::{quantizations, quantize};
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -53,6 +69,8 @@ pub struct ModelCard {
     /// Whether the vocabulary wants a BOS token in front of every prompt.
     pub add_bos: bool,
     pub has_embeddings: bool,
+    /// Names of the vocabulary's control and user-defined tokens, e.g. `<|im_start|>`.
+    pub control_tokens: Vec<String>,
     /// One line that says what runs where, e.g. `8 of 8 layers on the CPU (1 thread)`.
     pub placement: String,
 }
@@ -238,6 +256,16 @@ impl Cancel {
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// CPU features that llama.cpp was built for and found on this machine, as one line.
+pub fn system_line() -> String {
+    ffi::system_line()
+}
+
+/// Names of the GPUs that llama.cpp can use; empty in a CPU-only build.
+pub fn gpus() -> Vec<String> {
+    ffi::devices().into_iter().filter(|device| device.is_gpu).map(|device| device.name).collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -156,6 +156,7 @@ fn card(name: &str, n_ctx: usize) -> ModelCard {
         eos_token: "<|im_end|>".into(),
         add_bos: false,
         has_embeddings: false,
+        control_tokens: Vec::new(),
         placement: "nothing to compute".into(),
     }
 }
