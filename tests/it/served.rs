@@ -12,9 +12,7 @@ use std::time::Duration;
 use chela::client::{ChatStream, Client, ClientError, Launcher};
 use chela::config::{PathEnv, Paths, Settings};
 use chela::daemon::wire::{ChatChunk, ChatRequest, ChelaAnswer, ChelaRequest};
-use chela::daemon::{
-    self, DaemonConfig, DaemonError, Loader, Outcome, Role as ProcessRole, TcpEndpoint, TokenHash,
-};
+use chela::daemon::{self, DaemonConfig, DaemonError, Loader, Outcome, ProcessRole, TcpEndpoint, TokenHash};
 use chela::engine::scripted::Scripted;
 use chela::engine::{Engine, EngineError};
 use chela::store::{Reader, StoredTurn};
