@@ -341,7 +341,7 @@ fn a_session_grows_by_what_is_new() {
     let answer = r#"{"role":"assistant","content":"fine"}"#;
     let second = r#"{"role":"user","content":"good"}"#;
     let side = [("x-session-id", "my session"), ("x-turn-type", "side")];
-    served.post(CHAT, &side, &format!(r#"{{"messages":[{{"role":"user","content":"title?"}}]}}"#));
+    served.post(CHAT, &side, r#"{"messages":[{"role":"user","content":"title?"}]}"#);
     served.post(CHAT, &header, &format!(r#"{{"messages":[{first},{answer},{second}]}}"#));
     let id = SessionId("my session".into());
     let thread = served.client.session(&id).unwrap();
