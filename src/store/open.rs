@@ -17,6 +17,12 @@ use super::sqlite::{Durability, End, SqliteStore, end_turn};
 use super::{StoreError, schema};
 use crate::turn::{Ending, TurnId};
 
+/// Bytes of a ledger that are checked in about a third of a second.
+const CHECK_ALL_UP_TO: u64 = 256 << 20;
+
+/// Three quarters of a ledger, in rows that are written once and never looked for.
+const BULKY: &[&str] = &["response", "turn_prompt"];
+
 /// A ledger that is ready for writing, and what it took to get there.
 pub struct Opened {
     pub store: SqliteStore,
@@ -79,7 +85,7 @@ fn examine(path: &Path, known: usize) -> Result<i64, StoreError> {
         return Ok(0);
     }
     let fail = |err: rusqlite::Error| store_error(path, &err);
-    let conn = open_read_only(path).map_err(fail)?;
+    let (conn, _) = open_read_only(path).map_err(fail)?;
     let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fail)?;
     let found = schema::version(&conn).map_err(fail)?;
     let n_tables: i64 =
@@ -93,8 +99,33 @@ fn examine(path: &Path, known: usize) -> Result<i64, StoreError> {
     if usize::try_from(found).is_ok_and(|found| found > known) {
         return Err(StoreError::FromTheFuture { path: path.display().to_string(), found, known });
     }
-    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(fail)?;
-    if verdict == "ok" { Ok(found) } else { Err(corrupt(path, &verdict)) }
+    for table in tables_to_check(&conn, n_bytes(path)).map_err(fail)? {
+        let verdict: String = conn
+            .query_row("SELECT quick_check FROM pragma_quick_check(?1)", [&table], |row| row.get(0))
+            .map_err(fail)?;
+        if verdict != "ok" {
+            return Err(corrupt(path, &verdict));
+        }
+    }
+    Ok(found)
+}
+
+/// All tables; of a large ledger, those without the bulk of the bytes, because a daemon that starts is waited for.
+/// The index of words is checked as the plain tables that it consists of.
+fn tables_to_check(conn: &Connection, n_bytes: u64) -> rusqlite::Result<Vec<String>> {
+    let mut tables: Vec<String> = conn
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if n_bytes > CHECK_ALL_UP_TO {
+        tables.retain(|table| !BULKY.contains(&table.as_str()));
+        tracing::info!(n_bytes, unchecked = ?BULKY, "the ledger is large: some tables are checked on request only");
+    }
+    Ok(tables)
+}
+
+fn n_bytes(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
 /// Whether there is nothing yet. Anything that SQLite would not recognise, and an empty file beside a log that is
@@ -157,7 +188,11 @@ fn back_up(conn: &Connection, path: &Path, found: i64) -> Result<PathBuf, StoreE
     let refuse = |err: std::io::Error| unwritable(&copy, &err);
     let name = copy.to_str().ok_or_else(|| unwritable(&copy, &"its name is not UTF-8"))?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy).map_err(refuse)?;
-    conn.execute("VACUUM INTO ?1", [name]).map_err(|err| store_error(&copy, &err))?;
+    if let Err(err) = conn.execute("VACUUM INTO ?1", [name]) {
+        // Half a copy is none.
+        std::fs::remove_file(&copy).map_err(refuse)?;
+        return Err(store_error(path, &err));
+    }
     file.sync_all().map_err(refuse)?;
     sync_directory(&copy)?;
     Ok(copy)
@@ -273,9 +308,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_says_when_the_ledger_is_older() {
+    fn a_large_ledger_is_checked_where_it_matters() {
         let (_dir, path) = older();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 0).unwrap();
-        assert!(matches!(Reader::open(&path).err(), Some(StoreError::NoLedger(_))));
+        let conn = Connection::open(&path).unwrap();
+        let small = tables_to_check(&conn, CHECK_ALL_UP_TO).unwrap();
+        let large = tables_to_check(&conn, CHECK_ALL_UP_TO + 1).unwrap();
+        for table in ["session", "turn", "running", "chunk", "turn_text_data"] {
+            assert!(large.iter().any(|name| name == table), "{table}");
+        }
+        assert_eq!(small.len(), large.len() + BULKY.len());
+        assert!(!small.iter().any(|name| name == "turn_text"));
     }
 }

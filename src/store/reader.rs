@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::failure::{Failure, corrupt};
+use super::failure::{Failure, corrupt, store_error};
 use super::rows::{Counts, SessionRow, SessionThread, StoredTurn, TurnRow};
 use super::search::fts_query;
 use super::sqlite::{Chunk, response_so_far};
@@ -25,7 +25,7 @@ const PAGE: i64 = 256;
 pub struct Reader {
     conn: Connection,
     path: PathBuf,
-    /// Opened while nobody was writing, so without a look at a log. A daemon that has begun since then would be
+    /// Opened while nobody was writing, so it never looks for a log. A daemon that began afterwards would be
     /// missed; therefore such a connection is for one question only.
     single_use: bool,
 }
@@ -39,11 +39,10 @@ impl Reader {
             path: path.display().to_string(),
             reason: err.to_string(),
         })?;
-        let single_use = !wal_of(path).exists();
-        let conn = open_read_only(path).map_err(|err| Failure::from(err).at(path))?;
-        let reader = Self { conn, path: path.to_path_buf(), single_use };
-        reader.check_version()?;
-        Ok(reader)
+        let fail = |err: rusqlite::Error| store_error(path, &err);
+        let (conn, single_use) = open_read_only(path).map_err(fail)?;
+        check_version(path, schema::version(&conn).map_err(fail)?, schema::STEPS.len())?;
+        Ok(Self { conn, path: path.to_path_buf(), single_use })
     }
 
     /// Sessions with a main-line turn, newest first. With a query that holds words: those with a turn that has
@@ -145,30 +144,30 @@ impl Reader {
         };
         answer.map_err(|failure| failure.at(&self.path))
     }
+}
 
-    fn check_version(&self) -> Result<(), StoreError> {
-        let found = schema::version(&self.conn).map_err(|err| Failure::from(err).at(&self.path))?;
-        let (path, known) = (self.path.display().to_string(), schema::STEPS.len());
-        match usize::try_from(found) {
-            Ok(version) if version == known => Ok(()),
-            Ok(0) => Err(StoreError::NoLedger(path)),
-            Ok(version) if version < known => Err(StoreError::Outdated { path, found, known }),
-            _ => Err(StoreError::FromTheFuture { path, found, known }),
-        }
+fn check_version(path: &Path, found: i64, known: usize) -> Result<(), StoreError> {
+    let path = path.display().to_string();
+    match usize::try_from(found) {
+        Ok(version) if version == known => Ok(()),
+        Ok(0) => Err(StoreError::NoLedger(path)),
+        Ok(version) if version < known => Err(StoreError::Outdated { path, found, known }),
+        _ => Err(StoreError::FromTheFuture { path, found, known }),
     }
 }
 
 /// Opens without creating anything. Without a log beside it nobody has the ledger open, so SQLite is told that
-/// the file does not change: otherwise it would want to create a log.
-pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+/// the file does not change: otherwise it would want to create a log. The second value says whether it was told.
+pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<(Connection, bool)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = if wal_of(path).exists() {
-        Connection::open_with_flags(path, flags)?
-    } else {
+    let immutable = !wal_of(path).exists();
+    let conn = if immutable {
         Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
     };
     conn.busy_timeout(Duration::from_secs(5))?;
-    Ok(conn)
+    Ok((conn, immutable))
 }
 
 /// The write-ahead log beside a database.
@@ -328,4 +327,37 @@ fn response_blobs(conn: &Connection, turn: TurnId) -> rusqlite::Result<Chunk> {
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<usize> {
     let n: i64 = row.get(column)?;
     usize::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(found: i64, known: usize, expected: Option<&str>) {
+        let refusal = check_version(Path::new("/l.db"), found, known).err();
+        assert_eq!(refusal.map(|err| err.to_string()).as_deref(), expected);
+    }
+
+    #[test]
+    fn versions_that_cannot_be_read_say_what_to_do() {
+        check(2, 2, None);
+        check(0, 2, Some("there is no ledger at /l.db yet; it is made with the first turn"));
+        check(
+            1,
+            2,
+            Some("/l.db has schema 1, this chela wants 2; start its daemon once to bring it up to date"),
+        );
+        let newer =
+            "/l.db has schema 3, this chela knows up to 2; use the newer chela, or move the file away";
+        check(3, 2, Some(newer));
+    }
+
+    #[test]
+    fn a_path_is_escaped_in_a_uri() {
+        assert_eq!(
+            immutable_uri(Path::new("/a b/50%?#ü.db")),
+            "file:/a%20b/50%25%3F%23%C3%BC.db?immutable=1"
+        );
+    }
 }
