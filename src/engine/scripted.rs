@@ -33,7 +33,7 @@ pub enum Step {
     Wait(Gate),
     /// Opens a gate that somebody else waits at.
     Open(Gate),
-    /// Ends the answer with an error.
+    /// Ends the answer with an error; as the first step, before the answer has started.
     Fail(EngineError),
     /// The engine's thread dies: the callback is dropped without a last event.
     Vanish,
@@ -196,6 +196,10 @@ impl Answer {
     }
 
     fn play(mut self, steps: Vec<Step>) {
+        if let Some(Step::Fail(error)) = steps.first() {
+            let _ = (self.events)(GenerateEvent::Failed(error.clone()));
+            return;
+        }
         let seed = self.sampling.seed.unwrap_or(0);
         let started = GenerateEvent::Started { seed, n_prompt: self.n_prompt, n_cached: 0 };
         let mut flow = (self.events)(started);

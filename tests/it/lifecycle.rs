@@ -1,5 +1,7 @@
 //! The daemon's life: starting, racing, loading, stopping, dying; and how the client gets along with it.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Mutex};
@@ -63,7 +65,7 @@ fn a_dead_daemons_socket_is_replaced() {
     let home = home();
     let paths = paths_in(&home);
     paths.create().unwrap();
-    drop(std::os::unix::net::UnixListener::bind(paths.socket()).unwrap());
+    drop(UnixListener::bind(paths.socket()).unwrap());
     let served = serve_from(home, loader_of(Arc::new(Scripted::saying(&["hi"]))));
     assert_eq!(rest(served.chat("hello")).0, "hi");
     let mode = |path: &Path| {
@@ -191,6 +193,50 @@ fn a_program_that_is_not_there_is_reported() {
     let launcher = Launcher { program: "/nonexistent/chela".into(), ..shell("") };
     let error = Client::connect_with(&paths_in(&home()), launcher).unwrap_err().to_string();
     assert!(error.contains("cannot run /nonexistent/chela"), "{error}");
+}
+
+/// Answers `/health` as a daemon of another version does, and leaves when it is asked to.
+fn other_daemon(paths: &Paths, version: &'static str) -> std::thread::JoinHandle<()> {
+    paths.create().unwrap();
+    let lock = std::fs::File::create(paths.lock_file()).unwrap();
+    lock.try_lock().unwrap();
+    let listener = UnixListener::bind(paths.socket()).unwrap();
+    let socket = paths.socket();
+    let serve = move || {
+        let mut is_wanted = true;
+        while is_wanted {
+            let mut stream = listener.accept().unwrap().0;
+            let mut head = [0; 4096];
+            let n_bytes = stream.read(&mut head).unwrap();
+            is_wanted = !String::from_utf8_lossy(&head[..n_bytes]).contains("/shutdown");
+            let body = format!(r#"{{"status":"ok","version":"{version}","protocol":1,"pid":1}}"#);
+            let length = body.len();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        }
+        std::fs::remove_file(socket).unwrap();
+        drop(lock);
+    };
+    Builder::new().name("other-daemon".into()).spawn(serve).unwrap()
+}
+
+#[test]
+fn a_newer_daemon_is_left_alone() {
+    let home = home();
+    let paths = paths_in(&home);
+    let _other = other_daemon(&paths, "99.1.0");
+    let error = Client::connect_with(&paths, shell("exit 1")).unwrap_err();
+    assert!(matches!(&error, ClientError::NewerDaemon { daemon, .. } if daemon == "99.1.0"), "{error}");
+}
+
+#[test]
+fn an_older_daemon_is_asked_to_leave_and_replaced() {
+    let home = home();
+    let paths = paths_in(&home);
+    let other = other_daemon(&paths, "0.0.1");
+    let client = Client::connect_with(&paths, child(home.path())).unwrap();
+    other.join().unwrap();
+    assert_eq!(client.health().unwrap().version, env!("CARGO_PKG_VERSION"));
+    client.stop().unwrap();
 }
 
 const CHILD_HOME: &str = "CHELA_TEST_CHILD_HOME";

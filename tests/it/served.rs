@@ -12,9 +12,7 @@ use std::time::Duration;
 use chela::client::{ChatStream, Client, ClientError, Launcher};
 use chela::config::{PathEnv, Paths, Settings};
 use chela::daemon::wire::{ChatChunk, ChatRequest, ChelaAnswer, ChelaRequest};
-use chela::daemon::{
-    self, DaemonConfig, DaemonError, Loader, Outcome, Role as ProcessRole, TcpEndpoint, TokenHash,
-};
+use chela::daemon::{self, DaemonConfig, DaemonError, Loader, Outcome, ProcessRole, TcpEndpoint, TokenHash};
 use chela::engine::scripted::Scripted;
 use chela::engine::{Engine, EngineError};
 use chela::store::{Reader, StoredTurn};
@@ -152,7 +150,8 @@ impl Raw {
 }
 
 fn http(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let length = body.len();
     format!(
         "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
