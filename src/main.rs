@@ -6,7 +6,7 @@ use chela::cli;
 
 fn main() -> ExitCode {
     match cli::run(cli::parse()) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(error) => cli::report(&error).into(),
     }
 }

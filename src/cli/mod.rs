@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod bench;
+mod chat;
 mod completions;
 mod config;
 mod daemon;
@@ -17,6 +18,8 @@ mod model;
 mod output;
 mod place;
 mod serve;
+
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -44,6 +47,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Chat in the terminal (what bare `chela` does)
+    Chat(chat::ChatArgs),
     /// Ask once; only the answer goes to stdout
     Ask(ask::AskArgs),
     /// Find, download, choose and check models
@@ -81,13 +86,11 @@ pub fn command() -> clap::Command {
 }
 
 /// Does what was asked for.
-pub fn run(args: Args) -> anyhow::Result<Exit> {
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let place = Place::new(args.plain, args.no_color, args.verbose)?;
-    match args.command {
-        None => {
-            output::note(&command().render_help().to_string());
-            Ok(Exit::Usage)
-        }
+    let exit = match args.command {
+        None => return chat::run(&place, chat::ChatArgs::default()),
+        Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Serve(serve)) => serve::run(&place, serve),
@@ -98,5 +101,6 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Some(Command::Bench(bench)) => bench::run(&place, &bench),
         Some(Command::Completions(completions)) => completions::run(&completions),
         Some(Command::Man(man)) => completions::man(&man),
-    }
+    };
+    exit.map(ExitCode::from)
 }

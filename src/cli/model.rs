@@ -68,7 +68,7 @@ pub(super) enum ModelCommand {
     Quantize {
         /// A name from the list, or the path of a GGUF file
         name: String,
-        /// For example Q8_0 or Q4_K_M; an unknown one is answered with the list
+        /// What to make of it (`Q8_0`, `Q4_K_M`); an unknown one is answered with the list
         #[arg(value_name = "KIND")]
         kind: String,
     },

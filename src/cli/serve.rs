@@ -6,7 +6,7 @@ use clap::Args;
 use super::place::Place;
 use super::{Exit, exit, loading, output};
 use crate::client::Client;
-use crate::daemon::{self, Announce, DaemonConfig, Listening, Outcome, Role, TcpEndpoint, TokenHash};
+use crate::daemon::{self, Announce, DaemonConfig, Listening, Outcome, ProcessRole, TcpEndpoint, TokenHash};
 
 #[derive(Debug, Args)]
 #[command(
@@ -44,17 +44,17 @@ pub(super) fn run(place: &Place, args: ServeArgs) -> anyhow::Result<Exit> {
     }
     let endpoint = TcpEndpoint { port, token: TokenHash::of(&token) };
     let announce: Announce = Box::new(move |listening| announce(listening, &shown));
-    be_the_daemon(place, Role::Foreground, Some(endpoint), Some(announce))
+    be_the_daemon(place, ProcessRole::Foreground, Some(endpoint), Some(announce))
 }
 
 /// `chela daemon run`.
 pub(super) fn run_daemon(place: &Place) -> anyhow::Result<Exit> {
-    be_the_daemon(place, Role::Background, None, None)
+    be_the_daemon(place, ProcessRole::Background, None, None)
 }
 
 fn be_the_daemon(
     place: &Place,
-    role: Role,
+    role: ProcessRole,
     tcp: Option<TcpEndpoint>,
     announce: Option<Announce>,
 ) -> anyhow::Result<Exit> {
@@ -62,7 +62,7 @@ fn be_the_daemon(
     let loader = loading::loader(place, &settings);
     let config = DaemonConfig { paths: place.paths.clone(), settings, loader, tcp, role, announce };
     match (daemon::run(config)?, role) {
-        (Outcome::AlreadyRunning, Role::Foreground) => {
+        (Outcome::AlreadyRunning, ProcessRole::Foreground) => {
             Err(exit::Stop::new(Exit::Failed, "another daemon started at the same time; try again").into())
         }
         (Outcome::Stopped | Outcome::AlreadyRunning, _) => Ok(Exit::Done),

@@ -13,8 +13,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
 use super::ClientError;
-use crate::daemon::routes::MAX_BODY;
-use crate::daemon::wire::ErrorBody;
+use crate::daemon::wire::{ErrorBody, MAX_BODY};
 
 /// What is asked.
 #[derive(Debug, Clone)]

@@ -146,7 +146,10 @@ impl Client {
 
     /// Loads another model for all terminals; the old one serves until the new one does. Blocks meanwhile.
     pub fn use_model(&self, wanted: &UseModel) -> Result<Status, ClientError> {
-        self.ask(&Call::post("/chela/v1/model", wanted)?)
+        // Not asked twice: a file that killed the daemon would kill the next one.
+        let call = Call::post("/chela/v1/model", wanted)?;
+        launch::ensure(&self.paths, &self.launcher)?;
+        call::send(&self.paths.socket(), &call)?.read()
     }
 
     /// Asks the daemon to finish what it is doing and end; returns when it is gone. Answers that still run after
@@ -164,10 +167,10 @@ impl Client {
         self.retried(|| call::send(&self.paths.socket(), call))?.read()
     }
 
-    /// A daemon that is not there is started, once.
+    /// A daemon that is not there, or dies before it has answered at all, is started again and asked again, once.
     fn retried<T>(&self, call: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
         match call() {
-            Err(err) if err.is_nobody_there() => {
+            Err(err) if err.is_nobody_there() || matches!(err, ClientError::Lost) => {
                 launch::ensure(&self.paths, &self.launcher)?;
                 call()
             }

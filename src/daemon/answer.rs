@@ -317,3 +317,168 @@ fn end_entry(turn: TurnId, ending: Ending, error: Option<String>) -> Entry {
 pub(super) fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::daemon::running::Register;
+    use crate::engine::Engine;
+    use crate::engine::scripted::{Gate, Scripted, Step};
+    use crate::store::{ScriptedStore, Store, StoreError};
+    use crate::turn::template::ChatTemplate;
+    use crate::turn::{Message, Role, SessionId, Source, TurnKind};
+
+    fn say(text: &str) -> Step {
+        Step::Say(text.to_owned())
+    }
+
+    fn plan(steps: Vec<Step>) -> Plan {
+        let engine: Arc<dyn Engine> = Arc::new(Scripted::new("m", 100_000, Box::new(move |_| steps.clone())));
+        let session = SessionId("s".into());
+        let turn = NewTurn {
+            session: session.clone(),
+            parent: None,
+            kind: TurnKind::Main,
+            source: Source::Api,
+            cwd: None,
+            messages: vec![Message::new(Role::User, "hi")],
+            prompt: vec![1, 2, 3],
+            policy: PolicyVersion::BASE,
+            model: "m".into(),
+            settings: "{}".into(),
+            started_at: 0,
+        };
+        Plan {
+            serving: Arc::new(Serving { engine, template: ChatTemplate::new("", "", "") }),
+            prompt: turn.prompt.clone(),
+            sampling: Sampling { max_tokens: 100_000, ..Sampling::default() },
+            logprobs: false,
+            policy: PolicyVersion::BASE,
+            session: NewSession { id: session, source: Source::Api, cwd: None, started_at: 0 },
+            turn,
+            title: String::new(),
+            last: false,
+            n_dropped: 0,
+        }
+    }
+
+    fn ledger(store: Box<dyn Store>) -> Arc<Ledger> {
+        let (handle, _thread) = crate::store::spawn(store).unwrap();
+        Arc::new(Ledger::new(handle, std::path::PathBuf::new()))
+    }
+
+    fn begin_with(steps: Vec<Step>, store: Box<dyn Store>) -> (Reader, Arc<Register>) {
+        let register = Register::new();
+        let entered = register.enter().unwrap();
+        (begin(plan(steps), ledger(store), entered), register)
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    }
+
+    fn disk_full() -> StoreError {
+        StoreError::Unwritable { path: "l".into(), reason: "the disk is full; free some space".into() }
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_stream_and_the_generation() {
+        let gate = Gate::default();
+        let steps = vec![say("kept"), Step::Wait(gate.clone()), say("lost"), Step::Wait(Gate::default())];
+        let store = ScriptedStore::new();
+        runtime().block_on(async {
+            let (mut reader, register) = begin_with(steps, Box::new(store.clone()));
+            assert!(matches!(reader.next().await, Piece::Opened(_)));
+            assert!(matches!(reader.next().await, Piece::More(more) if more.text == "kept"));
+            store.fail_next(disk_full());
+            gate.open();
+            let Piece::Failed(error) = reader.next().await else { panic!("the stream goes on") };
+            assert_eq!(error.detail.message, "cannot write the ledger l: the disk is full; free some space");
+            register.empty().await;
+            assert!(reader.running.cancel.is_cancelled());
+        });
+        let Some(Entry::EndTurn { ending, error, .. }) = store.entries().pop() else { panic!("no end") };
+        assert_eq!(ending, Ending::Failed);
+        assert!(error.unwrap().contains("the disk is full"));
+    }
+
+    #[test]
+    fn a_turn_that_cannot_begin_is_refused_and_nothing_is_sampled() {
+        let store = ScriptedStore::new();
+        store.fail_next(disk_full());
+        runtime().block_on(async {
+            let (mut reader, register) = begin_with(vec![say("never")], Box::new(store.clone()));
+            let Piece::Failed(error) = reader.next().await else { panic!("it was begun") };
+            assert_eq!(error.detail.code.as_deref(), Some("ledger_failed"));
+            register.empty().await;
+        });
+        assert_eq!(store.entries(), []);
+    }
+
+    /// A store whose appends all take as long as the test wants.
+    struct Slow {
+        inner: ScriptedStore,
+        go: Arc<Mutex<()>>,
+    }
+
+    impl Store for Slow {
+        fn append(&mut self, entry: Entry) -> Result<Receipt, StoreError> {
+            let _go = self.go.lock().unwrap();
+            self.inner.append(entry)
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_before_the_ledger_has_it_and_what_waits_goes_together() {
+        let (begin, played) = (Gate::default(), Gate::default());
+        let mut steps = vec![Step::Wait(begin.clone())];
+        steps.extend(["a", "b", "c", "d"].map(say));
+        steps.push(Step::Open(played.clone()));
+        let (inner, go) = (ScriptedStore::new(), Arc::new(Mutex::new(())));
+        let store = Slow { inner: inner.clone(), go: Arc::clone(&go) };
+        runtime().block_on(async {
+            let (mut reader, _register) = begin_with(steps, Box::new(store));
+            assert!(matches!(reader.next().await, Piece::Opened(_)));
+            let stuck = go.lock().unwrap();
+            begin.open();
+            played.wait();
+            assert!(reader.pieces.try_recv().is_err());
+            drop(stuck);
+            let mut text = String::new();
+            while let Piece::More(more) = reader.next().await {
+                text += &more.text;
+            }
+            assert_eq!(text, "abcd");
+        });
+        let appended: usize = inner
+            .entries()
+            .iter()
+            .map(|entry| if let Entry::AppendTokens { tokens, .. } = entry { tokens.len() } else { 0 })
+            .sum();
+        assert_eq!(appended, 4);
+    }
+
+    #[test]
+    fn a_slow_reader_gets_everything_in_few_pieces() {
+        const N_TOKENS: usize = 5000;
+        let store = ScriptedStore::new();
+        runtime().block_on(async {
+            let (mut reader, register) = begin_with(vec![say("x"); N_TOKENS], Box::new(store.clone()));
+            register.empty().await;
+            let (mut n_pieces, mut text) = (0, String::new());
+            loop {
+                n_pieces += 1;
+                match reader.next().await {
+                    Piece::More(more) => text += &more.text,
+                    Piece::Opened(_) => {}
+                    Piece::Ended { usage, .. } => break assert_eq!(usage.completion_tokens, N_TOKENS),
+                    Piece::Failed(error) => panic!("{error:?}"),
+                }
+            }
+            assert_eq!(text.len(), N_TOKENS);
+            assert!(n_pieces <= WAITING_CHUNKS + 2, "{n_pieces}");
+        });
+    }
+}

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::auth::TokenHash;
 use super::listen::{self, Door};
 use super::state::Daemon;
-use super::{ModelChoice, Role, routes};
+use super::{ModelChoice, ProcessRole, routes};
 use crate::turn::Ending;
 
 /// Interrupted answers have this long to get into the ledger, and connections to get their last bytes.
@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What `serve_until_stopped` starts with.
 pub(super) struct Wishes {
     pub(super) choice: ModelChoice,
-    pub(super) role: Role,
+    pub(super) role: ProcessRole,
 }
 
 /// Listens, loads the model in the background, and returns when everything has ended.
@@ -45,6 +45,7 @@ pub(super) async fn serve_until_stopped(
     tokio::spawn(async move { loading.models.load(&wishes.choice).await });
 
     let patience = wait_for_the_end(daemon, wishes.role).await;
+    say_stopping(patience);
     end_answers(daemon, patience).await;
     close.send_replace(true);
     listening.join_all().await;
@@ -52,7 +53,7 @@ pub(super) async fn serve_until_stopped(
 }
 
 /// Returns how long running answers may take.
-async fn wait_for_the_end(daemon: &Arc<Daemon>, role: Role) -> Duration {
+async fn wait_for_the_end(daemon: &Arc<Daemon>, role: ProcessRole) -> Duration {
     let mut stop = daemon.stop.subscribe();
     let asked = async {
         let wish = stop.wait_for(Option::is_some).await;
@@ -65,8 +66,11 @@ async fn wait_for_the_end(daemon: &Arc<Daemon>, role: Role) -> Duration {
     }
 }
 
-async fn end_answers(daemon: &Daemon, patience: Duration) {
+fn say_stopping(patience: Duration) {
     tracing::info!(patience_s = patience.as_secs(), "stopping");
+}
+
+async fn end_answers(daemon: &Daemon, patience: Duration) {
     daemon.register.close();
     if tokio::time::timeout(patience, daemon.register.empty()).await.is_ok() {
         return;
@@ -84,7 +88,7 @@ async fn end_connections(daemon: &Daemon) {
 }
 
 /// Returns at the first SIGTERM or SIGINT; the second one ends the process.
-async fn signalled(role: Role) {
+async fn signalled(role: ProcessRole) {
     let mut signals = match signals(role) {
         Ok(Some(signals)) => signals,
         Ok(None) => return std::future::pending().await,
@@ -115,8 +119,8 @@ impl Signals {
     }
 }
 
-fn signals(role: Role) -> std::io::Result<Option<Signals>> {
-    if role == Role::Guest {
+fn signals(role: ProcessRole) -> std::io::Result<Option<Signals>> {
+    if role == ProcessRole::Guest {
         return Ok(None);
     }
     let mut hangup = signal(SignalKind::hangup())?;

@@ -19,7 +19,7 @@ mod models;
 mod prompt;
 mod reply;
 mod request;
-pub(crate) mod routes;
+mod routes;
 mod running;
 mod state;
 mod threads;
@@ -81,7 +81,7 @@ pub struct TcpEndpoint {
 
 /// What the process around the daemon is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum ProcessRole {
     /// Started by a client: leaves the terminal's session, logs to the file, ends on signals.
     Background,
     /// `chela serve`: stays with its terminal, logs to the file, ends on signals.
@@ -95,7 +95,7 @@ pub struct DaemonConfig {
     pub settings: Settings,
     pub loader: Loader,
     pub tcp: Option<TcpEndpoint>,
-    pub role: Role,
+    pub role: ProcessRole,
     pub announce: Option<Announce>,
 }
 
@@ -126,16 +126,16 @@ pub enum DaemonError {
 
 /// Serves until somebody wants it to end. Returns after everything that was acknowledged is in the ledger.
 pub fn run(config: DaemonConfig) -> Result<Outcome, DaemonError> {
-    if config.role == Role::Background {
+    if config.role == ProcessRole::Background {
         // Fails when the process leads its group already, which is as good.
         let _ = rustix::process::setsid();
     }
-    if config.role != Role::Guest {
+    if config.role != ProcessRole::Guest {
         rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     }
     config.paths.create()?;
     let Some(lock) = lock(&config.paths.lock_file())? else { return Ok(Outcome::AlreadyRunning) };
-    if config.role != Role::Guest {
+    if config.role != ProcessRole::Guest {
         logging::start(&config.paths.log_file(), &config.settings.daemon.log)?;
     }
     let served = serve(config);

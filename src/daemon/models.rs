@@ -68,7 +68,6 @@ impl Models {
                 Ok(())
             }
             Err(err) => {
-                tracing::error!(model = choice.name, %err, "not loaded");
                 self.fail(&err);
                 Err(err)
             }
@@ -77,6 +76,7 @@ impl Models {
 
     /// There is no model, unless the one before still serves.
     fn fail(&self, err: &EngineError) {
+        tracing::error!(%err, "not loaded");
         self.slot.send_if_modified(|slot| {
             let is_serving = matches!(slot, Slot::Ready(_));
             if !is_serving {

@@ -5,24 +5,27 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::auth::{TokenHash, require_token};
 use super::error::ApiError;
 use super::models::Slot;
 use super::state::Daemon;
-use super::wire::{Health, Interrupted, SessionList, SessionThread, Shutdown, Status, TurnRow, UseModel};
+use super::wire::{
+    Health, Interrupted, MAX_BODY, SessionList, SessionThread, Shutdown, Status, TurnRow, UseModel,
+};
 use super::{ModelChoice, chat, request};
 use crate::turn::{Ending, SessionId, TurnId};
 
-/// Longest body; a prompt that long fits no context.
-pub(crate) const MAX_BODY: usize = 32 << 20;
 /// A client that asks to be told when the model is there asks again after this long.
 const LONG_POLL: Duration = Duration::from_secs(20);
 const DEFAULT_SESSIONS: usize = 50;
@@ -46,7 +49,20 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)
         .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(logged))
         .with_state(daemon)
+}
+
+/// Everything that a request leads to is logged under its method and address.
+async fn logged(request: Request, next: Next) -> Response {
+    let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path());
+    async {
+        let response = next.run(request).await;
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        response
+    }
+    .instrument(span)
+    .await
 }
 
 /// The same routes for TCP: with the token only.

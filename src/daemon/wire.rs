@@ -10,6 +10,9 @@ use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, Tur
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
 pub const PROTOCOL: u32 = 1;
 
+/// Longest request body in bytes; a prompt that long fits no context.
+pub const MAX_BODY: usize = 32 << 20;
+
 /// `POST /v1/chat/completions`. Fields that OpenAI knows and we do not are refused by name (`unknown` catches them).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {

@@ -31,7 +31,9 @@ pub enum Step {
     SayAt(String, f32),
     /// Goes no further until the gate opens.
     Wait(Gate),
-    /// Ends the answer with an error.
+    /// Opens a gate that somebody else waits at.
+    Open(Gate),
+    /// Ends the answer with an error; as the first step, before the answer has started.
     Fail(EngineError),
     /// The engine's thread dies: the callback is dropped without a last event.
     Vanish,
@@ -194,6 +196,10 @@ impl Answer {
     }
 
     fn play(mut self, steps: Vec<Step>) {
+        if let Some(Step::Fail(error)) = steps.first() {
+            let _ = (self.events)(GenerateEvent::Failed(error.clone()));
+            return;
+        }
         let seed = self.sampling.seed.unwrap_or(0);
         let started = GenerateEvent::Started { seed, n_prompt: self.n_prompt, n_cached: 0 };
         let mut flow = (self.events)(started);
@@ -208,6 +214,7 @@ impl Answer {
                 Step::Say(text) => flow = self.say(text, -0.5),
                 Step::SayAt(text, logprob) => flow = self.say(text, logprob),
                 Step::Wait(gate) => gate.pass(&self.cancel),
+                Step::Open(gate) => gate.open(),
                 Step::Rest(rest) => return self.finish(FinishReason::Stop, rest),
                 Step::Vanish => return,
                 Step::Fail(error) => {
@@ -250,6 +257,11 @@ impl Gate {
     pub fn open(&self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_all();
+    }
+
+    /// Returns when it is open.
+    pub fn wait(&self) {
+        self.pass(&Cancel::default());
     }
 
     fn pass(&self, cancel: &Cancel) {

@@ -25,6 +25,11 @@ impl Candidate {
 /// All models below `roots`, chela's own first, each file once. The starter is unpacked if it is not there yet;
 /// should that fail, its row says why.
 pub fn list(roots: &Roots) -> Vec<Found> {
+    candidates(roots).into_iter().filter_map(row).collect()
+}
+
+/// Everything that a list would show, named but not opened: finding one model must not read a hundred headers.
+pub(super) fn candidates(roots: &Roots) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     if let Err(problem) = starter::unpack(&roots.chela) {
         let path = starter::path_in(&roots.chela);
@@ -37,14 +42,7 @@ pub fn list(roots: &Roots) -> Vec<Found> {
     candidates.extend(roots.lmstudio.iter().flat_map(|root| lmstudio(root)));
     candidates.extend(roots.huggingface.iter().flat_map(|root| hf_cache::candidates(root)));
     candidates.extend(roots.llama_cpp.iter().flat_map(|root| llama_cpp(root)));
-    let candidates = with_unique_names(each_file_once(candidates));
-    candidates.into_iter().filter_map(row).collect()
-}
-
-/// The row for one file that lies anywhere; its name is its path.
-pub(super) fn at_path(path: &Path) -> Option<Found> {
-    let path = std::path::absolute(path).ok()?;
-    row(Candidate::new(path.to_string_lossy().into_owned(), Owner::Elsewhere, path))
+    with_unique_names(each_file_once(candidates))
 }
 
 /// `ORG/REPO/FILE.gguf`; files that lie elsewhere are named after themselves.
@@ -100,22 +98,23 @@ fn with_unique_names(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
 }
 
 /// Opens the file's header. `None`: a projector, which is no model of its own.
-fn row(candidate: Candidate) -> Option<Found> {
+pub(super) fn row(candidate: Candidate) -> Option<Found> {
     let Candidate { name, aliases, owner, path, problem } = candidate;
     let parts = walk::all_parts(&path);
     let len = |part: &PathBuf| std::fs::metadata(part).map_or(0, |meta| meta.len());
     let size = parts.iter().map(len).sum();
-    let missing = parts.iter().find(|part| !part.exists());
-    let mut found = Found { name, aliases, owner, path, size, header: None, problem };
-    if found.problem.is_none() {
-        match header::read(&found.path) {
+    let (header, problem) = match problem.or_else(|| missing_part(&parts)) {
+        Some(problem) => (None, Some(problem)),
+        None => match header::read(&parts) {
             Ok(header) if header.architecture == "clip" => return None,
-            Ok(header) => found.header = Some(header),
-            Err(problem) => found.problem = Some(problem),
-        }
-    }
-    if let (None, Some(part)) = (&found.problem, missing) {
-        found.problem = Some(format!("a part of it is missing: {}", part.display()));
-    }
-    Some(found)
+            Ok(header) => (Some(header), None),
+            Err(problem) => (None, Some(problem)),
+        },
+    };
+    Some(Found { name, aliases, owner, path, size, header, problem })
+}
+
+fn missing_part(parts: &[PathBuf]) -> Option<String> {
+    let missing = parts.iter().skip(1).find(|part| !part.exists())?;
+    Some(format!("a part of it is missing: {}", missing.display()))
 }

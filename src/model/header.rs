@@ -1,6 +1,6 @@
 //! The one place where `model` reads file headers: what `gguf` says, in the words of a list.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::gguf::{Gguf, summarize};
 
@@ -11,7 +11,17 @@ pub(super) fn open(path: &Path) -> Result<Gguf, String> {
     Gguf::open(path).map_err(|err| err.to_string())
 }
 
-pub(super) fn read(path: &Path) -> Result<Header, String> {
+/// The header of a model that consists of `parts`, the first of which says what it is.
+pub(super) fn read(parts: &[PathBuf]) -> Result<Header, String> {
+    let (first, rest) = parts.split_first().ok_or("it has no files")?;
+    let mut header = read_first(first)?;
+    for part in rest {
+        header.parameters = header.parameters.saturating_add(summarize(&open(part)?).n_params);
+    }
+    Ok(header)
+}
+
+fn read_first(path: &Path) -> Result<Header, String> {
     let gguf = open(path)?;
     match gguf.metadata.text("general.type") {
         Some("adapter") => return Err("it is a LoRA adapter, which needs its base model".into()),

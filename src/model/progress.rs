@@ -132,7 +132,8 @@ fn draw(bar: &ProgressBar, event: &PullEvent) {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{prefix}{msg} {percent:>3} % [{bar:20}] {decimal_bytes}/{decimal_total_bytes} \
+    // The name gives way on a narrow terminal, the figures do not.
+    let template = "{prefix}{wide_msg} {percent:>3} % [{bar:12}] {decimal_bytes}/{decimal_total_bytes} \
                     {decimal_bytes_per_sec} ETA {eta}";
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::find::{self, Candidate};
 use super::roots::Roots;
-use super::{Found, Owner, find, starter};
+use super::{Found, Owner};
 
 /// How similar a name must be to be suggested (Jaro-Winkler, 0 to 1).
 const SIMILAR: f64 = 0.7;
@@ -32,33 +33,24 @@ pub fn resolve(roots: &Roots, wanted: &str) -> Result<Found, ResolveError> {
 
 /// Like [`resolve`], but a broken file is found too: it can be described and removed.
 pub fn locate(roots: &Roots, wanted: &str) -> Result<Found, ResolveError> {
-    // The usual case must not read the headers of a hundred files.
-    if wanted == starter::NAME && starter::unpack(&roots.chela).is_ok() {
-        let own = find::at_path(&starter::path_in(&roots.chela));
-        if let Some(found) = own {
-            return Ok(Found { name: starter::NAME.into(), owner: Owner::Chela, ..found });
-        }
-    }
-    if looks_like_path(wanted) {
-        return at_path(roots, wanted);
-    }
-    pick(&find::list(roots), wanted)
+    let candidates = find::candidates(roots);
+    let candidate =
+        if looks_like_path(wanted) { at_path(&candidates, wanted)? } else { pick(&candidates, wanted)? };
+    let (name, path) = (candidate.name.clone(), candidate.path.clone());
+    let problem = "it is the vision part of a model, not a model".into();
+    find::row(candidate).ok_or(ResolveError::Broken { name, path, problem })
 }
 
 /// A path to a file that the list knows has the list's name; a file from elsewhere is named by its path.
-fn at_path(roots: &Roots, wanted: &str) -> Result<Found, ResolveError> {
+fn at_path(candidates: &[Candidate], wanted: &str) -> Result<Candidate, ResolveError> {
     let path = std::path::absolute(wanted).unwrap_or_else(|_| wanted.into());
     if !path.is_file() {
         return Err(ResolveError::NoFile { path });
     }
     let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-    let known =
-        find::list(roots).into_iter().find(|found| found.path.canonicalize().is_ok_and(|at| at == real));
-    known.or_else(|| find::at_path(&path)).ok_or(ResolveError::Broken {
-        name: path.display().to_string(),
-        path,
-        problem: "it is the vision part of a model, not a model".into(),
-    })
+    let is_it = |candidate: &&Candidate| candidate.path.canonicalize().is_ok_and(|at| at == real);
+    let elsewhere = || Candidate::new(path.to_string_lossy().into_owned(), Owner::Elsewhere, path.clone());
+    Ok(candidates.iter().find(is_it).cloned().unwrap_or_else(elsewhere))
 }
 
 /// `./x`, `/x`, `~` was expanded by the shell; `ORG/REPO` is a name.
@@ -71,11 +63,11 @@ fn looks_like_path(wanted: &str) -> bool {
             && file.is_file())
 }
 
-fn pick(rows: &[Found], wanted: &str) -> Result<Found, ResolveError> {
+fn pick(rows: &[Candidate], wanted: &str) -> Result<Candidate, ResolveError> {
     if let Some(row) = rows.iter().find(|row| row.name == wanted) {
         return Ok(row.clone());
     }
-    let known_as = |row: &&Found| {
+    let known_as = |row: &&Candidate| {
         let mut names = row.aliases.iter().chain([&row.name]);
         names.any(|name| name.eq_ignore_ascii_case(wanted))
     };
@@ -91,9 +83,9 @@ fn pick(rows: &[Found], wanted: &str) -> Result<Found, ResolveError> {
 }
 
 /// Up to three names that contain what was typed, or look like it; best first.
-fn similar(rows: &[Found], wanted: &str) -> Vec<String> {
+fn similar(rows: &[Candidate], wanted: &str) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let likeness = |row: &Found| {
+    let likeness = |row: &Candidate| {
         let names = row.aliases.iter().chain([&row.name]).filter(|name| !name.contains('@'));
         let one = |name: &String| {
             let name = name.to_lowercase();

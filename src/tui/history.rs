@@ -80,6 +80,8 @@ pub struct History {
     entries: Vec<String>,
     /// Index of the entry shown; `None`: not walking.
     at: Option<usize>,
+    /// What was being written when the walk began; its last stop.
+    parked: Option<String>,
 }
 
 impl History {
@@ -93,7 +95,12 @@ impl History {
     pub fn record(&mut self, text: &str) {
         self.entries.retain(|entry| entry != text);
         self.entries.push(text.to_owned());
-        self.at = None;
+        self.stop();
+    }
+
+    /// Keeps what is being written for the end of the walk that begins now.
+    pub fn park(&mut self, written: &str) {
+        self.parked = Some(written.to_owned());
     }
 
     pub fn is_walking(&self) -> bool {
@@ -102,6 +109,7 @@ impl History {
 
     pub fn stop(&mut self) {
         self.at = None;
+        self.parked = None;
     }
 
     pub fn older(&mut self) -> Option<&str> {
@@ -114,7 +122,8 @@ impl History {
     pub fn newer(&mut self) -> Option<Option<&str>> {
         let at = self.at? + 1;
         self.at = (at < self.entries.len()).then_some(at);
-        Some(self.entries.get(at).map(String::as_str))
+        let parked = if self.at.is_none() { self.parked.as_deref() } else { None };
+        Some(self.entries.get(at).map(String::as_str).or(parked))
     }
 
     /// The newest entry with `query` in it, after skipping `skip` matches.
@@ -169,7 +178,8 @@ mod tests {
         assert_eq!(history.older(), Some("a"));
         assert_eq!(history.older(), None);
         assert_eq!(history.newer(), Some(Some("b")));
-        assert_eq!(history.newer(), Some(None));
+        history.park("draft");
+        assert_eq!(history.newer(), Some(Some("draft")));
         assert!(!history.is_walking());
         assert_eq!(history.find("A", 0), Some("a"));
         assert_eq!(history.find("A", 1), None);

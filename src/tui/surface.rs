@@ -143,6 +143,21 @@ impl Surface {
     }
 }
 
+/// All rows of a full-screen view.
+pub(crate) fn full_screen(rows: &[Line<'_>], ink: Ink) -> Vec<u8> {
+    let mut out = BEGIN_SYNC.to_vec();
+    out.extend_from_slice(b"\x1b[H");
+    for (idx, row) in rows.iter().enumerate() {
+        if idx > 0 {
+            out.extend_from_slice(b"\r\n");
+        }
+        write_line(&mut out, row, ink);
+        out.extend_from_slice(ERASE_LINE_END);
+    }
+    out.extend_from_slice(END_SYNC);
+    out
+}
+
 /// The rows around the cursor that fit on the screen, each cut at its width.
 fn clip(mut live: LiveArea, size: Size) -> LiveArea {
     let overflow = live.rows.len().saturating_sub(size.rows.max(1));

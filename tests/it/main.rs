@@ -1,19 +1,23 @@
-//! Black-box tests, one module per boundary, in one binary (it links llama.cpp once).
+//! Black-box tests, one module for each boundary, in one binary so that they link once.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what went wrong by panicking"
+    reason = "tests say what went wrong by panicking"
 )]
 
 mod adapters;
+mod ask;
 mod check_file;
 mod cli;
 mod engine;
 mod gguf;
+mod http;
+mod lifecycle;
 mod model;
 mod random_model;
+mod served;
 mod store;
 mod tidy;
 mod tokenizer;

@@ -59,10 +59,11 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if ["target", ".git", ".tools", "dist"].contains(&name.as_str()) {
+            continue;
+        }
         if path.is_dir() {
-            if !["target", ".git", ".tools", "dist"].contains(&name.as_str()) {
-                files.extend(files_below(&path));
-            }
+            files.extend(files_below(&path));
         } else {
             files.push(path);
         }

@@ -119,7 +119,8 @@ fn projectors_and_later_parts_are_no_models() {
     home.put("chela/models/x-00001-of-00002.gguf", &gguf("llama", 3));
     home.put("chela/models/x-00002-of-00002.gguf", &gguf("llama", 4));
     names(&home, &[("x", Owner::Chela)]);
-    assert_eq!(rows(&home)[0].size, 2 * gguf("llama", 3).len() as u64);
+    let row = rows(&home).remove(0);
+    assert_eq!((row.size, row.header.unwrap().parameters), (2 * gguf("llama", 3).len() as u64, 2 * 4096));
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! `chela` and `chela chat`: hands the chat what it must not find out itself. The chat is in `crate::tui`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::place::{Place, variable};
+use super::{loading, output};
+use crate::client::Client;
+use crate::gguf::Gguf;
+use crate::model::find;
+use crate::model::tokenizer::ContextTokenizer;
+use crate::tui::{self, ChatOptions, Connect, ListModels, LoadCounter, Resume, TerminalEnv};
+use crate::turn::SessionId;
+
+#[derive(Debug, Default, Args)]
+pub(super) struct ChatArgs {
+    /// Go on with this session (`/resume` inside the chat shows a list)
+    #[arg(long, value_name = "ID", conflicts_with = "newest")]
+    resume: Option<String>,
+    /// Go on with the newest chat
+    #[arg(id = "newest", short, long = "continue")]
+    newest: bool,
+}
+
+pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
+    let settings = place.prepare()?;
+    let resume = args.resume.map(|id| Resume::Session(SessionId(id)));
+    let resume = resume.or_else(|| args.newest.then_some(Resume::Last));
+    tui::run(ChatOptions {
+        paths: place.paths.clone(),
+        plain: settings.chat.plain,
+        settings: settings.chat,
+        cwd: std::env::current_dir().unwrap_or_default(),
+        env: TerminalEnv::resolve(variable),
+        resume,
+        connect: connect(place),
+        list_models: list_models(place),
+        load_counter: load_counter(),
+    })
+}
+
+fn connect(place: &Place) -> Connect {
+    let paths = place.paths.clone();
+    Arc::new(move || Client::connect(&paths))
+}
+
+fn list_models(place: &Place) -> ListModels {
+    let roots = loading::roots(place);
+    Arc::new(move || {
+        let usable = find::list(&roots).into_iter().filter(|found| found.problem.is_none());
+        Ok(usable
+            .map(|found| (found.name, format!("{}, {}", output::size(found.size), found.owner)))
+            .collect())
+    })
+}
+
+/// Tokens of a text as the model counts them, computed here: the context meter asks with every key.
+fn load_counter() -> LoadCounter {
+    Arc::new(|model| {
+        let gguf = Gguf::open(std::path::Path::new(&model.path)).ok()?;
+        let tokenizer = ContextTokenizer::from_gguf(&gguf).ok()?;
+        Some(Box::new(move |text| tokenizer.count(text)))
+    })
+}

@@ -1,0 +1,94 @@
+//! The terminal's modes: taken at the start, given back on every way out (end, error, panic, signal, suspension).
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+
+use super::surface::Size;
+
+/// Whether the terminal is ours now. One process has one terminal.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+static HAS_KEYBOARD: AtomicBool = AtomicBool::new(false);
+static IS_FULL_SCREEN: AtomicBool = AtomicBool::new(false);
+
+const PASTE_ON: &str = "\x1b[?2004h";
+/// Background colour, keyboard protocol, and device attributes as the question that everybody answers.
+const QUESTIONS: &str = "\x1b]11;?\x1b\\\x1b[?u\x1b[c";
+const KEYBOARD_ON: &str = "\x1b[>1u";
+const KEYBOARD_OFF: &str = "\x1b[<u";
+const FULL_SCREEN_ON: &str = "\x1b[?1049h\x1b[?25l";
+const FULL_SCREEN_OFF: &str = "\x1b[?1049l\x1b[?25h";
+/// Ends synchronized output, wraps lines, shows the cursor, ends bracketed paste, resets the style.
+const ALL_OFF: &str = "\x1b[?2026l\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[0m";
+
+/// Raw mode and bracketed paste.
+pub(crate) fn take() -> std::io::Result<()> {
+    enable_raw_mode()?;
+    IS_TAKEN.store(true, Ordering::SeqCst);
+    write(PASTE_ON)
+}
+
+/// Asks the terminal about itself; the answers come as input.
+pub(crate) fn ask() -> std::io::Result<()> {
+    write(QUESTIONS)
+}
+
+/// The terminal told that it knows the kitty protocol: Shift+Enter becomes a key of its own.
+pub(crate) fn take_keyboard() -> std::io::Result<()> {
+    if HAS_KEYBOARD.swap(true, Ordering::SeqCst) { Ok(()) } else { write(KEYBOARD_ON) }
+}
+
+pub(crate) fn enter_full_screen() -> std::io::Result<()> {
+    if IS_FULL_SCREEN.swap(true, Ordering::SeqCst) { Ok(()) } else { write(FULL_SCREEN_ON) }
+}
+
+pub(crate) fn leave_full_screen() -> std::io::Result<()> {
+    if IS_FULL_SCREEN.swap(false, Ordering::SeqCst) { write(FULL_SCREEN_OFF) } else { Ok(()) }
+}
+
+/// Gives everything back; doing it twice is harmless. Returns whether there was anything to give back.
+pub(crate) fn give_back() -> bool {
+    if !IS_TAKEN.swap(false, Ordering::SeqCst) {
+        return false;
+    }
+    let _ = leave_full_screen();
+    if HAS_KEYBOARD.swap(false, Ordering::SeqCst) {
+        let _ = write(KEYBOARD_OFF);
+    }
+    let _ = write(ALL_OFF);
+    let _ = disable_raw_mode();
+    true
+}
+
+/// As the system says now; 80x24 where it does not know.
+pub(crate) fn size() -> Size {
+    match crossterm::terminal::size() {
+        Ok((columns, rows)) if columns > 0 && rows > 0 => Size { columns: columns.into(), rows: rows.into() },
+        _ => Size { columns: 80, rows: 24 },
+    }
+}
+
+pub(crate) fn write(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Gives the terminal back before a panic of the calling thread is reported; panics of other threads go to `report`
+/// and leave the screen alone.
+pub(crate) fn restore_on_panic(report: impl Fn(String) + Send + Sync + 'static) {
+    let previous = std::panic::take_hook();
+    let owner = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == owner {
+            if give_back() {
+                let _ = write("\r\n\x1b[J");
+            }
+            previous(panic);
+        } else {
+            let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+            report(format!("the thread \"{thread}\" failed: {panic}").replace('\n', " "));
+        }
+    }));
+}
