@@ -1,5 +1,11 @@
 //! Black-box tests, one module per boundary, in one binary.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod http;
 mod lifecycle;
