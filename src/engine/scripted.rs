@@ -19,6 +19,10 @@ use super::{
 /// The tokens that are more than a byte: their ids follow the 256 bytes.
 const MARKS: &[&str] = &["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>"];
 const FIRST_MARK: usize = 256;
+/// `ChatML`, with tools as messages of their own.
+const TEMPLATE: &str = "{% for tool in tools %}<|im_start|>tools\n{{ tool | tojson }}<|im_end|>\n{% endfor %}\
+    {% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}\
+    {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 /// How soon a closed gate notices that its request was cancelled.
 const GATE_LOOK: Duration = Duration::from_millis(2);
 
@@ -153,7 +157,7 @@ fn card(name: &str, n_ctx: usize) -> ModelCard {
         n_ctx,
         n_ctx_train: n_ctx,
         n_vocab: FIRST_MARK + MARKS.len(),
-        chat_template: String::new(),
+        chat_template: TEMPLATE.into(),
         bos_token: String::new(),
         eos_token: "<|im_end|>".into(),
         add_bos: false,
