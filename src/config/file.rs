@@ -192,7 +192,7 @@ pub fn known_keys() -> Vec<String> {
     let mut keys = Vec::new();
     for line in DEFAULT_FILE.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.to_owned();
+            name.clone_into(&mut section);
         } else if let Some((key, _)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")) {
             keys.push(format!("{section}.{key}"));
         }

@@ -120,9 +120,9 @@ fn short_enough(dir: PathBuf) -> PathBuf {
         return dir;
     }
     let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());
-    let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let short = digest.iter().take(6).fold(0_u64, |short, &byte| short << 8 | u64::from(byte));
     let user = rustix::process::getuid().as_raw();
-    PathBuf::from(format!("/tmp/chela-{user}-{short}"))
+    PathBuf::from(format!("/tmp/chela-{user}-{short:012x}"))
 }
 
 fn create_private(dir: &Path) -> Result<(), PathsError> {

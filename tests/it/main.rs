@@ -1,12 +1,10 @@
-//! Black-box tests, one module for each boundary, in one binary so that they link once.
-//! Black-box tests, one module per boundary, in one binary.
+//! Black-box tests, one module for each boundary, in one binary (it links llama.cpp once).
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "tests say what went wrong by panicking"
-    reason = "tests"
 )]
 
 mod adapters;

@@ -1,8 +1,8 @@
 //! The conversation as the model sees it: which turns it continues, what goes along with the next message, and
 //! the request that asks for the next answer. Pure.
 
+use crate::daemon::wire::TurnRow;
 use crate::daemon::wire::{ChatRequest, ChelaRequest};
-use crate::store::TurnRow;
 use crate::tui::composer::Draft;
 use crate::turn::{Ending, Message, Role, SessionId, Source, TurnId, TurnKind};
 

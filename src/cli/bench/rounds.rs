@@ -1,0 +1,191 @@
+//! The work of `chela bench serve`: the same load through a daemon's socket and through a bare loop.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+
+use super::ServeBench;
+use crate::cli::output;
+use crate::client::Client;
+use crate::config::{Model, PathEnv, Paths, Settings};
+use crate::daemon::wire::{ChatRequest, ModelState, StreamOptions};
+use crate::daemon::{self, DaemonConfig, ProcessRole};
+use crate::engine::{BareLoop, Engine, LlamaEngine, Sampling, Token};
+use crate::turn::template::ChatTemplate;
+use crate::turn::{Message, Role};
+
+/// One answer: what it cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timing {
+    pub(super) first_s: f64,
+    pub(super) decode_s: f64,
+    pub(super) n_prompt: usize,
+    pub(super) n_sampled: usize,
+}
+
+/// A daemon in this process with a ledger of its own, and a client of its socket.
+pub(super) struct Served {
+    pub(super) client: Client,
+    pub(super) thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Served {
+    pub(super) fn start(
+        engine: &Arc<LlamaEngine>,
+        settings: Settings,
+        scratch: &Path,
+        n_ctx: usize,
+    ) -> anyhow::Result<Self> {
+        let home = PathEnv { chela_home: Some(scratch.join("home").into()), xdg_runtime_dir: None };
+        let paths = Paths::resolve(&home)?;
+        let (listening, announced) = mpsc::channel();
+        let shared = Arc::clone(engine);
+        let config = DaemonConfig {
+            paths: paths.clone(),
+            settings: Settings { model: Model { name: "bench".to_owned(), context: n_ctx }, ..settings },
+            loader: Box::new(move |_| Ok(Arc::clone(&shared) as Arc<dyn Engine>)),
+            tcp: None,
+            role: ProcessRole::Guest,
+            announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),
+        };
+        let thread = thread::Builder::new().name("bench-daemon".to_owned()).spawn(move || {
+            if let Err(error) = daemon::run(config) {
+                output::note(&format!("the daemon ended: {error}"));
+            }
+        })?;
+        announced.recv().context("the daemon does not start")?;
+        let client = Client::connect_if_running(&paths)?.context("the daemon is gone")?;
+        let status = client.wait_for_model()?;
+        ensure!(matches!(status.model, ModelState::Ready { .. }), "the model is not loaded");
+        Ok(Self { client, thread: Some(thread) })
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // A daemon that is gone already is stopped, too.
+        let _ = self.client.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Prompts that no cache knows: each begins with its own number.
+pub(super) struct Prompts<'a> {
+    pub(super) engine: &'a LlamaEngine,
+    pub(super) n_tokens: usize,
+}
+
+impl Prompts<'_> {
+    /// A message whose prompt has about `n_tokens` tokens, and that prompt.
+    fn make(&self, number: u32) -> anyhow::Result<(Message, Vec<Token>)> {
+        const WORDS: [&str; 8] = ["list", "the", "files", "of", "every", "folder", "by", "size"];
+        let mut text = format!("{number}:");
+        let mut tokens = self.tokens(&text)?;
+        let mut words = WORDS.iter().cycle().skip(number as usize % WORDS.len());
+        while tokens.len() < self.n_tokens {
+            let missing = self.n_tokens - tokens.len();
+            for word in words.by_ref().take(missing.div_ceil(2)) {
+                text.push(' ');
+                text.push_str(word);
+            }
+            tokens = self.tokens(&text)?;
+        }
+        Ok((Message::new(Role::User, text), tokens))
+    }
+
+    fn tokens(&self, text: &str) -> anyhow::Result<Vec<Token>> {
+        let card = self.engine.card();
+        let template = ChatTemplate::for_model(
+            &card.chat_template,
+            &card.bos_token,
+            &card.eos_token,
+            &card.control_tokens,
+        )?;
+        let prompt = template.render(&[Message::new(Role::User, text)], &[], true)?;
+        Ok(self.engine.tokenize(&prompt, true)?)
+    }
+}
+
+pub(super) struct Round {
+    pub(super) bare: Timing,
+    pub(super) chela: Vec<(usize, Vec<Timing>, f64)>,
+}
+
+pub(super) fn one_round(
+    bench: &ServeBench,
+    round: u32,
+    prompts: &Prompts,
+    client: &Client,
+    bare: &mut BareLoop,
+) -> anyhow::Result<Round> {
+    output::note(&format!("round {round} of {} …", bench.rounds));
+    let sampling = Sampling { temperature: 0.0, max_tokens: bench.tokens, ..Sampling::default() };
+    let (_, prompt) = prompts.make(round * 1000)?;
+    let run = bare.run(&prompt, &sampling)?;
+    let bare = Timing {
+        first_s: run.prefill_s,
+        decode_s: run.decode_s,
+        n_prompt: prompt.len(),
+        n_sampled: run.n_sampled,
+    };
+    let mut chela = Vec::new();
+    for &clients in &bench.clients {
+        let first = round * 1000 + u32::try_from(clients)? * 100;
+        let messages = (0..u32::try_from(clients)?)
+            .map(|n| prompts.make(first + n).map(|(message, _)| message))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let began = Instant::now();
+        let threads = messages
+            .into_iter()
+            .map(|message| {
+                let (client, max_tokens) = (client.clone(), bench.tokens);
+                thread::Builder::new()
+                    .name("bench-client".to_owned())
+                    .spawn(move || ask(&client, message, max_tokens))
+            })
+            .collect::<std::io::Result<Vec<_>>>()?;
+        let answers = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| bail!("a client panicked")))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        chela.push((clients, answers, began.elapsed().as_secs_f64()));
+    }
+    Ok(Round { bare, chela })
+}
+
+/// One answer through the socket, as any client of the daemon gets it.
+fn ask(client: &Client, message: Message, max_tokens: usize) -> anyhow::Result<Timing> {
+    let request = ChatRequest {
+        messages: vec![message],
+        stream: true,
+        stream_options: Some(StreamOptions { include_usage: true }),
+        temperature: Some(0.0),
+        max_tokens: Some(max_tokens),
+        ..ChatRequest::default()
+    };
+    let began = Instant::now();
+    let (mut first, mut last, mut usage) = (None, began, None);
+    for chunk in client.chat(&request)? {
+        let chunk = chunk?;
+        let has_text =
+            chunk.choices.iter().any(|choice| choice.delta.content.as_ref().is_some_and(|t| !t.is_empty()));
+        if has_text {
+            last = Instant::now();
+            first.get_or_insert(last);
+        }
+        usage = chunk.usage.or(usage);
+    }
+    let usage = usage.context("the answer has no usage")?;
+    let first = first.context("the answer is empty")?;
+    Ok(Timing {
+        first_s: (first - began).as_secs_f64(),
+        decode_s: (last - first).as_secs_f64(),
+        n_prompt: usage.prompt_tokens,
+        n_sampled: usage.completion_tokens,
+    })
+}
