@@ -105,14 +105,11 @@ fn model_file(place: &Place, bench: &ServeBench, scratch: &Path) -> anyhow::Resu
     }
     let geometry =
         Geometry::preset(&bench.geometry).with_context(|| format!("no geometry {}", bench.geometry))?;
-    let (vocab, whose) = match &bench.vocab {
-        Some(file) => {
-            (Gguf::open(file)?, file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
-        }
-        None => {
-            let bytes = starter::BYTES;
-            (Gguf::parse(Path::new("the starter model"), bytes)?, "starter vocabulary, filled up".to_owned())
-        }
+    let (vocab, whose) = if let Some(file) = &bench.vocab {
+        (Gguf::open(file)?, file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    } else {
+        let starter = Gguf::parse(Path::new("the starter model"), starter::BYTES)?;
+        (starter, "starter vocabulary, filled up".to_owned())
     };
     output::note("making a model with random weights …");
     let path = scratch.join("random.gguf");

@@ -5,6 +5,11 @@ use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::model::hub::HubError;
+use crate::model::pull::PullError;
+use crate::model::remove::RemoveError;
+use crate::model::resolve::ResolveError;
+use crate::store::StoreError;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +82,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(ConfigError::UnknownKey { .. }) = error.downcast_ref::<ConfigError>() {
         return Exit::NotFound;
     }
+    if names_nothing(error) {
+        return Exit::NotFound;
+    }
     match error.downcast_ref::<ClientError>() {
         Some(
             ClientError::NoDaemon { .. }
@@ -87,6 +95,25 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         Some(ClientError::Refused { status: 404, .. }) => Exit::NotFound,
         _ => Exit::Failed,
     }
+}
+
+/// Whether a model, a repository, a session or a ledger was named that does not exist.
+fn names_nothing(error: &anyhow::Error) -> bool {
+    let unresolved = match error.downcast_ref::<RemoveError>() {
+        Some(RemoveError::Resolve(error)) => Some(error),
+        _ => error.downcast_ref::<ResolveError>(),
+    };
+    let unknown_model =
+        matches!(unresolved, Some(ResolveError::Unknown { .. } | ResolveError::NoFile { .. }));
+    let unknown_repo = matches!(
+        error.downcast_ref::<PullError>(),
+        Some(PullError::Hub(HubError::NoRepo { .. } | HubError::NoneOrPrivate { .. }))
+    );
+    let absent = matches!(
+        error.downcast_ref::<StoreError>(),
+        Some(StoreError::NoSession(_) | StoreError::NoLedger(_))
+    );
+    unknown_model || unknown_repo || absent
 }
 
 #[cfg(test)]

@@ -281,7 +281,7 @@ fn make_smaller(place: &Place, name: &str, kind: &str) -> anyhow::Result<Exit> {
     ));
     // Under its own name only when it is whole.
     let part = plan.output.with_extension("gguf.part");
-    let made = engine::quantize(&plan.input, &part, plan.kind.name)
+    let made = engine::quantize(&plan.input, &part, plan.kind)
         .map_err(anyhow::Error::from)
         .and_then(|()| Ok(std::fs::File::open(&part)?.sync_all()?))
         .and_then(|()| Ok(std::fs::rename(&part, &plan.output)?));

@@ -254,7 +254,7 @@ pub(super) struct Facts {
     pub(super) can_rewind: bool,
 }
 
-/// A LoRA adapter in memory, fit for one model.
+/// A `LoRA` adapter in memory, fit for one model.
 pub(super) struct Adapter {
     raw: NonNull<sys::llama_adapter_lora>,
     model: Arc<Model>,

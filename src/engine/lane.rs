@@ -121,7 +121,9 @@ impl Lane {
             Err(reason) => {
                 self.roll_back(&shares);
                 let error = EngineError::Compute(reason);
-                shares.iter().for_each(|share| self.fail(share.slot, &error));
+                for share in &shares {
+                    self.fail(share.slot, &error);
+                }
             }
         }
         true

@@ -26,7 +26,7 @@ mod worker;
 pub use bare::{BareLoop, BareRun};
 pub use llama::{LlamaEngine, LoadOptions};
 pub use probe::probe;
-pub use quantize::{quantizations, quantize};
+pub use quantize::{QUANTIZATIONS, Quantization, quantize};
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -207,7 +207,7 @@ impl Running {
         match self.kind {
             Kind::Generate(generation) => generation.finish(reason),
             Kind::Score(scoring) if reason == FinishReason::Cancelled => {
-                (scoring.done)(Err(EngineError::Cancelled))
+                (scoring.done)(Err(EngineError::Cancelled));
             }
             Kind::Score(scoring) => (scoring.done)(Ok(scoring.logprobs)),
         }

@@ -59,16 +59,12 @@ impl TextStream {
                 Err(error) => {
                     let (valid, rest) = self.bytes.split_at(error.valid_up_to());
                     self.held.push_str(&String::from_utf8_lossy(valid));
-                    match error.error_len() {
-                        Some(invalid) => {
-                            self.held.push(char::REPLACEMENT_CHARACTER);
-                            self.bytes = rest.iter().skip(invalid).copied().collect();
-                        }
-                        None => {
-                            self.bytes = rest.to_vec();
-                            return;
-                        }
-                    }
+                    let Some(invalid) = error.error_len() else {
+                        self.bytes = rest.to_vec();
+                        return;
+                    };
+                    self.held.push(char::REPLACEMENT_CHARACTER);
+                    self.bytes = rest.iter().skip(invalid).copied().collect();
                 }
             }
         }

@@ -12,8 +12,8 @@ use super::slot::Task;
 use super::{Embed, EngineError, Job, ModelCard, Priority};
 use crate::turn::PolicyVersion;
 
-/// A lane without work is kept this long after its adapter stopped being used, in case of a rollback.
-const INBOX_WAIT: Duration = Duration::from_secs(60);
+/// How long the inbox is waited for at a time; only bounds how long a forgotten wake-up could last.
+const INBOX_WAIT: Duration = Duration::from_mins(1);
 
 pub(super) struct Worker {
     model: Arc<Model>,

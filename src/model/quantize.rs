@@ -6,37 +6,14 @@ use std::path::{Path, PathBuf};
 use indicatif::DecimalBytes;
 
 use super::{Found, choose, disk, walk};
-
-/// A kind of quantization that chela makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
-    /// As llama.cpp writes it: `Q4_K_M`.
-    pub name: &'static str,
-    /// Hundredths of a bit for each weight, on the average of a model.
-    centibits: u64,
-}
-
-/// From large and exact to small and rough.
-pub const KINDS: &[Kind] = &[
-    kind("F16", 1600),
-    kind("Q8_0", 850),
-    kind("Q6_K", 659),
-    kind("Q5_K_M", 569),
-    kind("Q5_K_S", 554),
-    kind("Q5_0", 554),
-    kind("Q4_K_M", 485),
-    kind("Q4_K_S", 458),
-    kind("Q4_0", 455),
-    kind("Q3_K_M", 391),
-    kind("Q2_K", 335),
-];
+use crate::engine::{QUANTIZATIONS, Quantization};
 
 /// Ready for the engine: the input exists, the output does not, and there is room for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuantizePlan {
     pub input: PathBuf,
     pub output: PathBuf,
-    pub kind: Kind,
+    pub kind: Quantization,
     /// Bytes, roughly.
     pub estimated_size: u64,
     /// Set when quality suffers twice: the input is itself quantized.
@@ -75,7 +52,7 @@ pub fn plan(found: &Found, kind: &str, models_dir: &Path) -> Result<QuantizePlan
     if walk::all_parts(&found.path).len() > 1 {
         return Err(QuantizeError::Split { name });
     }
-    let from = KINDS.iter().find(|known| known.name.eq_ignore_ascii_case(&header.quantization));
+    let from = QUANTIZATIONS.iter().find(|known| known.name.eq_ignore_ascii_case(&header.quantization));
     if from.is_some_and(|from| from.centibits <= kind.centibits) {
         return Err(QuantizeError::NothingToGain { name, from: header.quantization.clone(), to: kind.name });
     }
@@ -94,17 +71,13 @@ pub fn plan(found: &Found, kind: &str, models_dir: &Path) -> Result<QuantizePlan
     })
 }
 
-const fn kind(name: &'static str, centibits: u64) -> Kind {
-    Kind { name, centibits }
-}
-
-fn kind_named(text: &str) -> Result<Kind, QuantizeError> {
-    let found = KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(text));
+fn kind_named(text: &str) -> Result<Quantization, QuantizeError> {
+    let found = QUANTIZATIONS.iter().find(|kind| kind.name.eq_ignore_ascii_case(text));
     found.copied().ok_or_else(|| QuantizeError::UnknownKind(text.to_owned()))
 }
 
 fn kind_names() -> String {
-    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+    QUANTIZATIONS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
 }
 
 /// The file's title without its old quantization. Ollama's files are named by their hash, so its tag is taken.
