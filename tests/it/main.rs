@@ -13,6 +13,7 @@ mod engine;
 mod gguf;
 mod model;
 mod random_model;
+mod screens;
 mod store;
 mod tidy;
 mod tokenizer;
