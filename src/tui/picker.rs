@@ -10,6 +10,8 @@ pub(crate) struct Picker {
     pub filter: String,
     /// Index among the items that match.
     pub selected: usize,
+    /// Its items were printed (plain mode).
+    pub is_printed: bool,
 }
 
 /// What a choice means.
@@ -29,7 +31,7 @@ pub(crate) struct Item {
 
 impl Picker {
     pub(crate) fn new(title: &'static str, choice: Choice, items: Vec<Item>) -> Self {
-        Self { title, choice, items, filter: String::new(), selected: 0 }
+        Self { title, choice, items, filter: String::new(), selected: 0, is_printed: false }
     }
 
     /// Every word of the filter is somewhere in the item; when that finds nothing, its letters in order.

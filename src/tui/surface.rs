@@ -6,11 +6,11 @@
 
 use std::io::Write;
 
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::ansi::write_line;
 use super::theme::Ink;
-use super::wrap::{fit, line_width};
+use super::wrap::{fit, least_width};
 
 /// Columns and rows of the terminal; neither is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +103,7 @@ impl Surface {
             return row;
         }
         let above: usize =
-            self.drawn.rows.iter().take(row).map(|line| line_width(line).div_ceil(columns).max(1)).sum();
-        let own_width = self.drawn.rows.get(row).map_or(0, line_width);
-        // Behind the last character of a full row terminals disagree on where the cursor is: too few rows leave
-        // a stale one, too many would eat what must stay.
-        let column = if column < own_width { column } else { column.saturating_sub(1) };
+            self.drawn.rows.iter().take(row).map(|line| least_width(line).div_ceil(columns).max(1)).sum();
         above + column / columns
     }
 
@@ -167,7 +163,20 @@ fn clip(mut live: LiveArea, size: Size) -> LiveArea {
     live.rows = live.rows.into_iter().map(|row| fit(row, size.columns)).collect();
     live.cursor.0 = (live.cursor.0 - above).min(live.rows.len().saturating_sub(1));
     live.cursor.1 = live.cursor.1.min(size.columns.saturating_sub(1));
+    if let Some(row) = live.rows.get_mut(live.cursor.0) {
+        hold_cursor(row, live.cursor.1);
+    }
     live
+}
+
+/// Gives the cursor a character to stand on: behind the last one, terminals disagree on where re-wrapping puts it.
+fn hold_cursor(row: &mut Line<'static>, column: usize) {
+    let missing = (column + 1).saturating_sub(least_width(row));
+    if missing > 0 {
+        let mut filling = " ".repeat(missing - 1);
+        filling.push('\u{a0}');
+        row.spans.push(Span::raw(filling));
+    }
 }
 
 fn move_up(out: &mut Vec<u8>, rows: usize) {

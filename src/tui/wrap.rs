@@ -6,7 +6,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// One grapheme with its look.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,9 +23,19 @@ pub(crate) struct Row {
     pub n_cells: usize,
 }
 
-/// Columns that a text takes on the screen.
+/// Columns that a text takes at most. Terminals disagree on joined emoji: some draw one, some all of its parts.
 pub(crate) fn width(text: &str) -> usize {
-    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+    text.graphemes(true).map(grapheme_width).sum()
+}
+
+fn grapheme_width(grapheme: &str) -> usize {
+    let apart: usize = grapheme.chars().filter_map(UnicodeWidthChar::width).sum();
+    UnicodeWidthStr::width(grapheme).max(apart)
+}
+
+/// Columns that a line takes at least.
+pub(crate) fn least_width(line: &Line<'_>) -> usize {
+    line.spans.iter().map(|span| UnicodeWidthStr::width(span.content.as_ref())).sum()
 }
 
 pub(crate) fn line_width(line: &Line<'_>) -> usize {
@@ -33,7 +43,7 @@ pub(crate) fn line_width(line: &Line<'_>) -> usize {
 }
 
 pub(crate) fn cells(text: &str, style: Style) -> Vec<Cell> {
-    let cell = |text: &str| Cell { text: text.to_owned(), width: UnicodeWidthStr::width(text), style };
+    let cell = |text: &str| Cell { text: text.to_owned(), width: grapheme_width(text), style };
     text.graphemes(true)
         .map(|grapheme| if grapheme == "\n" { Cell { width: 0, ..cell("\n") } } else { cell(grapheme) })
         .collect()
@@ -80,7 +90,7 @@ fn first_row(cells: &[Cell], columns: usize) -> (usize, usize) {
             return (idx, idx + 1);
         }
         let is_space = cell.text == " ";
-        let is_wide = cell.width == 2;
+        let is_wide = cell.width > 1;
         if idx > 0 && (is_wide || previous_wide) && !is_space {
             cut = Some((idx, idx));
         }
@@ -199,7 +209,7 @@ mod tests {
 
     #[test]
     fn emoji_sequences_are_never_cut() {
-        check("👩‍👩‍👧‍👦👩‍👩‍👧‍👦", 3, &["👩‍👩‍👧‍👦", "👩‍👩‍👧‍👦"]);
+        check("👩‍👩‍👧‍👦👩‍👩‍👧‍👦", 9, &["👩‍👩‍👧‍👦", "👩‍👩‍👧‍👦"]);
     }
 
     #[test]
@@ -220,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_row_is_too_wide_and_no_cell_is_lost(text in text(), columns in 2_usize..30) {
+        fn no_row_is_too_wide_and_no_cell_is_lost(text in text(), columns in 4_usize..30) {
             let cells = cells(&text, PLAIN);
             let rows = wrap(&cells, columns);
             prop_assert_eq!(rows.iter().map(|row| row.n_cells).sum::<usize>(), cells.len());
@@ -233,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn rows_before_the_last_do_not_change_when_text_follows(text in text(), more in text(), columns in 2_usize..30) {
+        fn rows_before_the_last_do_not_change_when_text_follows(text in text(), more in text(), columns in 4_usize..30) {
             let start = cells(&text, PLAIN);
             let mut all = start.clone();
             all.extend(cells(&more, PLAIN));

@@ -17,6 +17,7 @@ mod http;
 mod lifecycle;
 mod model;
 mod random_model;
+mod screens;
 mod served;
 mod store;
 mod tidy;

@@ -70,10 +70,9 @@ impl App {
     /// The choices as numbered lines (plain mode). Said once, when the list opens.
     pub(super) fn print_choices(&mut self) {
         let Overlay::Picker(picker) = &mut self.overlay else { return };
-        if picker.selected == usize::MAX {
+        if std::mem::replace(&mut picker.is_printed, true) {
             return;
         }
-        picker.selected = usize::MAX;
         let mut lines = vec![Line::from(format!("{}:", picker.title))];
         for (idx, item) in picker.items.iter().enumerate() {
             lines.push(Line::from(format!("{}. {} ({})", idx + 1, item.label, item.detail)));
