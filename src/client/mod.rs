@@ -60,8 +60,9 @@ pub enum ClientError {
 impl ClientError {
     /// Whether nobody listens: the socket is absent or nobody accepts. Nothing was asked, so asking again is safe.
     fn is_nobody_there(&self) -> bool {
-        use std::io::ErrorKind::{ConnectionRefused, NotFound};
-        matches!(self, Self::Io(err) if matches!(err.kind(), NotFound | ConnectionRefused))
+        // `ConnectionReset`: the listener died between our connecting and its accepting.
+        use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+        matches!(self, Self::Io(err) if matches!(err.kind(), NotFound | ConnectionRefused | ConnectionReset))
     }
 }
 

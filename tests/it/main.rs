@@ -11,6 +11,7 @@ mod adapters;
 mod ask;
 mod check_file;
 mod cli;
+mod crash;
 mod engine;
 mod gguf;
 mod http;
