@@ -14,7 +14,7 @@ const DEATHS: usize = 50;
 fn endless(seed: i64) -> ChatRequest {
     ChatRequest {
         messages: vec![Message::new(Role::User, "tell me everything about files")],
-        grammar: Some("root ::= [a-z ]+ [0-9]".to_owned()),
+        grammar: Some("root ::= [a-z ]+ \"☃\"".to_owned()),
         temperature: Some(1.0),
         seed: Some(seed),
         max_tokens: Some(900),
