@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::error::ApiError;
-use crate::engine::{Engine, EngineError, Token};
+use crate::engine::{Engine, EngineError, ModelCard, Token};
 use crate::turn::template::ChatTemplate;
 use crate::turn::{Message, Role};
 
@@ -48,7 +48,7 @@ impl Layout<'_> {
         }
         let cuts = cuts(self.messages);
         if !self.drop_oldest || cuts.is_empty() {
-            return Err(too_long(all.len(), n_ctx, self.drop_oldest));
+            return Err(too_long(all.len(), self.engine.card(), self.drop_oldest));
         }
         // Room for a real answer, and for the next turns: a prompt whose start changes must be computed anew.
         let room = self.wanted.min(n_ctx / 8).max(1);
@@ -75,7 +75,7 @@ impl Layout<'_> {
             return Ok(prompt);
         }
         let newest = self.tokens_without(cuts.last().copied().unwrap_or(0))?;
-        Err(too_long(newest.len(), n_ctx, true))
+        Err(too_long(newest.len(), self.engine.card(), true))
     }
 
     /// The prompt's tokens when the `n_dropped` oldest messages that are not the system's are left out.
@@ -104,13 +104,19 @@ fn prompt(tokens: Vec<Token>, n_dropped: usize, n_ctx: usize) -> Prompt {
     Prompt { tokens, n_dropped, room }
 }
 
-fn too_long(n_prompt: usize, n_ctx: usize, dropped: bool) -> ApiError {
+fn too_long(n_prompt: usize, card: &ModelCard, dropped: bool) -> ApiError {
     let what = if dropped { "the newest message alone makes a prompt" } else { "the messages make a prompt" };
+    let more = if card.n_ctx < card.n_ctx_train {
+        "raise the setting model.context"
+    } else {
+        "take a model with a longer context (`chela model list`)"
+    };
+    let n_ctx = card.n_ctx;
     ApiError::bad_request(
         "context_length_exceeded",
         format!(
             "{what} of {n_prompt} tokens, the context has {n_ctx} and the answer needs some of them; \
-             send less, or raise model.context"
+             send less, or {more}"
         ),
     )
 }

@@ -58,7 +58,11 @@ fn no_death_of_the_daemon_loses_what_was_on_the_screen() {
         // This call finds the daemon dead and starts the next one, which recovers the turn.
         let row = client.turn(turn).unwrap();
         assert_eq!(row.ending, Some(Ending::Crashed), "death {death}");
-        assert!(row.response.starts_with(&seen), "death {death}: {seen:?} was seen, {:?} is kept", row.response);
+        assert!(
+            row.response.starts_with(&seen),
+            "death {death}: {seen:?} was seen, {:?} is kept",
+            row.response
+        );
     }
     client.stop().unwrap();
     let mut reader = Reader::open(&paths.ledger()).unwrap();
