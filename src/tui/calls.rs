@@ -172,7 +172,7 @@ impl Calls {
 
     /// Nobody listens any more only when the chat is over.
     fn send(&self, event: Event) {
-        let _ = self.events.send(Happening::Event(event));
+        let _ = self.events.send(Happening::event(event));
     }
 
     pub(crate) fn spawn(&self, name: &str, work: impl FnOnce(&Self) + Send + 'static) {

@@ -13,7 +13,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::input::Pasted;
 
-pub(crate) use rows::{Layout, layout};
+pub(crate) use rows::layout;
 
 /// First of the characters that stand for chips (the last private plane, which no font uses).
 const FIRST_CHIP: u32 = 0x10_0000;
@@ -23,7 +23,7 @@ const CHIP_BYTES: usize = 2048;
 
 /// Text with its chips: what the composer holds, and what waits in the queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub text: String,
     chips: BTreeMap<char, Chip>,
 }
@@ -36,7 +36,7 @@ struct Chip {
 
 impl Draft {
     /// What is sent: every chip replaced by what it stands for.
-    pub fn expanded(&self) -> String {
+    pub(crate) fn expanded(&self) -> String {
         let mut whole = String::with_capacity(self.n_bytes());
         for c in self.text.chars() {
             match self.chips.get(&c) {
@@ -48,12 +48,12 @@ impl Draft {
     }
 
     /// Bytes of the expanded text.
-    pub fn n_bytes(&self) -> usize {
+    pub(crate) fn n_bytes(&self) -> usize {
         self.text.chars().map(|c| self.chips.get(&c).map_or(c.len_utf8(), |chip| chip.content.len())).sum()
     }
 
     /// What is shown: every chip replaced by its label.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let mut shown = String::with_capacity(self.text.len());
         for c in self.text.chars() {
             match self.chips.get(&c) {
@@ -64,7 +64,7 @@ impl Draft {
         shown
     }
 
-    pub fn is_blank(&self) -> bool {
+    pub(crate) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }
 
@@ -82,7 +82,7 @@ impl From<&str> for Draft {
 }
 
 #[derive(Debug, Default)]
-pub struct Composer {
+pub(crate) struct Composer {
     draft: Draft,
     /// Byte position in the text, on a grapheme's edge.
     cursor: usize,
@@ -93,38 +93,38 @@ pub struct Composer {
 }
 
 impl Composer {
-    pub fn draft(&self) -> &Draft {
+    pub(crate) fn draft(&self) -> &Draft {
         &self.draft
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.draft.text
     }
 
-    pub fn cursor(&self) -> usize {
+    pub(crate) fn cursor(&self) -> usize {
         self.cursor
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.draft.text.is_empty()
     }
 
     /// Empties the composer and returns what was in it.
-    pub fn take(&mut self) -> Draft {
+    pub(crate) fn take(&mut self) -> Draft {
         self.cursor = 0;
         self.goal = None;
         std::mem::take(&mut self.draft)
     }
 
     /// Replaces everything; the cursor goes to the end.
-    pub fn set(&mut self, draft: Draft) {
+    pub(crate) fn set(&mut self, draft: Draft) {
         self.cursor = draft.text.len();
         self.draft = draft;
         self.goal = None;
     }
 
     /// Like [`Self::set`], for a text of any length: too long a one is shown as a chip.
-    pub fn set_text(&mut self, text: &str, limit: usize) {
+    pub(crate) fn set_text(&mut self, text: &str, limit: usize) {
         self.take();
         if text.len() > limit {
             self.paste(Pasted::new(text.as_bytes()));
@@ -134,7 +134,7 @@ impl Composer {
     }
 
     /// Puts `draft` in front of what is being written, which stays.
-    pub fn prepend(&mut self, draft: Draft) {
+    pub(crate) fn prepend(&mut self, draft: Draft) {
         let own = self.take();
         self.set(draft);
         if !own.text.is_empty() {
@@ -152,7 +152,7 @@ impl Composer {
         }
     }
 
-    pub fn insert(&mut self, text: &str) {
+    pub(crate) fn insert(&mut self, text: &str) {
         let is_private = |c: char| u32::from(c) >= FIRST_CHIP;
         if !text.contains(is_private) {
             self.insert_raw(text);
@@ -168,7 +168,7 @@ impl Composer {
         }
     }
 
-    pub fn paste(&mut self, pasted: Pasted) {
+    pub(crate) fn paste(&mut self, pasted: Pasted) {
         if pasted.n_lines <= CHIP_LINES && pasted.text.len() <= CHIP_BYTES {
             self.insert(&pasted.text);
             return;
@@ -194,51 +194,51 @@ impl Composer {
         self.goal = None;
     }
 
-    pub fn left(&mut self) {
+    pub(crate) fn left(&mut self) {
         self.go(self.previous_edge());
     }
 
-    pub fn right(&mut self) {
+    pub(crate) fn right(&mut self) {
         self.go(self.next_edge());
     }
 
-    pub fn word_left(&mut self) {
+    pub(crate) fn word_left(&mut self) {
         self.go(self.previous_word());
     }
 
-    pub fn word_right(&mut self) {
+    pub(crate) fn word_right(&mut self) {
         self.go(self.next_word());
     }
 
-    pub fn line_start(&mut self) {
+    pub(crate) fn line_start(&mut self) {
         self.go(self.before().rfind('\n').map_or(0, |at| at + 1));
     }
 
-    pub fn line_end(&mut self) {
+    pub(crate) fn line_end(&mut self) {
         self.go(self.cursor + self.after().find('\n').unwrap_or(self.after().len()));
     }
 
-    pub fn backspace(&mut self) {
+    pub(crate) fn backspace(&mut self) {
         self.remove(self.previous_edge(), self.cursor);
     }
 
-    pub fn delete(&mut self) {
+    pub(crate) fn delete(&mut self) {
         self.remove(self.cursor, self.next_edge());
     }
 
     /// To the end of the line, or the line break itself at its end.
-    pub fn kill_to_end(&mut self) {
+    pub(crate) fn kill_to_end(&mut self) {
         let rest = self.after().find('\n').unwrap_or(self.after().len());
         let is_at_break = rest == 0 && !self.after().is_empty();
         self.kill(self.cursor, self.cursor + rest + usize::from(is_at_break));
     }
 
-    pub fn kill_to_start(&mut self) {
+    pub(crate) fn kill_to_start(&mut self) {
         self.kill(self.before().rfind('\n').map_or(0, |at| at + 1), self.cursor);
     }
 
     /// Back to the last white space, as shells do.
-    pub fn kill_word_back(&mut self) {
+    pub(crate) fn kill_word_back(&mut self) {
         let trimmed = self.before().trim_end();
         let from = trimmed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         // The character before may be wider than one byte.
@@ -246,22 +246,22 @@ impl Composer {
         self.kill(from, self.cursor);
     }
 
-    pub fn kill_word(&mut self) {
+    pub(crate) fn kill_word(&mut self) {
         self.kill(self.cursor, self.next_word());
     }
 
-    pub fn yank(&mut self) {
+    pub(crate) fn yank(&mut self) {
         let killed = std::mem::take(&mut self.killed);
         self.append(&killed);
         self.killed = killed;
     }
 
     /// One row up as drawn at this width; false at the top.
-    pub fn up(&mut self, columns: usize) -> bool {
+    pub(crate) fn up(&mut self, columns: usize) -> bool {
         self.vertical(columns, |row| row.checked_sub(1))
     }
 
-    pub fn down(&mut self, columns: usize) -> bool {
+    pub(crate) fn down(&mut self, columns: usize) -> bool {
         self.vertical(columns, |row| Some(row + 1))
     }
 

@@ -38,23 +38,29 @@ pub(crate) enum Happening {
     Line(String),
     EndOfInput,
     Signal(i32),
-    Event(Event),
+    Event(Box<Event>),
+}
+
+impl Happening {
+    pub(crate) fn event(event: Event) -> Self {
+        Self::Event(Box::new(event))
+    }
 }
 
 /// Runs the chat until its end. The exit code is 128 + n after signal n.
-pub fn run(options: ChatOptions) -> anyhow::Result<ExitCode> {
+pub fn run(options: &ChatOptions) -> anyhow::Result<ExitCode> {
     let (events, inbox) = channel();
-    let mut driver = Driver::new(&options, events, inbox);
+    let mut driver = Driver::new(options, events, inbox);
     if !driver.app.is_plain() {
         let events = driver.events.clone();
         terminal::restore_on_panic(move |trouble| {
-            let _ = events.send(Happening::Event(Event::Trouble(trouble)));
+            let _ = events.send(Happening::event(Event::Trouble(trouble)));
         });
         terminal::take()?;
         driver.draw()?;
         terminal::ask()?;
     }
-    driver.start_threads(&options)?;
+    driver.start_threads(options)?;
     let outcome = driver.run_to_end();
     driver.end();
     match outcome {
@@ -67,6 +73,7 @@ fn is_broken_pipe(err: &anyhow::Error) -> bool {
     err.downcast_ref::<std::io::Error>().is_some_and(|err| err.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own owner")]
 struct Driver {
     app: App,
     surface: Surface,
@@ -145,7 +152,7 @@ impl Driver {
                 Ok(entries) => Event::History(entries),
                 Err(err) => Event::Trouble(format!("cannot read {}: {err}", file.display())),
             };
-            let _ = events.send(Happening::Event(event));
+            let _ = events.send(Happening::event(event));
             highlight::warm_up();
         });
         if let Some(resume) = options.resume.clone() {
@@ -178,7 +185,7 @@ impl Driver {
                 return Ok(ExitCode::from(code));
             }
             if self.app.is_over() {
-                return Ok(ExitCode::SUCCESS);
+                return Ok(if self.app.is_stuck() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
             if let Some(happening) = self.next()? {
                 self.take_in(happening)?;
@@ -227,7 +234,7 @@ impl Driver {
                 Ok(())
             }
             Happening::Signal(signal) => self.on_signal(signal),
-            Happening::Event(event) => self.handle(event),
+            Happening::Event(event) => self.handle(*event),
         }
     }
 
@@ -357,8 +364,8 @@ fn new_session() -> SessionId {
             *byte = from;
         }
     }
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    SessionId(format!("chat-{hex}"))
+    let name = random.iter().fold(String::from("chat-"), |name, byte| format!("{name}{byte:02x}"));
+    SessionId(name)
 }
 
 fn write_all(bytes: &[u8]) -> std::io::Result<()> {

@@ -21,12 +21,12 @@ struct Entry {
 }
 
 /// Entries of the file, oldest first; an absent file has none.
-pub fn load(file: &Path) -> std::io::Result<Vec<String>> {
+pub(crate) fn load(file: &Path) -> std::io::Result<Vec<String>> {
     Ok(deduplicated(read_entries(file)?).into_iter().map(|entry| entry.text).collect())
 }
 
 /// Appends one entry with a single write (0600), and shortens the file when it has grown to twice its cap.
-pub fn append(file: &Path, text: &str, at: i64) -> std::io::Result<()> {
+pub(crate) fn append(file: &Path, text: &str, at: i64) -> std::io::Result<()> {
     if text.len() > MAX_BYTES {
         return Ok(());
     }
@@ -76,7 +76,7 @@ fn deduplicated(entries: Vec<Entry>) -> Vec<Entry> {
 
 /// A walk through the entries; what was being written waits at its end.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     entries: Vec<String>,
     /// Index of the entry shown; `None`: not walking.
     at: Option<usize>,
@@ -86,48 +86,48 @@ pub struct History {
 
 impl History {
     /// Entries from the file, oldest first; entries made since the start stay behind them.
-    pub fn preload(&mut self, mut older: Vec<String>) {
+    pub(crate) fn preload(&mut self, mut older: Vec<String>) {
         older.append(&mut self.entries);
         self.entries = older;
         self.at = None;
     }
 
-    pub fn record(&mut self, text: &str) {
+    pub(crate) fn record(&mut self, text: &str) {
         self.entries.retain(|entry| entry != text);
         self.entries.push(text.to_owned());
         self.stop();
     }
 
     /// Keeps what is being written for the end of the walk that begins now.
-    pub fn park(&mut self, written: &str) {
+    pub(crate) fn park(&mut self, written: &str) {
         self.parked = Some(written.to_owned());
     }
 
-    pub fn is_walking(&self) -> bool {
+    pub(crate) fn is_walking(&self) -> bool {
         self.at.is_some()
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.at = None;
         self.parked = None;
     }
 
-    pub fn older(&mut self) -> Option<&str> {
+    pub(crate) fn older(&mut self) -> Option<&str> {
         let at = self.at.unwrap_or(self.entries.len()).checked_sub(1)?;
         self.at = Some(at);
         self.entries.get(at).map(String::as_str)
     }
 
-    /// The next newer entry; `Some(None)` is the end of the walk.
-    pub fn newer(&mut self) -> Option<Option<&str>> {
+    /// The next newer entry; at the end of the walk what was being written. `None`: there is no walk.
+    pub(crate) fn newer(&mut self) -> Option<&str> {
         let at = self.at? + 1;
         self.at = (at < self.entries.len()).then_some(at);
         let parked = if self.at.is_none() { self.parked.as_deref() } else { None };
-        Some(self.entries.get(at).map(String::as_str).or(parked))
+        Some(self.entries.get(at).map(String::as_str).or(parked).unwrap_or_default())
     }
 
     /// The newest entry with `query` in it, after skipping `skip` matches.
-    pub fn find(&self, query: &str, skip: usize) -> Option<&str> {
+    pub(crate) fn find(&self, query: &str, skip: usize) -> Option<&str> {
         let wanted = query.to_lowercase();
         let matches = self.entries.iter().rev().filter(|entry| entry.to_lowercase().contains(&wanted));
         matches.map(String::as_str).nth(skip)
@@ -156,9 +156,9 @@ mod tests {
     fn the_file_is_kept_short() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("history.jsonl");
-        let lines: String =
+        let lines: Vec<String> =
             (0..2 * MAX_ENTRIES).map(|n| format!("{{\"at\":0,\"text\":\"{n}\"}}\n")).collect();
-        std::fs::write(&file, lines).unwrap();
+        std::fs::write(&file, lines.concat()).unwrap();
         append(&file, "newest", 3).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), MAX_ENTRIES);
         assert_eq!(load(&file).unwrap().last().unwrap(), "newest");
@@ -177,9 +177,9 @@ mod tests {
         assert_eq!(history.older(), Some("b"));
         assert_eq!(history.older(), Some("a"));
         assert_eq!(history.older(), None);
-        assert_eq!(history.newer(), Some(Some("b")));
+        assert_eq!(history.newer(), Some("b"));
         history.park("draft");
-        assert_eq!(history.newer(), Some(Some("draft")));
+        assert_eq!(history.newer(), Some("draft"));
         assert!(!history.is_walking());
         assert_eq!(history.find("A", 0), Some("a"));
         assert_eq!(history.find("A", 1), None);

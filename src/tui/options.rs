@@ -40,6 +40,7 @@ pub enum Resume {
 
 /// The part of the environment that decides how the chat looks and which programs it starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each variable")]
 pub struct TerminalEnv {
     pub term: String,
     /// `NO_COLOR`

@@ -76,7 +76,7 @@ mod tests {
     fn it_opens_at_the_end_and_scrolls_within_the_text() {
         let size = Size { columns: 20, rows: 5 };
         let look = Look { columns: 20, background: Background::Dark };
-        let mut pager = Pager::new((1..=10).map(|n| format!("line {n}\n\n")).collect());
+        let mut pager = Pager::new((1..=10).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n\n"));
         let first = |pager: &mut Pager| pager.rows(look, size)[0].to_string();
         let press = |pager: &mut Pager, code| assert!(pager.on_key(KeyEvent::from(code), size));
         assert_eq!(first(&mut pager), "line 9");

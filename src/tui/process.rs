@@ -61,7 +61,7 @@ impl Running {
 
 /// Sends the beginning as it comes, then only its size, and the end at the end.
 fn follow(mut child: Child, mut output: PipeReader, events: &Sender<Happening>) {
-    let send = |event| events.send(Happening::Event(event));
+    let send = |event| events.send(Happening::event(event)).is_ok();
     let (mut n_bytes, mut n_sent) = (0, 0);
     let mut tail = Vec::new();
     let mut buffer = vec![0; 16 * 1024];
@@ -77,12 +77,12 @@ fn follow(mut child: Child, mut output: PipeReader, events: &Sender<Happening>) 
         if tail.len() > 4 * HALF {
             tail.drain(..tail.len() - HALF);
         }
-        if !now.is_empty() && send(Event::CommandOutput(now.to_vec())).is_err() {
+        if !now.is_empty() && !send(Event::CommandOutput(now.to_vec())) {
             return;
         }
         if reported.elapsed() >= PROGRESS_EVERY {
             reported = Instant::now();
-            let _ = send(Event::CommandProgress(n_bytes));
+            send(Event::CommandProgress(n_bytes));
         }
     }
     let status = child.wait();
@@ -91,12 +91,12 @@ fn follow(mut child: Child, mut output: PipeReader, events: &Sender<Happening>) 
     }
     let n_skipped = n_bytes - n_sent - tail.len();
     if n_skipped > 0 {
-        let _ = send(Event::CommandSkipped(n_skipped));
+        send(Event::CommandSkipped(n_skipped));
     }
     if !tail.is_empty() {
-        let _ = send(Event::CommandOutput(tail));
+        send(Event::CommandOutput(tail));
     }
-    let _ = send(Event::CommandEnded(status.map_or_else(|err| err.to_string(), in_words)));
+    send(Event::CommandEnded(status.map_or_else(|err| err.to_string(), in_words)));
 }
 
 fn in_words(status: ExitStatus) -> String {
@@ -149,10 +149,11 @@ mod tests {
         Running::start("/bin/sh", line, Path::new("/"), events).unwrap();
         let (mut output, mut skipped) = (Vec::new(), 0);
         for happening in inbox {
-            match happening {
-                Happening::Event(Event::CommandOutput(bytes)) => output.extend(bytes),
-                Happening::Event(Event::CommandSkipped(n)) => skipped = n,
-                Happening::Event(Event::CommandEnded(end)) => {
+            let Happening::Event(event) = happening else { continue };
+            match *event {
+                Event::CommandOutput(bytes) => output.extend(bytes),
+                Event::CommandSkipped(n) => skipped = n,
+                Event::CommandEnded(end) => {
                     return (String::from_utf8_lossy(&output).into_owned(), skipped, end);
                 }
                 _ => {}
@@ -185,9 +186,10 @@ mod tests {
         let mut running =
             Running::start("/bin/sh", "echo up; sleep 1000 | cat", Path::new("/"), events).unwrap();
         for happening in inbox {
-            match happening {
-                Happening::Event(Event::CommandOutput(_)) => running.stop(),
-                Happening::Event(Event::CommandEnded(end)) => {
+            let Happening::Event(event) = happening else { continue };
+            match *event {
+                Event::CommandOutput(_) => running.stop(),
+                Event::CommandEnded(end) => {
                     assert!(end == "ended by signal 2" || end == "exit status 130", "{end}");
                     return;
                 }

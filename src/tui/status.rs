@@ -90,8 +90,8 @@ fn hint(app: &App) -> &'static str {
     }
     match (&app.running, &app.overlay) {
         (_, Overlay::Picker(_)) => "Enter chooses · Esc closes",
-        (Running::Answer(_), _) => "Esc stops",
-        (Running::Command(_), _) => "Esc stops",
+        (Running::Answer(answer), _) if answer.is_unwanted => "",
+        (Running::Answer(_) | Running::Command(_), _) => "Esc stops",
         (Running::Nothing, _) if app.thread.branch.is_some() => "Enter branches off · Esc cancels",
         (Running::Nothing, Overlay::None) if app.composer.is_empty() => "? keys · / commands",
         _ => "",

@@ -156,7 +156,7 @@ impl App {
         let is_lost = *failure == Failure::Lost;
         match failure {
             Failure::Lost if answer.text.is_empty() => {
-                self.print_error("the daemon went away before it answered")
+                self.print_error("the daemon went away before it answered");
             }
             Failure::Lost => {
                 self.print_error(

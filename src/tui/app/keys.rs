@@ -44,14 +44,15 @@ impl App {
 
     pub(super) fn on_paste(&mut self, pasted: Pasted) {
         self.pasting = None;
-        match (&mut self.overlay, &mut self.search) {
-            (Overlay::Picker(picker), _) => {
-                pasted.text.chars().take(200).filter(|c| !c.is_control()).for_each(|c| picker.type_letter(c))
+        let letters = || pasted.text.chars().take(200).filter(|c| !c.is_control());
+        if let Overlay::Picker(picker) = &mut self.overlay {
+            for letter in letters() {
+                picker.type_letter(letter);
             }
-            (_, Some(search)) => {
-                search.query.extend(pasted.text.chars().take(200).filter(|c| !c.is_control()))
-            }
-            _ => self.composer.paste(pasted),
+        } else if let Some(search) = &mut self.search {
+            search.query.extend(letters());
+        } else {
+            self.composer.paste(pasted);
         }
     }
 
@@ -109,10 +110,7 @@ impl App {
             'n' => self.on_down(),
             'o' | 't' => self.open_transcript(),
             'p' => self.on_up(),
-            'r' => {
-                self.search =
-                    Some(Search { query: String::new(), skip: 0, before: self.composer.draft().clone() })
-            }
+            'r' => self.begin_search(),
             'u' => self.composer.kill_to_start(),
             'w' => self.composer.kill_word_back(),
             'x' => self.arm(Armed::CtrlX),
@@ -201,7 +199,7 @@ impl App {
             return;
         }
         if let Some(entry) = self.history.newer() {
-            let text = entry.unwrap_or_default().to_owned();
+            let text = entry.to_owned();
             self.composer.set_text(&text, SHOWN_BYTES);
         }
     }
@@ -294,6 +292,10 @@ impl App {
         } else if let Some(search) = &mut self.search {
             search.skip = search.skip.saturating_sub(1);
         }
+    }
+
+    fn begin_search(&mut self) {
+        self.search = Some(Search { query: String::new(), skip: 0, before: self.composer.draft().clone() });
     }
 
     /// Keeps what was found, or what stood there before.

@@ -22,7 +22,7 @@ pub use event::{Effect, Event, Failure, Link, Purpose};
 pub(crate) use keys::Armed;
 pub(crate) use shell::ShellCommand;
 pub(crate) use slash::KEYS;
-pub(crate) use thread::{Thread, ending_words};
+pub(crate) use thread::Thread;
 
 use super::TokenCounter;
 use super::ansi::harmless;
@@ -217,12 +217,15 @@ impl App {
         if self.is_plain { None } else { second.into_iter().chain(armed).min() }
     }
 
-    /// Everything was said and answered, and nobody can say more.
+    /// Nobody can say more, and everything was answered or cannot be.
     pub fn is_over(&self) -> bool {
-        self.is_input_over
-            && self.queue.is_empty()
-            && matches!(self.running, Running::Nothing)
-            && !matches!(self.overlay, Overlay::Picker(_))
+        let is_done = self.queue.is_empty() || self.is_stuck();
+        self.is_input_over && is_done && matches!(self.running, Running::Nothing)
+    }
+
+    /// Messages wait for a model that does not come.
+    pub fn is_stuck(&self) -> bool {
+        !self.queue.is_empty() && matches!(self.link, Link::Down(_))
     }
 
     pub fn is_plain(&self) -> bool {
@@ -324,13 +327,20 @@ impl App {
 
     /// Starts the next thing that waits, when nothing runs.
     fn pump(&mut self) {
-        while matches!(self.running, Running::Nothing) && matches!(self.overlay, Overlay::None) {
+        while matches!(self.running, Running::Nothing) {
+            let is_choosing = matches!(self.overlay, Overlay::Picker(_));
+            if is_choosing && !self.is_plain {
+                return;
+            }
             let Some(front) = self.queue.front() else { return };
-            let needs_model = !front.text.starts_with(['/', '!']);
+            let needs_model = !is_choosing && !front.text.starts_with(['/', '!']) && !front.is_blank();
             if needs_model && !matches!(self.link, Link::Ready(_)) {
                 return;
             }
-            if let Some(draft) = self.queue.pop_front() {
+            let Some(draft) = self.queue.pop_front() else { return };
+            if is_choosing {
+                self.choose_by_number(draft.text.trim());
+            } else if !draft.is_blank() {
                 self.perform(draft);
             }
         }

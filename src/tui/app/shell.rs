@@ -1,5 +1,6 @@
 //! `!` commands: their output on the screen, and what of it goes along with the next message. Pure.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use ratatui::text::Line;
@@ -129,7 +130,7 @@ fn carried(command: &ShellCommand, outcome: &str, cwd: &str, limit: usize) -> Ca
     }
     let mut output = ansi::harmless(&String::from_utf8_lossy(head));
     if n_cut > 0 {
-        output.push_str(&format!("\n… {} left out …\n", in_bytes(n_cut)));
+        let _ = write!(output, "\n… {} left out …\n", in_bytes(n_cut));
     }
     output.push_str(&ansi::harmless(&String::from_utf8_lossy(tail)));
     let text =

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::event::{Effect, Link};
-use super::{App, Overlay, Running};
+use super::{App, Running};
 use crate::tui::commands::{self, Command};
 use crate::tui::composer::{Draft, in_bytes};
 use crate::tui::markdown::Stream;
@@ -39,13 +39,15 @@ impl App {
         }
     }
 
+    /// A line of plain input: everything goes through the queue, so that piped lines keep their order.
     pub(super) fn on_line(&mut self, line: &str) {
-        if let Overlay::Picker(_) = self.overlay {
-            self.choose_by_number(line.trim());
-        } else if !line.trim().is_empty() {
-            let draft = Draft::from(line);
+        let draft = Draft::from(line);
+        if !draft.is_blank() {
             self.remember(&draft);
-            self.send(draft);
+        }
+        self.queue.push_back(draft);
+        if matches!(self.link, Link::Down(_)) {
+            self.reconnect();
         }
     }
 

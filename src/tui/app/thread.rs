@@ -1,8 +1,10 @@
 //! The conversation as the model sees it: which turns it continues, what goes along with the next message, and
 //! the request that asks for the next answer. Pure.
 
-use crate::daemon::wire::TurnRow;
+use std::fmt::Write;
+
 use crate::daemon::wire::{ChatRequest, ChelaRequest};
+use crate::daemon::wire::TurnRow;
 use crate::tui::composer::Draft;
 use crate::turn::{Ending, Message, Role, SessionId, Source, TurnId, TurnKind};
 
@@ -110,11 +112,11 @@ impl Thread {
         let mut text = String::new();
         for exchange in &self.exchanges {
             for message in exchange.messages.iter().filter(|message| message.role == Role::User) {
-                text.push_str(&format!("## You\n\n{}\n\n", message.content.trim_end()));
+                let _ = write!(text, "## You\n\n{}\n\n", message.content.trim_end());
             }
-            text.push_str(&format!("## chela\n\n{}\n", exchange.response.trim_end()));
+            let _ = write!(text, "## chela\n\n{}\n", exchange.response.trim_end());
             if let Some(ending) = exchange.ending.filter(|ending| !ending.is_whole()) {
-                text.push_str(&format!("\n*({})*\n", ending_words(ending)));
+                let _ = write!(text, "\n*({})*\n", ending_words(ending));
             }
             text.push('\n');
         }

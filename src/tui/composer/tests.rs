@@ -155,7 +155,8 @@ proptest! {
         prop_assert!(layout.cursor.0 < layout.rows.len());
         prop_assert!(layout.cursor.1 <= columns);
         for row in &layout.rows {
-            prop_assert!(crate::tui::wrap::width(&row.text) <= columns, "{:?}", row);
+            let width: usize = row.text.graphemes(true).map(unicode_width::UnicodeWidthStr::width).sum();
+            prop_assert!(width <= columns, "{:?}", row);
         }
         prop_assert_eq!(layout.position(layout.cursor.0, layout.cursor.1).is_some(), true);
     }

@@ -65,7 +65,7 @@ impl Driver {
         self.calls.spawn("history", move |_| {
             if let Err(err) = history::append(&file, &text, at) {
                 let trouble = format!("the input history cannot be written to {}: {err}", file.display());
-                let _ = events.send(Happening::Event(Event::Trouble(trouble)));
+                let _ = events.send(Happening::event(Event::Trouble(trouble)));
             }
         });
     }

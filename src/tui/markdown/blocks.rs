@@ -1,7 +1,7 @@
 //! What a line of Markdown begins. Pure; looks at one line only.
 
 /// The kind of one source line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineKind<'a> {
     Blank,
     Fence { indent: usize, mark: Mark, language: &'a str },

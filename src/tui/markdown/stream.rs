@@ -188,7 +188,7 @@ impl Stream {
                 self.begin(line);
             }
             Block::Paragraph(paragraph) if paragraph.awaits_line => {
-                paragraph.source = text_of(line).to_owned();
+                text_of(line).clone_into(&mut paragraph.source);
                 paragraph.awaits_line = false;
             }
             Block::Paragraph(paragraph) if paragraph.heads_table() && is_delimiter_row(line) => {
@@ -232,7 +232,7 @@ impl Stream {
                 self.emit(Line::styled("│", theme::DIM));
             }
             kind => {
-                self.block = Block::Paragraph(self.paragraph(kind));
+                self.block = Block::Paragraph(self.paragraph(&kind));
                 if matches!(classify(line), LineKind::Heading { .. }) {
                     self.close();
                 }
@@ -240,8 +240,8 @@ impl Stream {
         }
     }
 
-    fn paragraph(&mut self, kind: LineKind<'_>) -> Paragraph {
-        match kind {
+    fn paragraph(&mut self, kind: &LineKind<'_>) -> Paragraph {
+        match *kind {
             LineKind::Heading { level, text } => {
                 self.list.clear();
                 let underline = if level == 1 { Modifier::UNDERLINED } else { Modifier::empty() };
@@ -285,7 +285,7 @@ impl Stream {
     fn close(&mut self) {
         match std::mem::replace(&mut self.block, Block::Between) {
             Block::Paragraph(paragraph) => {
-                for row in paragraph.rows(self.look.columns, &paragraph.source).0 {
+                for row in paragraph.rows(self.look.columns, &paragraph.source, false) {
                     self.emit(row.line);
                 }
             }
@@ -312,7 +312,7 @@ impl Stream {
                     return;
                 }
                 (
-                    Paragraph { awaits_line: true, source: String::new(), ..self.paragraph(kind) },
+                    Paragraph { awaits_line: true, source: String::new(), ..self.paragraph(&kind) },
                     text.to_owned(),
                 )
             }
@@ -340,13 +340,11 @@ impl Stream {
         }
     }
 
+    /// Rows of the settled cells alone: where those break, no later text can change.
     fn emit_settled(&mut self, paragraph: &mut Paragraph, source: &str) {
-        let (rows, n_settled) = paragraph.rows(self.look.columns, source);
-        let n_safe = rows.len().saturating_sub(KEPT_ROWS);
-        for row in rows.into_iter().take(n_safe) {
-            if paragraph.n_cells + row.n_cells > n_settled {
-                return;
-            }
+        let mut rows = paragraph.rows(self.look.columns, source, true);
+        rows.truncate(rows.len().saturating_sub(KEPT_ROWS));
+        for row in rows {
             paragraph.n_cells += row.n_cells;
             self.emit(row.line);
         }
@@ -376,12 +374,13 @@ impl Paragraph {
         }
     }
 
-    /// Its rows that did not go out yet, and how many of all its cells are settled.
-    fn rows(&self, columns: usize, source: &str) -> (Vec<Row>, usize) {
+    /// Its rows that did not go out yet: of all its cells, or of the settled ones.
+    fn rows(&self, columns: usize, source: &str, is_settled: bool) -> Vec<Row> {
         let text = inline(source, self.base);
-        let left = text.cells.get(self.n_cells..).unwrap_or_default();
+        let end = if is_settled { text.n_settled } else { text.cells.len() };
+        let left = text.cells.get(self.n_cells..end).unwrap_or_default();
         if left.is_empty() && self.n_cells > 0 {
-            return (Vec::new(), text.n_settled);
+            return Vec::new();
         }
         let indent: usize = self.next.iter().map(|span| width(&span.content)).sum();
         // On a very narrow screen the text counts, not its place.
@@ -393,7 +392,7 @@ impl Paragraph {
                 row.line.spans.splice(0..0, prefix.iter().filter(|span| !span.content.is_empty()).cloned());
             }
         }
-        (rows, text.n_settled)
+        rows
     }
 
     /// Whether the next line may make a table of this.

@@ -212,7 +212,7 @@ fn markdown() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn chunks_make_no_difference(text in markdown(), cuts in proptest::collection::vec(1_usize..12, 1..60), columns in 10_usize..60) {

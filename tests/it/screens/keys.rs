@@ -267,6 +267,35 @@ fn plain_text_streams_as_it_comes_and_choices_have_numbers() {
 }
 
 #[test]
+fn piped_lines_are_done_in_order_and_then_it_is_over() {
+    let mut stage = Stage::plain();
+    for line in ["hi", "/model", "1", "bye"] {
+        stage.event(Event::Line(line.into()));
+    }
+    stage.event(Event::EndOfInput);
+    assert!(stage.effects.iter().all(|effect| matches!(effect, Effect::Record(_))), "{:?}", stage.effects);
+    stage.event(Event::Link(ready())).placed().ended(Ending::Stop, 5);
+    assert_eq!(stage.effects.last(), Some(&Effect::LoadModels));
+    stage.event(Event::Models(Ok(vec![("a".into(), "x".into())])));
+    assert_eq!(stage.effects.last(), Some(&Effect::UseModel("a".into())));
+    stage.event(Event::ModelUsed(Err("no".into()))).event(Event::Link(ready()));
+    assert_eq!(said(&stage).last(), Some(&"bye"));
+    assert!(!stage.app.is_over());
+    stage.placed().ended(Ending::Stop, 5);
+    assert!(stage.app.is_over());
+}
+
+#[test]
+fn without_a_model_piped_lines_end_in_failure() {
+    let mut stage = Stage::plain();
+    stage
+        .event(Event::Line("hi".into()))
+        .event(Event::EndOfInput)
+        .event(Event::Link(Link::Down("no model".into())));
+    assert!(stage.app.is_over() && stage.app.is_stuck());
+}
+
+#[test]
 fn a_frame_with_four_thousand_messages_takes_less_than_two_milliseconds() {
     let mut stage = Stage::ready(120, 40);
     for n in 0..2000 {
