@@ -28,7 +28,7 @@ pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
     let settings = place.prepare()?;
     let resume = args.resume.map(|id| Resume::Session(SessionId(id)));
     let resume = resume.or_else(|| args.newest.then_some(Resume::Last));
-    tui::run(ChatOptions {
+    tui::run(&ChatOptions {
         paths: place.paths.clone(),
         plain: settings.chat.plain,
         settings: settings.chat,

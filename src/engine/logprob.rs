@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn equal_logits_give_the_logarithm_of_their_number() {
-        let value = log_sum_exp(&[3.0; 151_936]);
+        let value = log_sum_exp(&vec![3.0; 151_936]);
         assert!((f64::from(value) - (3.0 + 151_936_f64.ln())).abs() < 1e-5, "{value}");
     }
 

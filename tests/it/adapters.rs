@@ -26,7 +26,7 @@ fn write_adapter(path: &Path, architecture: &str, b: f32) {
     draft.tensor("blk.0.attn_q.weight.lora_a", &[256, RANK], TensorType::F32).unwrap();
     draft.tensor("blk.0.attn_q.weight.lora_b", &[RANK, 256], TensorType::F32).unwrap();
     let mut file = File::create(path).unwrap();
-    let wave = (0..256 * RANK).map(|n| (n as f32 * 0.7).sin());
+    let wave = (0..256 * u16::try_from(RANK).unwrap()).map(|n| (f32::from(n) * 0.7).sin());
     draft
         .write(&mut file, &mut |tensor, out: &mut dyn Write| {
             let is_a = tensor.name.ends_with("lora_a");

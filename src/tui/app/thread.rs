@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::daemon::wire::{ChatRequest, ChelaRequest};
 use crate::daemon::wire::TurnRow;
+use crate::daemon::wire::{ChatRequest, ChelaRequest};
 use crate::tui::composer::Draft;
 use crate::turn::{Ending, Message, Role, SessionId, Source, TurnId, TurnKind};
 

@@ -14,7 +14,7 @@ use chela::turn::{Ending, PolicyVersion, SessionId, TurnId};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::text::Line;
 
-pub struct Stage {
+pub(crate) struct Stage {
     pub app: App,
     surface: Surface,
     pub terminal: vt100::Parser,
@@ -31,15 +31,15 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(columns: usize, rows: usize) -> Self {
+    pub(crate) fn new(columns: usize, rows: usize) -> Self {
         Self::on(columns, rows, true, false)
     }
 
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self::on(80, 24, true, true)
     }
 
-    pub fn on(columns: usize, rows: usize, reflows: bool, is_plain: bool) -> Self {
+    pub(crate) fn on(columns: usize, rows: usize, reflows: bool, is_plain: bool) -> Self {
         let size = Size { columns, rows };
         let ink = if is_plain { Ink::None } else { Ink::Full };
         let mut n_sessions = 0;
@@ -73,13 +73,13 @@ impl Stage {
     }
 
     /// A chat whose model is loaded.
-    pub fn ready(columns: usize, rows: usize) -> Self {
+    pub(crate) fn ready(columns: usize, rows: usize) -> Self {
         let mut stage = Self::new(columns, rows);
         stage.event(Event::Link(ready()));
         stage
     }
 
-    pub fn event(&mut self, event: Event) -> &mut Self {
+    pub(crate) fn event(&mut self, event: Event) -> &mut Self {
         for effect in self.app.handle(event, self.now) {
             match effect {
                 Effect::Print(lines) => self.committed.extend(lines),
@@ -94,53 +94,53 @@ impl Stage {
         self
     }
 
-    pub fn draw(&mut self) {
+    pub(crate) fn draw(&mut self) {
         let committed = std::mem::take(&mut self.committed);
         self.last_frame = self.surface.frame(&committed, self.app.view(), self.size);
         self.terminal.process(&self.last_frame);
     }
 
-    pub fn key(&mut self, code: KeyCode) -> &mut Self {
+    pub(crate) fn key(&mut self, code: KeyCode) -> &mut Self {
         self.event(Event::Key(KeyEvent::from(code)))
     }
 
-    pub fn ctrl(&mut self, letter: char) -> &mut Self {
+    pub(crate) fn ctrl(&mut self, letter: char) -> &mut Self {
         self.event(Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)))
     }
 
-    pub fn alt(&mut self, code: KeyCode) -> &mut Self {
+    pub(crate) fn alt(&mut self, code: KeyCode) -> &mut Self {
         self.event(Event::Key(KeyEvent::new(code, KeyModifiers::ALT)))
     }
 
-    pub fn typed(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn typed(&mut self, text: &str) -> &mut Self {
         for letter in text.chars() {
             self.key(KeyCode::Char(letter));
         }
         self
     }
 
-    pub fn send(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn send(&mut self, text: &str) -> &mut Self {
         self.typed(text).key(KeyCode::Enter)
     }
 
     /// The first chunk: the turn is in the ledger.
-    pub fn placed(&mut self) -> &mut Self {
+    pub(crate) fn placed(&mut self) -> &mut Self {
         self.placed_without(0)
     }
 
-    pub fn placed_without(&mut self, dropped_messages: usize) -> &mut Self {
+    pub(crate) fn placed_without(&mut self, dropped_messages: usize) -> &mut Self {
         self.n_turns += 1;
         let chela = self.chela(dropped_messages, None);
         self.chunk(ChatChunk { chela: Some(chela), ..empty_chunk() })
     }
 
-    pub fn piece(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn piece(&mut self, text: &str) -> &mut Self {
         let delta = Delta { role: None, content: Some(text.into()) };
         let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None };
         self.chunk(ChatChunk { choices: vec![choice], ..empty_chunk() })
     }
 
-    pub fn ended(&mut self, ending: Ending, total_tokens: usize) -> &mut Self {
+    pub(crate) fn ended(&mut self, ending: Ending, total_tokens: usize) -> &mut Self {
         let choice = ChunkChoice {
             index: 0,
             delta: Delta::default(),
@@ -158,12 +158,12 @@ impl Stage {
         self.event(Event::AnswerEnded { ticket: self.ticket, outcome: Ok(()) })
     }
 
-    pub fn failed(&mut self, failure: Failure) -> &mut Self {
+    pub(crate) fn failed(&mut self, failure: Failure) -> &mut Self {
         self.event(Event::AnswerEnded { ticket: self.ticket, outcome: Err(failure) })
     }
 
     /// One whole exchange, the answer in small pieces.
-    pub fn exchange(&mut self, question: &str, answer: &str) -> &mut Self {
+    pub(crate) fn exchange(&mut self, question: &str, answer: &str) -> &mut Self {
         self.send(question).placed();
         for piece in answer.split_inclusive(' ') {
             self.piece(piece);
@@ -181,7 +181,7 @@ impl Stage {
     }
 
     /// The window changes; a terminal that re-wraps does so at once.
-    pub fn resize(&mut self, columns: usize, rows: usize) -> &mut Self {
+    pub(crate) fn resize(&mut self, columns: usize, rows: usize) -> &mut Self {
         if self.reflows {
             self.terminal = reflowed(&mut self.terminal, columns, rows);
         } else {
@@ -192,7 +192,7 @@ impl Stage {
     }
 
     /// What is visible, rows cut at their last character.
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         let (_, columns) = self.terminal.screen().size();
         let rows: Vec<String> =
             self.terminal.screen().rows(0, columns.get()).map(|row| row.trim_end().to_owned()).collect();
@@ -200,12 +200,12 @@ impl Stage {
     }
 
     /// Everything from the first line on, soft-wrapped rows joined.
-    pub fn scrollback(&mut self) -> Vec<String> {
+    pub(crate) fn scrollback(&mut self) -> Vec<String> {
         logical_lines(&mut self.terminal).0
     }
 }
 
-pub fn ready() -> Link {
+pub(crate) fn ready() -> Link {
     let model = LoadedModel {
         name: "chela-starter".into(),
         path: "/models/starter.gguf".into(),
@@ -220,7 +220,7 @@ pub fn ready() -> Link {
     Link::Ready(Box::new(status(ModelState::Ready { model })))
 }
 
-pub fn status(model: ModelState) -> Status {
+pub(crate) fn status(model: ModelState) -> Status {
     Status {
         version: "0.1.0".into(),
         protocol: 1,
@@ -254,7 +254,7 @@ fn cells(n: usize) -> NonZeroU16 {
 }
 
 /// A terminal of the new size with the same text, soft-wrapped rows wrapped anew, the cursor on the same character:
-/// what kitty, VTE, tmux, WezTerm, iTerm2 and Windows Terminal do and the vt100 crate does not.
+/// what kitty, VTE, tmux, `WezTerm`, iTerm2 and Windows Terminal do and the vt100 crate does not.
 fn reflowed(old: &mut vt100::Parser, columns: usize, rows: usize) -> vt100::Parser {
     let (lines, cursor) = logical_lines(old);
     let mut new = vt100::Parser::new(cells(rows), cells(columns), 10_000);
