@@ -27,6 +27,8 @@ pub(crate) struct Answer {
     ending: Option<Ending>,
     messages: Vec<Message>,
     draft: Draft,
+    /// Command output that went along; it goes along again when the request is refused.
+    pub carried: Vec<String>,
 }
 
 impl Answer {
@@ -49,6 +51,7 @@ impl Answer {
             ending: None,
             messages,
             draft,
+            carried: Vec::new(),
         }
     }
 
@@ -171,6 +174,7 @@ impl App {
             self.recover();
         } else {
             // It is in no ledger: the person has it back.
+            self.thread.carried = answer.carried;
             self.give_back(answer.draft);
         }
         if is_lost {

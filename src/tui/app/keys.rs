@@ -148,7 +148,9 @@ impl App {
         if !matches!(self.running, Running::Nothing) {
             self.interrupt();
         } else if self.thread.branch.take().is_some() {
-            self.composer.take();
+            let draft = self.composer.take();
+            // Up brings it back.
+            self.history.record(&draft.expanded());
         } else if !self.composer.is_empty() {
             // What is being written is not thrown away by a stray Esc.
         } else if armed == Some(Armed::EditPrevious) {

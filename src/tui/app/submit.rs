@@ -107,10 +107,11 @@ impl App {
         }
         let (system, cwd) = (self.settings.system.clone(), self.cwd.clone());
         let (messages, request) = self.thread.request(&system, &draft.expanded(), &cwd);
-        self.thread.carried.clear();
+        let carried = std::mem::take(&mut self.thread.carried);
         self.n_tickets += 1;
         let stream = Stream::new(self.look());
-        let answer = Answer::new(self.n_tickets, stream, self.now, messages, draft);
+        let mut answer = Answer::new(self.n_tickets, stream, self.now, messages, draft);
+        answer.carried = carried;
         self.running = Running::Answer(Box::new(answer));
         self.effect(Effect::StartAnswer { ticket: self.n_tickets, request: Box::new(request) });
     }

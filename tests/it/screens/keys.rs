@@ -222,6 +222,23 @@ fn command_output_goes_along_with_the_next_message() {
 }
 
 #[test]
+fn command_output_goes_along_again_after_a_refusal() {
+    let mut stage = Stage::ready(80, 24);
+    stage.send("!ls").event(Event::CommandEnded("exit status 0".into()));
+    stage.send("what").failed(Failure::Refused("busy".into())).key(KeyCode::Enter);
+    assert!(said(&stage).last().unwrap().starts_with("I ran `ls`"), "{:?}", said(&stage));
+}
+
+#[test]
+fn an_edit_that_is_given_up_comes_back_with_up() {
+    let mut stage = Stage::ready(80, 24);
+    stage.exchange("first", "A").key(KeyCode::Esc).key(KeyCode::Esc).typed(" changed").key(KeyCode::Esc);
+    assert_eq!(composer(&stage), "›");
+    stage.key(KeyCode::Up);
+    assert_eq!(composer(&stage), "› first changed");
+}
+
+#[test]
 fn copy_and_export() {
     let mut stage = Stage::ready(80, 24);
     stage.exchange("how", "Run:\n\n```sh\nls\n```\n").send("/copy code").send("/copy").send("/export x.md");
