@@ -1,7 +1,7 @@
 //! The command line: what can be typed, and one short file for each subcommand. The only home of clap.
 //!
 //! What always holds: stdout carries the answer or the listing and nothing else, chatter goes to stderr; exit codes
-//! are those of [`exit`]; nothing is read or created before the arguments are understood.
+//! are those of `exit`; nothing is read or created before the arguments are understood.
 
 mod answer;
 mod ask;

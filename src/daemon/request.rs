@@ -1,5 +1,5 @@
-//! What a client may ask for, and what it means: body and headers into an [`Asked`], or a refusal that names the
-//! field. Pure.
+//! What a client may ask for, and what it means: body and headers into a request, a `Place` and sampling, or a
+//! refusal that names the field. Pure.
 
 use axum::http::HeaderMap;
 use serde_json::Value;
