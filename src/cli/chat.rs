@@ -20,8 +20,15 @@ pub(super) struct ChatArgs {
     #[arg(long, value_name = "ID", conflicts_with = "newest")]
     resume: Option<String>,
     /// Go on with the newest chat
-    #[arg(id = "newest", short, long = "continue")]
+    #[arg(id = "newest", short = 'c', long = "continue")]
     newest: bool,
+}
+
+impl ChatArgs {
+    /// Whether an earlier session is named.
+    pub(super) fn chooses(&self) -> bool {
+        self.newest || self.resume.is_some()
+    }
 }
 
 pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {

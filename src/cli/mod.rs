@@ -41,6 +41,8 @@ pub struct Args {
     /// Say more on stderr: which model answered, how fast
     #[arg(short, long, global = true)]
     verbose: bool,
+    #[command(flatten)]
+    chat: chat::ChatArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -89,7 +91,12 @@ pub fn command() -> clap::Command {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let place = Place::new(args.plain, args.no_color, args.verbose)?;
     let exit = match args.command {
-        None => return chat::run(&place, chat::ChatArgs::default()),
+        None => return chat::run(&place, args.chat),
+        Some(_) if args.chat.chooses() => {
+            let message =
+                "--resume and --continue belong to the chat: chela --continue, or chela chat --continue";
+            return Err(exit::Stop::new(Exit::Usage, message).into());
+        }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),

@@ -92,3 +92,44 @@ pub(crate) fn restore_on_panic(report: impl Fn(String) + Send + Sync + 'static) 
         }
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    const CHILD: &str = "CHELA_TEST_PANICS";
+
+    /// The child is this very test in a terminal of its own, where it takes the terminal and panics.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "tells the child from the test")]
+    fn a_panic_gives_the_terminal_back_before_it_is_reported() {
+        if std::env::var_os(CHILD).is_some() {
+            restore_on_panic(|_| ());
+            take().unwrap();
+            take_keyboard().unwrap();
+            panic!("on purpose");
+        }
+        let pty = native_pty_system().openpty(PtySize::default()).unwrap();
+        let before = pty.master.get_termios().unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        let this = "tui::terminal::tests::a_panic_gives_the_terminal_back_before_it_is_reported";
+        command.args([this, "--exact", "--nocapture"]);
+        command.env(CHILD, "1");
+        let mut child = pty.slave.spawn_command(command).unwrap();
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        child.wait().unwrap();
+        assert_eq!(pty.master.get_termios().unwrap(), before);
+        drop(pty.slave);
+        let mut said = Vec::new();
+        // Linux ends a terminal without a program in it with an error instead of an end.
+        let _ = reader.read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said);
+        let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text:?} is not in {said:?}"));
+        assert!(at(PASTE_ON) < at(KEYBOARD_ON) && at(KEYBOARD_ON) < at(KEYBOARD_OFF));
+        assert!(at(KEYBOARD_OFF) < at(ALL_OFF) && at(ALL_OFF) < at("on purpose"));
+    }
+}
