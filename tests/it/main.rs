@@ -12,6 +12,7 @@ mod ask;
 mod check_file;
 mod cli;
 mod crash;
+mod embeddings;
 mod engine;
 mod gguf;
 mod http;

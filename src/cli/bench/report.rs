@@ -22,6 +22,8 @@ pub(super) struct Report {
     /// chela with one client against the bare loop, round by round.
     decode_ratio: f64,
     prefill_ratio: f64,
+    /// From the cancellation of a request in the middle of its prompt to its end.
+    cancel_ms: f64,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -77,6 +79,7 @@ pub(super) fn report(bench: &ServeBench, engine: &dyn Engine, rounds: &[Round]) 
         chela,
         decode_ratio: ratio(|speed| speed.decode_tokens_per_s),
         prefill_ratio: ratio(|speed| speed.prefill_tokens_per_s),
+        cancel_ms: median(rounds.iter().map(|round| round.cancel_s * 1e3).collect()),
     })
 }
 
@@ -146,5 +149,6 @@ pub(super) fn print(report: &Report) -> anyhow::Result<()> {
         report.decode_ratio * 100.0,
         report.prefill_ratio * 100.0
     ))?;
+    output::line(&format!("cancel          {:.1} ms in the middle of a prompt", report.cancel_ms))?;
     Ok(())
 }

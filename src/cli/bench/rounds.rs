@@ -1,9 +1,10 @@
 //! The work of `chela bench serve`: the same load through a daemon's socket and through a bare loop.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
@@ -13,9 +14,9 @@ use crate::client::Client;
 use crate::config::{Model, PathEnv, Paths, Settings};
 use crate::daemon::wire::{ChatRequest, ModelState, StreamOptions};
 use crate::daemon::{self, DaemonConfig, ProcessRole};
-use crate::engine::{BareLoop, Engine, LlamaEngine, Sampling, Token};
+use crate::engine::{BareLoop, Cancel, Engine, Generate, Job, LlamaEngine, Priority, Sampling, Token};
 use crate::turn::template::ChatTemplate;
-use crate::turn::{Message, Role};
+use crate::turn::{Message, PolicyVersion, Role};
 
 /// One answer: what it cost.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +115,8 @@ impl Prompts<'_> {
 pub(super) struct Round {
     pub(super) bare: Timing,
     pub(super) chela: Vec<(usize, Vec<Timing>, f64)>,
+    /// From the cancellation of a request in the middle of its prompt to its end.
+    pub(super) cancel_s: f64,
 }
 
 pub(super) fn one_round(
@@ -155,7 +158,32 @@ pub(super) fn one_round(
             .collect::<anyhow::Result<Vec<_>>>()?;
         chela.push((clients, answers, began.elapsed().as_secs_f64()));
     }
-    Ok(Round { bare, chela })
+    let cancel_s = cancelled_after(prompts, round * 1000 + 999, bare.first_s / 3.0)?;
+    Ok(Round { bare, chela, cancel_s })
+}
+
+/// How long a request that is cancelled in the middle of its prompt still takes, in seconds.
+fn cancelled_after(prompts: &Prompts, number: u32, wait_s: f64) -> anyhow::Result<f64> {
+    let (_, prompt) = prompts.make(number)?;
+    let cancel = Cancel::default();
+    let (events, received) = mpsc::channel();
+    prompts.engine.submit(Job::Generate(Generate {
+        prompt,
+        sampling: Sampling::default(),
+        policy: PolicyVersion::BASE,
+        priority: Priority::Foreground,
+        cancel: cancel.clone(),
+        events: Box::new(move |event| {
+            events.send(event).map_or(ControlFlow::Break(()), |()| ControlFlow::Continue(()))
+        }),
+    }))?;
+    received.recv().context("the request does not begin")?;
+    thread::sleep(Duration::from_secs_f64(wait_s));
+    let asked = Instant::now();
+    cancel.cancel();
+    // The last event is the end; the sender goes with it.
+    received.iter().last().context("the request was over before it was cancelled")?;
+    Ok(asked.elapsed().as_secs_f64())
 }
 
 /// One answer through the socket, as any client of the daemon gets it.
