@@ -90,11 +90,6 @@ impl LlamaEngine {
     pub fn bare_loop(&self) -> Result<BareLoop, EngineError> {
         BareLoop::new(&self.model, self.card.n_ctx, self.n_threads)
     }
-
-    /// The bytes of one token, special tokens by their names.
-    pub fn piece(&self, token: Token) -> Vec<u8> {
-        self.model.piece(token, true)
-    }
 }
 
 impl Engine for LlamaEngine {

@@ -66,14 +66,6 @@ impl Value {
         }
     }
 
-    pub fn as_float(&self) -> Option<f64> {
-        match *self {
-            Self::F32(number) => Some(number.into()),
-            Self::F64(number) => Some(number),
-            _ => None,
-        }
-    }
-
     pub fn as_bool(&self) -> Option<bool> {
         match *self {
             Self::Bool(flag) => Some(flag),
