@@ -30,9 +30,10 @@ impl App {
                     crate::tui::ansi::harmless(&row.title).replace('\n', " ")
                 },
                 detail: format!(
-                    "{} · {} turns · {}",
+                    "{} · {} {} · {}",
                     local_time(row.last_turn_at),
                     row.n_turns,
+                    if row.n_turns == 1 { "turn" } else { "turns" },
                     row.cwd.as_deref().unwrap_or("-")
                 ),
             })
