@@ -17,6 +17,9 @@ fn starter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/chela-starter.gguf")
 }
 
+/// Letters until the limit: the end that it allows is improbable in the extreme.
+const ENDLESS: &str = "root ::= [a-z ]+ \"☃\"";
+
 /// One engine for all tests of this file: tests run in parallel threads, so it is also a test of batching.
 fn engine() -> &'static Arc<LlamaEngine> {
     static ENGINE: OnceLock<Arc<LlamaEngine>> = OnceLock::new();
@@ -193,7 +196,7 @@ fn a_long_answer_can_be_scored_in_pieces() {
 fn a_cancelled_answer_ends_and_what_was_said_is_kept() {
     let cancel = Cancel::default();
     let endless = Sampling { temperature: 1.0, max_tokens: 900, stop: Vec::new(), ..Sampling::default() };
-    let grammar = Some(Grammar::Gbnf("root ::= [a-z ]+ [0-9]".to_owned()));
+    let grammar = Some(Grammar::Gbnf(ENDLESS.to_owned()));
     let events = start(chat_prompt("tell me a story"), Sampling { grammar, ..endless }, &cancel);
     let (before, rest): (Vec<_>, Vec<_>) = {
         let mut events = events.into_iter();
@@ -248,7 +251,7 @@ fn the_context_ends_an_answer_that_would_outgrow_it() {
     let n_ctx = engine().card().n_ctx;
     let mut prompt = chat_prompt("go on");
     prompt.splice(0..0, std::iter::repeat_n(300, n_ctx - prompt.len() - 8));
-    let grammar = Some(Grammar::Gbnf("root ::= [a-z ]+ [0-9]".to_owned()));
+    let grammar = Some(Grammar::Gbnf(ENDLESS.to_owned()));
     let answer = collect(start(prompt, Sampling { grammar, ..greedy(500) }, &Cancel::default())).unwrap();
     assert_eq!((answer.finish.reason, answer.tokens.len()), (FinishReason::Length, 8));
 }
