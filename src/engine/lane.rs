@@ -2,7 +2,8 @@
 //!
 //! A lane serves one policy version. Each step computes one batch: the next token of every running answer, and a
 //! piece of the prompts that are still being read. Sequences `0..parallel` are for foreground work; one more is for
-//! background work, which pauses whenever somebody waits.
+//! background work, which pauses whenever somebody waits. Attention reads the whole KV cache, other sequences' cells
+//! too, so what idle sequences hold is parked outside of it while others run.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,6 +20,9 @@ pub(super) const N_BATCH: usize = 512;
 const N_BATCH_SHARED: usize = 64;
 /// Rows of one computation whose logits can be read.
 const N_OUTPUTS: usize = 64;
+
+/// A cache larger than this is not parked: copying it would be felt.
+const MAX_PARKED_BYTES: usize = 128 << 20;
 
 /// How large a lane is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +60,13 @@ pub(super) struct Lane {
     uses: u64,
 }
 
-/// One sequence: the tokens that are known, and how many of them are in the KV cache.
+/// One sequence: the tokens that are known, and how many of them are computed.
 #[derive(Default)]
 struct Slot {
     known: Vec<Token>,
     n_done: usize,
+    /// The computed ones, when they are not in the KV cache: only while idle.
+    parked: Option<Arc<Vec<u8>>>,
     last_used: u64,
     running: Option<Running>,
 }
@@ -197,23 +203,44 @@ impl Lane {
         };
         self.uses += 1;
         if let Some(slot) = self.slots.get_mut(start.sequence) {
-            *slot = Slot { known: input, n_done: n_cached, last_used: self.uses, running: Some(running) };
+            let running = Some(running);
+            *slot = Slot { known: input, n_done: n_cached, parked: None, last_used: self.uses, running };
         }
+        self.park_idle();
         self.trim_idle();
     }
 
     /// Brings the sequence to the prefix that can be kept; returns how long it really is.
     fn prepare(&mut self, start: Start) -> usize {
         let Start { sequence, n_cached, from } = start;
-        let keep = if from.is_some() { 0 } else { n_cached };
-        let kept = self.rewind(sequence, keep);
-        match from {
-            Some(from) if self.can_share(from, n_cached) => {
+        let parked = self.slots.get(from.unwrap_or(sequence)).and_then(|slot| slot.parked.clone());
+        match (from, parked) {
+            (_, Some(parked)) => {
+                self.rewind(sequence, 0);
+                if self.context.restore(sequence, &parked) { self.cut(sequence, n_cached) } else { 0 }
+            }
+            (None, None) => self.rewind(sequence, n_cached),
+            (Some(from), None) => {
+                self.rewind(sequence, 0);
+                if !self.can_share(from, n_cached) {
+                    return 0;
+                }
                 self.context.share(from, sequence, n_cached);
                 n_cached
             }
-            Some(_) => 0,
-            None => kept,
+        }
+    }
+
+    /// Takes what idle sequences hold out of the KV cache, where it would slow the running ones down.
+    fn park_idle(&mut self) {
+        let Self { slots, context, .. } = self;
+        for (index, slot) in slots.iter_mut().enumerate() {
+            if slot.running.is_none() && slot.n_done > 0 && slot.parked.is_none() {
+                slot.parked = context.save(index, MAX_PARKED_BYTES).map(Arc::new);
+                if slot.parked.is_some() {
+                    context.forget(index, 0);
+                }
+            }
         }
     }
 
@@ -222,18 +249,23 @@ impl Lane {
         self.context.model().facts().can_rewind && self.slots.get(from).is_some_and(|slot| slot.n_done >= n)
     }
 
-    /// Cuts a sequence's cache to `keep` positions, or to nothing where a part cannot be cut. Returns what is left.
+    /// Like [`Lane::cut`], and the slot knows of it.
     fn rewind(&mut self, sequence: usize, keep: usize) -> usize {
-        let kept = if self.context.forget(sequence, keep) {
-            keep
-        } else {
-            self.context.forget(sequence, 0);
-            0
-        };
+        let kept = self.cut(sequence, keep);
         if let Some(slot) = self.slots.get_mut(sequence) {
             slot.n_done = slot.n_done.min(kept);
+            slot.parked = None;
         }
         kept
+    }
+
+    /// Cuts a sequence's cache to `keep` positions, or to nothing where a part cannot be cut. Returns what is left.
+    fn cut(&mut self, sequence: usize, keep: usize) -> usize {
+        if self.context.forget(sequence, keep) {
+            return keep;
+        }
+        self.context.forget(sequence, 0);
+        0
     }
 
     /// Forgets the caches unused for longest until promised and cached cells fit together.

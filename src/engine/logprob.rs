@@ -66,10 +66,12 @@ fn maximum(logits: &[f32]) -> f32 {
 /// ±0.5 (Cephes `expf`).
 #[inline]
 #[expect(clippy::excessive_precision, clippy::unreadable_literal, reason = "the coefficients as published")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "n is a whole number in −126…0")]
 fn exp_of_negative(x: f32) -> f32 {
+    /// 1.5 · 2^23: adding it leaves the nearest whole number in the low bits, without a conversion instruction.
+    const ROUND: f32 = 12_582_912.0;
     let clamped = x.max(-87.0);
-    let n = (clamped * std::f32::consts::LOG2_E).round_ties_even();
+    let z = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = z - ROUND;
     // Not `mul_add`: without hardware FMA (portable builds) that is a library call per step.
     let r = clamped - n * 0.693359375 + n * 2.12194440e-4;
     let p = 1.9875691500e-4_f32;
@@ -79,7 +81,7 @@ fn exp_of_negative(x: f32) -> f32 {
     let p = p * r + 1.6666665459e-1;
     let p = p * r + 5.0000001201e-1;
     let mantissa = p * r * r + (r + 1.0);
-    let power = f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23);
+    let power = f32::from_bits((z.to_bits() << 23).wrapping_add(127 << 23));
     if x < -87.0 { 0.0 } else { mantissa * power }
 }
 

@@ -58,6 +58,17 @@ fn start_on(
     sampling: Sampling,
     cancel: &Cancel,
 ) -> Receiver<GenerateEvent> {
+    let (job, received) = generate(policy, prompt, sampling, cancel);
+    engine().submit(job).unwrap();
+    received
+}
+
+fn generate(
+    policy: PolicyVersion,
+    prompt: Vec<Token>,
+    sampling: Sampling,
+    cancel: &Cancel,
+) -> (Job, Receiver<GenerateEvent>) {
     let (events, received) = mpsc::channel();
     let job = Generate {
         prompt,
@@ -70,8 +81,7 @@ fn start_on(
             Err(_) => ControlFlow::Break(()),
         }),
     };
-    engine().submit(Job::Generate(job)).unwrap();
-    received
+    (Job::Generate(job), received)
 }
 
 fn collect(events: Receiver<GenerateEvent>) -> Result<Answer, EngineError> {
@@ -167,6 +177,30 @@ fn a_known_prefix_is_not_computed_again_and_changes_nothing() {
     for (one, other) in first.tokens.iter().zip(&again.tokens) {
         assert!((one.logprob - other.logprob).abs() < 2e-2, "{one:?} {other:?}");
     }
+}
+
+#[test]
+fn a_conversation_that_stood_back_for_others_goes_on_where_it_was() {
+    let own = LlamaEngine::load(&LoadOptions::new("starter", &starter())).unwrap();
+    let ask = |request: &str| {
+        let (job, events) =
+            generate(PolicyVersion::BASE, chat_prompt(request), greedy(32), &Cancel::default());
+        own.submit(job).unwrap();
+        collect(events).unwrap()
+    };
+    let request = "remove all files that end in .tmp below /var/tmp and say how many there were";
+    let first = ask(request);
+    ask("a quite different request, in another sequence: show the date");
+    ask("12 monkeys");
+    let again = ask(request);
+    assert!(again.n_cached + 1 >= chat_prompt(request).len(), "only {} were cached", again.n_cached);
+    assert_eq!(first.text, again.text);
+    for (one, other) in first.tokens.iter().zip(&again.tokens) {
+        assert!((one.logprob - other.logprob).abs() < 2e-2, "{one:?} {other:?}");
+    }
+    // And its beginning serves another that begins alike.
+    let alike = ask("remove all files that end in .tmp below /var/tmp and keep the rest");
+    assert!(alike.n_cached > 16, "only {} were cached", alike.n_cached);
 }
 
 #[test]

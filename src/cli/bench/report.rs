@@ -49,7 +49,7 @@ impl Timing {
     fn speed(self) -> Speed {
         Speed {
             prefill_tokens_per_s: self.n_prompt as f64 / self.first_s,
-            decode_tokens_per_s: (self.n_sampled.saturating_sub(1)) as f64 / self.decode_s,
+            decode_tokens_per_s: self.n_sampled.saturating_sub(self.n_first) as f64 / self.decode_s,
             first_token_ms: self.first_s * 1e3,
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Timing {
     pub(super) decode_s: f64,
     pub(super) n_prompt: usize,
     pub(super) n_sampled: usize,
+    /// Tokens that came with the first one.
+    pub(super) n_first: usize,
 }
 
 /// A daemon in this process with a ledger of its own, and a client of its socket.
@@ -133,6 +135,7 @@ pub(super) fn one_round(
     let bare = Timing {
         first_s: run.prefill_s,
         decode_s: run.decode_s,
+        n_first: 1,
         n_prompt: prompt.len(),
         n_sampled: run.n_sampled,
     };
@@ -194,25 +197,28 @@ fn ask(client: &Client, message: Message, max_tokens: usize) -> anyhow::Result<T
         stream_options: Some(StreamOptions { include_usage: true }),
         temperature: Some(0.0),
         max_tokens: Some(max_tokens),
+        // Every token is then in a chunk as it comes; text alone is held back until it is whole characters.
+        logprobs: Some(true),
         ..ChatRequest::default()
     };
     let began = Instant::now();
     let (mut first, mut last, mut usage) = (None, began, None);
     for chunk in client.chat(&request)? {
         let chunk = chunk?;
-        let has_text =
-            chunk.choices.iter().any(|choice| choice.delta.content.as_ref().is_some_and(|t| !t.is_empty()));
-        if has_text {
+        let tokens = chunk.choices.iter().filter_map(|choice| choice.logprobs.as_ref());
+        let n_tokens: usize = tokens.map(|logprobs| logprobs.content.len()).sum();
+        if n_tokens > 0 {
             last = Instant::now();
-            first.get_or_insert(last);
+            first.get_or_insert((last, n_tokens));
         }
         usage = chunk.usage.or(usage);
     }
     let usage = usage.context("the answer has no usage")?;
-    let first = first.context("the answer is empty")?;
+    let (first, n_first) = first.context("the answer is empty")?;
     Ok(Timing {
         first_s: (first - began).as_secs_f64(),
         decode_s: (last - first).as_secs_f64(),
+        n_first,
         n_prompt: usage.prompt_tokens,
         n_sampled: usage.completion_tokens,
     })

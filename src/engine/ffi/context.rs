@@ -194,6 +194,33 @@ impl Context {
         unsafe { sys::llama_memory_seq_rm(sys::llama_get_memory(self.raw.as_ptr()), sequence, from, -1) }
     }
 
+    /// A sequence's keys and values, to be put back later. `None`: there is nothing, or more than `limit` bytes of it.
+    pub(in crate::engine) fn save(&mut self, sequence: usize, limit: usize) -> Option<Vec<u8>> {
+        let sequence = i32::try_from(sequence).ok()?;
+        // SAFETY: the context is ours; llama.cpp checks the sequence.
+        let size = unsafe { sys::llama_state_seq_get_size(self.raw.as_ptr(), sequence) };
+        if size == 0 || size > limit {
+            return None;
+        }
+        let mut bytes = vec![0_u8; size];
+        // SAFETY: the buffer has the length that is passed.
+        let n = unsafe {
+            sys::llama_state_seq_get_data(self.raw.as_ptr(), bytes.as_mut_ptr(), bytes.len(), sequence)
+        };
+        bytes.truncate(n);
+        (n > 0).then_some(bytes)
+    }
+
+    /// Puts back what [`Context::save`] gave, into any empty sequence of this context. False: no room for it.
+    pub(in crate::engine) fn restore(&mut self, sequence: usize, bytes: &[u8]) -> bool {
+        let Ok(sequence) = i32::try_from(sequence) else { return false };
+        // SAFETY: the bytes were written by the same context; llama.cpp checks them against its layout.
+        let n = unsafe {
+            sys::llama_state_seq_set_data(self.raw.as_ptr(), bytes.as_ptr(), bytes.len(), sequence)
+        };
+        n > 0
+    }
+
     /// Lets `to` share the first `n` positions of `from` (cells are shared, nothing is copied).
     pub(in crate::engine) fn share(&mut self, from: usize, to: usize, n: usize) {
         let (Ok(from), Ok(to), Ok(n)) = (i32::try_from(from), i32::try_from(to), i32::try_from(n)) else {
