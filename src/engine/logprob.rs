@@ -70,8 +70,8 @@ fn exp_of_negative(x: f32) -> f32 {
     /// 1.5 · 2^23: adding it leaves the nearest whole number in the low bits, without a conversion instruction.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.max(-87.0);
-    let z = clamped * std::f32::consts::LOG2_E + ROUND;
-    let n = z - ROUND;
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     // Not `mul_add`: without hardware FMA (portable builds) that is a library call per step.
     let r = clamped - n * 0.693359375 + n * 2.12194440e-4;
     let p = 1.9875691500e-4_f32;
@@ -81,7 +81,7 @@ fn exp_of_negative(x: f32) -> f32 {
     let p = p * r + 1.6666665459e-1;
     let p = p * r + 5.0000001201e-1;
     let mantissa = p * r * r + (r + 1.0);
-    let power = f32::from_bits((z.to_bits() << 23).wrapping_add(127 << 23));
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
     if x < -87.0 { 0.0 } else { mantissa * power }
 }
 
