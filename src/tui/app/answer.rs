@@ -225,7 +225,9 @@ impl App {
         self.thread = super::Thread::new(found.session.id.clone());
         self.usage = None;
         let title = if found.session.title.is_empty() { "untitled" } else { &found.session.title };
-        self.print_dim(&format!("continuing \"{title}\", {} turns", found.turns.len()));
+        let n_turns = found.turns.len();
+        let turns = if n_turns == 1 { "turn" } else { "turns" };
+        self.print_dim(&format!("continuing \"{title}\", {n_turns} {turns}"));
         for turn in &found.turns {
             for message in turn.messages.iter().filter(|message| message.role == Role::User) {
                 self.print_said(&message.content);
