@@ -2,7 +2,7 @@
 //!
 //! What lives here: the model, its contexts and KV caches, continuous batching, sampling, adapters. What does not:
 //! chat templates (`turn`), sessions (`daemon`), files on disk (`model`). This folder is the only home of
-//! llama.cpp, and `ffi.rs` the only file of it with `unsafe`.
+//! llama.cpp, and `ffi` the only part of it with `unsafe`.
 //!
 //! What always holds: the log-probability of every sampled token is kept with its exact id; text leaves only as
 //! whole UTF-8 characters; a cancelled request stops within 50 ms; foreground work goes before background work
