@@ -165,14 +165,15 @@ impl Lane {
             }
             while let Some(index) = self.waiting.iter().position(|task| task.priority() == wanted) {
                 let Some(task) = self.waiting.get(index) else { return };
-                let input = task.input();
                 let reserved = task.size(self.shape.n_ctx).unwrap_or(self.shape.n_ctx);
+                // Asked before every token while somebody waits in line, so nothing is copied before it is certain.
+                if !self.has_idle(wanted) || self.reserved(wanted) + reserved > self.shape.n_cells() {
+                    break;
+                }
+                let input = task.input();
                 let held: Vec<Held> = self.slots.iter().map(Slot::held).collect();
                 let reusable = input.get(..task.n_reusable()).unwrap_or(&input);
                 let Some(start) = reuse::start(&held, self.sequences(wanted), reusable) else { break };
-                if self.reserved(wanted) + reserved > self.shape.n_cells() {
-                    break;
-                }
                 let Some(task) = self.waiting.remove(index) else { return };
                 self.begin(task, input, reserved, start);
             }
@@ -184,6 +185,12 @@ impl Lane {
             Priority::Foreground => 0..self.shape.parallel,
             Priority::Background => self.shape.parallel..self.shape.parallel + 1,
         }
+    }
+
+    fn has_idle(&self, priority: Priority) -> bool {
+        self.slots
+            .get(self.sequences(priority))
+            .is_some_and(|slots| slots.iter().any(|slot| slot.running.is_none()))
     }
 
     /// Cells promised to running work of at least this priority.
@@ -198,6 +205,10 @@ impl Lane {
             Ok(running) => running,
             Err(error) => {
                 tracing::warn!(%error, "a request cannot begin");
+                // What was brought into an empty sequence for it would hold cells that nobody counts.
+                if self.slots.get(start.sequence).is_some_and(|slot| slot.n_done == 0) {
+                    self.cut(start.sequence, 0);
+                }
                 return;
             }
         };

@@ -13,6 +13,8 @@ use chela::engine::{
 use chela::gguf::{Draft, Metadata, TensorType};
 use chela::turn::PolicyVersion;
 
+use crate::engine::starter;
+
 const RANK: u64 = 4;
 
 /// A LoRA for `blk.0.attn_q` of the starter (256 → 256); B is `b` everywhere, A varies.
@@ -42,8 +44,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/chela-starter.gguf");
-        let engine = LlamaEngine::load(&LoadOptions::new("starter", &starter)).unwrap();
+        let engine = LlamaEngine::load(&LoadOptions::new("starter", &starter())).unwrap();
         Self { engine, folder: tempfile::tempdir().unwrap() }
     }
 

@@ -8,9 +8,7 @@ use std::sync::mpsc;
 use chela::engine::{Embed, Engine, EngineError, Job, LlamaEngine, LoadOptions};
 use chela::gguf::{Draft, Gguf};
 
-fn starter() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/chela-starter.gguf")
-}
+use crate::engine::starter;
 
 /// The starter with the mark that makes a model an embedding model: mean pooling.
 fn write_pooling(path: &Path) {

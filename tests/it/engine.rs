@@ -13,7 +13,7 @@ use chela::engine::{
 use chela::turn::template::ChatTemplate;
 use chela::turn::{Message, PolicyVersion, Role};
 
-fn starter() -> PathBuf {
+pub(crate) fn starter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/chela-starter.gguf")
 }
 

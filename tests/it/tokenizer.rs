@@ -239,7 +239,7 @@ fn the_engine_passes_the_vectors_of_llama_3() {
 #[test]
 fn the_context_meter_counts_as_the_engine_does() {
     use chela::engine::{Engine, LlamaEngine, LoadOptions};
-    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/chela-starter.gguf");
+    let starter = crate::engine::starter();
     let engine = LlamaEngine::load(&LoadOptions::new("starter", &starter)).unwrap();
     let meter = ContextTokenizer::from_gguf(&Gguf::open(&starter).unwrap()).unwrap();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
