@@ -24,6 +24,8 @@
 //! | [`turn`] | messages, turns, sessions; messages into a prompt through the model's own chat template; pure |
 //! | [`gguf`] | the model file format: header, metadata, vocabulary, writing; pure |
 //! | [`engine`] | serving: model, contexts, batching, sampling, adapters; the only home of llama.cpp |
+//! | [`adapter`] | LoRA matrices as a value; GGUF and PEFT files, manifest, the shelf of versions |
+//! | [`learn`] | training: frozen weights, kernels, block forward and backward, losses, optimizer, worker |
 //! | [`store`] | the ledger: schema steps, queries, the writer thread; the only home of rusqlite |
 //! | [`model`] | models on disk: find, check, download, verify, quantize, the starter model |
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
@@ -52,12 +54,14 @@
 //! - Silence is not success: every truncation, drop, skip and refusal is shown or logged with its reason.
 //! - A file is checked in a child process before llama.cpp sees it in the daemon: an abort there is a sentence here.
 
+pub mod adapter;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod gguf;
+pub mod learn;
 pub mod model;
 pub mod store;
 pub mod tui;

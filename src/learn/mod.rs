@@ -1,0 +1,90 @@
+//! Training: samples into gradients, gradients into an adapter, on the user's machine.
+//!
+//! What lives here: the frozen weights as the trainer reads them, one decoder block forward and backward, the
+//! kernels below it, the losses, the optimizer, and the thread that runs it all politely. What does not: the
+//! adapter's files (`adapter`), serving (`engine`), where samples come from.
+//!
+//! What always holds: only the adapter has gradients; the same batch gives the same numbers on any number of
+//! threads; no step is taken on a loss or a gradient that is not finite; a pause is noticed within 50 ms.
+
+mod error;
+pub mod loss;
+mod pace;
+pub mod weights;
+
+use crate::adapter::Adapter;
+use crate::engine::Token;
+
+pub use error::TrainError;
+use loss::Term;
+pub use pace::Pace;
+
+/// Moves an adapter in the direction that samples ask for. One owner; the scripted twin is for tests of the loop.
+pub trait Trainer {
+    /// One gradient step over the whole batch, in micro-batches that fit the memory budget.
+    fn step(&mut self, batch: &[Sample], pace: &Pace) -> Result<StepReport, TrainError>;
+    /// Loss and log-probabilities of each answer token, without a gradient.
+    fn score(&mut self, samples: &[Sample], pace: &Pace) -> Result<Vec<Scores>, TrainError>;
+    /// What was learned so far and what the optimizer remembers.
+    fn state(&self) -> TrainState;
+}
+
+/// One prompt and the answers to it that are learned from. The answers share the prompt's rows (exactly), which is
+/// why four answers to one prompt cost about twice as much as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub prompt: Vec<Token>,
+    pub answers: Vec<Answer>,
+}
+
+/// One response, and what each of its tokens is asked to become.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer {
+    pub rows: Vec<Row>,
+}
+
+/// One answer token. Its row of logits is the one that predicts it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub token: Token,
+    /// The terms of the loss at this token; empty for tokens that are only context (a masked token).
+    pub terms: Vec<Term>,
+}
+
+/// What one gradient step did.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StepReport {
+    /// Gradient steps taken so far, this one included.
+    pub step: u64,
+    /// Weighted sum of all terms over the batch.
+    pub loss: f64,
+    /// Sum of the KL terms' unweighted values, in nats, divided by the number of rows that have one; 0 without any.
+    pub kl: f64,
+    /// L2 norm over the whole adapter before clipping.
+    pub grad_norm: f64,
+    pub learning_rate: f64,
+    /// Rows of the network that were computed: prompt and answer tokens.
+    pub n_tokens: usize,
+    /// Answer tokens that carry a term.
+    pub n_targets: usize,
+}
+
+/// Log-probabilities of one sample's answers under the policy.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scores {
+    /// Weighted sum of the sample's terms.
+    pub loss: f64,
+    /// For each answer, for each token: natural log of its probability at temperature 1.
+    pub logprobs: Vec<Vec<f32>>,
+}
+
+/// Everything that a run needs in order to go on with identical numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainState {
+    pub adapter: Adapter,
+    /// Gradient steps taken.
+    pub step: u64,
+    /// First and second moment of AdamW, each flat in the order of [`Adapter::pairs`], A before B.
+    pub first_moment: Vec<f32>,
+    pub second_moment: Vec<f32>,
+}
