@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::{Kernels, Rows, Run, Shape, Tile, elementwise};
+use crate::learn::loss::reference::Reference;
 use crate::learn::weights::Decoder;
 
 const LEFT: usize = 12;

@@ -4,6 +4,8 @@
 //! function with its own target features ([`row_methods`]), so that the compiler vectorizes it for that CPU. Sums
 //! run in 16 lanes that are added in a fixed order, the same on every CPU.
 
+use crate::learn::loss::{self, reference::Reference};
+
 /// Lanes of a running sum.
 const LANES: usize = 16;
 
@@ -204,6 +206,8 @@ macro_rules! row_methods {
             fn softmax_backward(scores: &mut [f32], dp: &mut [f32], lse: f32, delta: f32);
             fn dot(a: &[f32], b: &[f32]) -> f32;
             fn scale(x: &mut [f32], factor: f32);
+            fn reference_kl(logits: &[f32], lse: f32, reference: &[f32], reference_lse: f32) -> f64;
+            fn reference_gradient(logits: &mut [f32], lse: f32, dense: f32, reference: Reference<'_>);
         );
     };
     (@each $features:literal $(fn $name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)?;)*) => {
@@ -222,4 +226,14 @@ pub(super) use row_methods;
 #[inline(always)]
 pub(super) fn decode(decoder: crate::learn::weights::Decoder, blocks: &[u8], out: &mut [f32]) {
     decoder.decode(blocks, out);
+}
+
+#[inline(always)]
+pub(super) fn reference_kl(logits: &[f32], lse: f32, reference: &[f32], reference_lse: f32) -> f64 {
+    loss::reference::reference_kl(logits, lse, reference, reference_lse)
+}
+
+#[inline(always)]
+pub(super) fn reference_gradient(logits: &mut [f32], lse: f32, dense: f32, reference: Reference<'_>) {
+    loss::reference::gradient_in_place_with_reference(logits, lse, dense, reference);
 }

@@ -9,14 +9,18 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod elementwise;
+pub(crate) mod attention;
 pub(crate) mod gemm;
+pub(crate) mod outer;
 mod pick;
 mod plain;
+mod small;
 mod tile;
 
 pub use pick::{available, pick};
 pub(crate) use tile::{Shared, Tile};
 
+use super::loss::reference::Reference;
 use super::weights::Decoder;
 
 /// The register tile of a matrix kernel.
@@ -137,5 +141,13 @@ pub trait Kernels: Send + Sync {
     }
     fn scale(&self, x: &mut [f32], factor: f32) {
         elementwise::scale(x, factor);
+    }
+    /// KL(policy ‖ reference) of two rows of logits with their log-sum-exps.
+    fn reference_kl(&self, logits: &[f32], lse: f32, reference: &[f32], reference_lse: f32) -> f64 {
+        elementwise::reference_kl(logits, lse, reference, reference_lse)
+    }
+    /// See [`crate::learn::loss::reference::gradient_in_place_with_reference`].
+    fn reference_gradient(&self, logits: &mut [f32], lse: f32, dense: f32, reference: Reference<'_>) {
+        elementwise::reference_gradient(logits, lse, dense, reference);
     }
 }

@@ -1,0 +1,150 @@
+//! The trainable matrices and their gradients, flat in one order: sites in order, A before B.
+//!
+//! Flat, because the optimizer, the norm and the saved state see one vector; a block sees its seven pairs.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::TrainError;
+use super::weights::Geometry;
+use crate::adapter::{Adapter, Linear, Pair, Site};
+
+/// Where a site's matrices lie in the flat vectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) n_in: usize,
+    pub(super) n_out: usize,
+    pub(super) a: Range<usize>,
+    pub(super) b: Range<usize>,
+}
+
+/// The adapter in training.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    architecture: String,
+    pub(super) rank: usize,
+    alpha: f32,
+    /// Seven per layer, in the order of [`Linear::ALL`].
+    places: Vec<Place>,
+    pub(super) values: Vec<f32>,
+    pub(super) gradients: Vec<f32>,
+}
+
+impl Parameters {
+    /// A as PEFT initializes it (uniform, Kaiming with a = √5, so within ±1/√n_in), B zero: the adapter starts as
+    /// the base.
+    pub(super) fn fresh(geometry: &Geometry, rank: usize, alpha: f32, seed: u64) -> Result<Self, TrainError> {
+        let mut parameters = Self::zeros(geometry, rank, alpha)?;
+        let mut state = seed;
+        for place in &parameters.places {
+            #[expect(clippy::cast_precision_loss, reason = "widths are far below 2^24")]
+            let bound = 1.0 / (place.n_in as f32).sqrt();
+            for value in &mut parameters.values[place.a.clone()] {
+                *value = bound * uniform(&mut state);
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// Goes on from an adapter. Sites that it leaves alone start with B = 0 and A from the seed 0.
+    pub(super) fn from_adapter(geometry: &Geometry, adapter: &Adapter) -> Result<Self, TrainError> {
+        let expected = geometry.architecture.name();
+        if adapter.architecture != expected {
+            return Err(TrainError::Misfit(format!("it is for {}, the model is {expected}", adapter.architecture)));
+        }
+        let mut parameters = Self::fresh(geometry, adapter.rank, adapter.alpha, 0)?;
+        for (site, pair) in &adapter.pairs {
+            let name = format!("blk.{}.{}", site.layer, site.linear.gguf_name());
+            let Some(place) = parameters.place(site.layer, site.linear).cloned() else {
+                return Err(TrainError::Misfit(format!("the model has no {name}")));
+            };
+            let fits = (pair.n_in, pair.n_out) == (place.n_in, place.n_out)
+                && (pair.a.len(), pair.b.len()) == (place.a.len(), place.b.len());
+            if !fits {
+                let (n_in, n_out) = (place.n_in, place.n_out);
+                let (has_in, has_out) = (pair.n_in, pair.n_out);
+                return Err(TrainError::Misfit(format!(
+                    "{name} maps {n_in} values to {n_out}, the adapter's matrices map {has_in} to {has_out}"
+                )));
+            }
+            parameters.values[place.a].copy_from_slice(&pair.a);
+            parameters.values[place.b].copy_from_slice(&pair.b);
+        }
+        if let Some(at) = parameters.values.iter().position(|value| !value.is_finite()) {
+            return Err(TrainError::Misfit(format!("its {at}th value is not finite")));
+        }
+        Ok(parameters)
+    }
+
+    fn zeros(geometry: &Geometry, rank: usize, alpha: f32) -> Result<Self, TrainError> {
+        if rank == 0 || rank > 1024 {
+            return Err(TrainError::Misfit(format!("a rank of {rank}; 1 to 1024 are possible, 16 is usual")));
+        }
+        if !(alpha.is_finite() && alpha > 0.0) {
+            return Err(TrainError::Misfit(format!("an alpha of {alpha}; it must be positive")));
+        }
+        let mut places = Vec::with_capacity(geometry.n_layers * Linear::ALL.len());
+        let mut end = 0;
+        for _ in 0..geometry.n_layers {
+            for linear in Linear::ALL {
+                let (n_in, n_out) = dimensions(geometry, linear);
+                let (a, b) = (end..end + rank * n_in, end + rank * n_in..end + rank * (n_in + n_out));
+                end = b.end;
+                places.push(Place { n_in, n_out, a, b });
+            }
+        }
+        let architecture = geometry.architecture.name().to_owned();
+        Ok(Self { architecture, rank, alpha, places, values: vec![0.0; end], gradients: vec![0.0; end] })
+    }
+
+    pub(super) fn scale(&self) -> f32 {
+        #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
+        let rank = self.rank as f32;
+        self.alpha / rank
+    }
+
+    pub(super) fn place(&self, layer: usize, linear: Linear) -> Option<&Place> {
+        self.places.get(layer * Linear::ALL.len() + linear as usize)
+    }
+
+    /// The adapter as a value.
+    pub(super) fn adapter(&self) -> Adapter {
+        self.shaped(&self.values)
+    }
+
+    /// Any flat vector of this shape (values, gradients) as matrices.
+    pub(super) fn shaped(&self, flat: &[f32]) -> Adapter {
+        let mut pairs = BTreeMap::new();
+        for (at, place) in self.places.iter().enumerate() {
+            let (layer, linear) = (at / Linear::ALL.len(), Linear::ALL[at % Linear::ALL.len()]);
+            let (a, b) = (flat[place.a.clone()].to_vec(), flat[place.b.clone()].to_vec());
+            pairs.insert(Site { layer, linear }, Pair { n_in: place.n_in, n_out: place.n_out, a, b });
+        }
+        Adapter { architecture: self.architecture.clone(), rank: self.rank, alpha: self.alpha, pairs }
+    }
+}
+
+/// Inputs and outputs of a linear map.
+fn dimensions(geometry: &Geometry, linear: Linear) -> (usize, usize) {
+    let (width, ffn) = (geometry.width, geometry.ffn_width);
+    let (q, kv) = (geometry.n_heads * geometry.head_width, geometry.n_kv_heads * geometry.head_width);
+    match linear {
+        Linear::Q => (width, q),
+        Linear::K | Linear::V => (width, kv),
+        Linear::O => (q, width),
+        Linear::Gate | Linear::Up => (width, ffn),
+        Linear::Down => (ffn, width),
+    }
+}
+
+/// Uniform in −1..1: `SplitMix64` (Steele, Lea, Flood 2014), its top 24 bits.
+fn uniform(state: &mut u64) -> f32 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    #[expect(clippy::cast_precision_loss, reason = "24 bits are exact in an f32")]
+    let unit = (z >> 40) as f32 / (1_u64 << 24) as f32;
+    2.0 * unit - 1.0
+}
