@@ -7,17 +7,30 @@
 //! What always holds: only the adapter has gradients; the same batch gives the same numbers on any number of
 //! threads; no step is taken on a loss or a gradient that is not finite; a pause is noticed within 50 ms.
 
+mod block;
+mod budget;
 mod error;
+mod head;
+pub mod kernels;
+mod layout;
+mod local;
 pub mod loss;
+mod network;
+pub mod optimizer;
 mod pace;
+mod parameters;
+mod profile;
 pub mod weights;
 
 use crate::adapter::Adapter;
 use crate::engine::Token;
 
+pub use budget::n_parameters;
 pub use error::TrainError;
+pub use local::{LocalTrainer, Start, TrainSettings};
 use loss::Term;
 pub use pace::Pace;
+pub use profile::{Profile, Work};
 
 /// Moves an adapter in the direction that samples ask for. One owner; the scripted twin is for tests of the loop.
 pub trait Trainer {

@@ -1,0 +1,118 @@
+//! How much memory a step needs, and what is given up when the budget is smaller: first activations are computed
+//! again instead of kept, then micro-batches get smaller, then the sample is refused. Pure.
+
+use super::layout::n_rows;
+use super::network::Effort;
+use super::weights::{Geometry, WeightFile};
+use super::{Sample, TrainError};
+
+/// Rows that a micro-batch grows to. Beyond it the kernels gain nothing and the activations only cost memory.
+const ROWS: usize = 1024;
+/// Logits of at most this many bytes exist at a time.
+const LOGIT_BYTES: u64 = 96 << 20;
+/// Fewest rows whose logits are computed at once.
+const MIN_LOGIT_ROWS: u64 = 16;
+const FLOAT: u64 = 4;
+
+/// What memory a model's training takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// What there is.
+    total: u64,
+    /// Parameters, gradients, two moments; weights on their way through; stacks and buffers of threads.
+    fixed: u64,
+    n_layers: u64,
+    /// Per row: a layer's input; all that a layer keeps; the buffers that layers share.
+    input: u64,
+    kept: u64,
+    shared: u64,
+    /// Per answer row whose logits exist.
+    logits: u64,
+}
+
+impl Budget {
+    pub(super) fn new(weights: &WeightFile, rank: usize, threads: usize, mib: u64) -> Self {
+        let geometry = &weights.geometry;
+        let count = |n: usize| n as u64;
+        let (width, ffn) = (count(geometry.width), count(geometry.ffn_width));
+        let (q, kv) = (count(geometry.q_width()), count(geometry.kv_width()));
+        let layers = weights.layers.iter();
+        let largest = layers.map(|layer| layer.gate.n_rows * layer.gate.row_bytes()).max().unwrap_or(0);
+        let low = 7 * count(rank);
+        Self {
+            total: mib << 20,
+            fixed: 4 * FLOAT * n_parameters(geometry, rank) + 3 * count(largest) + (8 + 2 * count(threads) << 20),
+            n_layers: count(geometry.n_layers),
+            input: FLOAT * width,
+            kept: FLOAT * (2 * width + 2 * q + 2 * kv + count(geometry.n_heads) + 2 * ffn + low),
+            // Products and their gradients, what attention sums per head, the packed operand, x and dx.
+            shared: FLOAT * (4 * ffn + 6 * width + 6 * q + 4 * kv),
+            logits: FLOAT * count(geometry.n_vocab),
+        }
+    }
+
+    /// Divides a batch into micro-batches, in its order, each with the effort that fits.
+    pub(super) fn micro_batches<'a>(
+        &self,
+        samples: &'a [Sample],
+    ) -> Result<Vec<(&'a [Sample], Effort)>, TrainError> {
+        let mut batches = Vec::new();
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let n = self.largest_start(rest).ok_or_else(|| self.refusal(rest))?;
+            let (batch, others) = rest.split_at(n);
+            let rows: usize = batch.iter().map(n_rows).sum();
+            batches.push((batch, self.effort(rows as u64).ok_or_else(|| self.refusal(batch))?));
+            rest = others;
+        }
+        Ok(batches)
+    }
+
+    /// How many samples from the start on make a good micro-batch: as many as fit `ROWS` and the budget, at least one.
+    fn largest_start(&self, samples: &[Sample]) -> Option<usize> {
+        let mut rows = 0;
+        let mut best = None;
+        for (at, sample) in samples.iter().enumerate() {
+            rows += n_rows(sample);
+            if (at > 0 && rows > ROWS) || self.effort(rows as u64).is_none() {
+                break;
+            }
+            best = Some(at + 1);
+        }
+        best
+    }
+
+    /// The most layers that can keep their activations. `None`: not even one layer's fit.
+    fn effort(&self, rows: u64) -> Option<Effort> {
+        let left = self.total.checked_sub(self.needed(rows, 0))?;
+        let more = (rows * (self.kept - self.input)).max(1);
+        let kept_layers = (left / more).min(self.n_layers);
+        let logit_rows = self.logit_rows();
+        Some(Effort { kept_layers: kept_layers as usize, logit_rows: logit_rows as usize })
+    }
+
+    /// Bytes with `kept` layers that keep their activations; one more is always there to compute in.
+    fn needed(&self, rows: u64, kept: u64) -> u64 {
+        let layers = rows * (self.n_layers * self.input + kept * (self.kept - self.input) + self.kept);
+        self.fixed + rows * self.shared + layers + self.logit_rows() * self.logits
+    }
+
+    fn logit_rows(&self) -> u64 {
+        // A tight budget gives up logits first: they only cost decoding the output matrix more often.
+        let bytes = LOGIT_BYTES.min(self.total.saturating_sub(self.fixed) / 4);
+        (bytes / self.logits.max(1)).max(MIN_LOGIT_ROWS)
+    }
+
+    fn refusal(&self, samples: &[Sample]) -> TrainError {
+        let n_tokens = samples.first().map_or(0, n_rows);
+        let needed_mib = self.needed(n_tokens as u64, 0).div_ceil(1 << 20);
+        TrainError::OutOfBudget { n_tokens, needed_mib, budget_mib: self.total >> 20 }
+    }
+}
+
+/// Trainable numbers of an adapter of this rank.
+pub fn n_parameters(geometry: &Geometry, rank: usize) -> u64 {
+    let (width, ffn) = (geometry.width, geometry.ffn_width);
+    let ends = 2 * (width + geometry.q_width()) + 2 * (width + geometry.kv_width()) + 3 * (width + ffn);
+    (geometry.n_layers * rank * ends) as u64
+}
