@@ -18,6 +18,7 @@ mod gguf;
 mod http;
 mod lifecycle;
 mod model;
+mod parity;
 mod random_model;
 mod screens;
 mod served;
