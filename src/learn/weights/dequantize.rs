@@ -57,34 +57,63 @@ impl Native {
     }
 }
 
+/// Calls the decoder for each block. Not a function that takes the decoder as a value: calls through `Fn` are not
+/// always inlined, and then nothing is vectorized.
+macro_rules! each_block {
+    ($blocks:expr, $out:expr, $decode:path) => {
+        for (block, out) in $blocks.as_chunks().0.iter().zip($out.as_chunks_mut().0) {
+            keep_apart();
+            $decode(block, out);
+        }
+    };
+}
+
 /// Decodes whole blocks. `blocks` and `out` hold the same number of weights; of unequal ones the shorter counts.
 #[inline(always)]
 pub(crate) fn dequantize(kind: Native, blocks: &[u8], out: &mut [f32]) {
     match kind {
-        Native::F32 => each_block(blocks, out, |bytes, [out]| *out = f32::from_le_bytes(*bytes)),
-        Native::F16 => each_block(blocks, out, |bytes, [out]| *out = half(u16::from_le_bytes(*bytes))),
-        Native::Bf16 => each_block(blocks, out, |bytes, [out]| *out = brain(u16::from_le_bytes(*bytes))),
-        Native::Q4_0 => each_block(blocks, out, legacy::q4_0),
-        Native::Q4_1 => each_block(blocks, out, legacy::q4_1),
-        Native::Q5_0 => each_block(blocks, out, legacy::q5_0),
-        Native::Q5_1 => each_block(blocks, out, legacy::q5_1),
-        Native::Q8_0 => each_block(blocks, out, legacy::q8_0),
-        Native::Q2K => each_block(blocks, out, k_quants::q2_k),
-        Native::Q3K => each_block(blocks, out, k_quants::q3_k),
-        Native::Q4K => each_block(blocks, out, k_quants::q4_k),
-        Native::Q5K => each_block(blocks, out, k_quants::q5_k),
-        Native::Q6K => each_block(blocks, out, k_quants::q6_k),
+        Native::F32 => f32_bits(blocks, out),
+        Native::F16 => f16(blocks, out),
+        Native::Bf16 => bf16(blocks, out),
+        Native::Q4_0 => each_block!(blocks, out, legacy::q4_0),
+        Native::Q4_1 => each_block!(blocks, out, legacy::q4_1),
+        Native::Q5_0 => each_block!(blocks, out, legacy::q5_0),
+        Native::Q5_1 => each_block!(blocks, out, legacy::q5_1),
+        Native::Q8_0 => each_block!(blocks, out, legacy::q8_0),
+        Native::Q2K => each_block!(blocks, out, k_quants::q2_k),
+        Native::Q3K => each_block!(blocks, out, k_quants::q3_k),
+        Native::Q4K => each_block!(blocks, out, k_quants::q4_k),
+        Native::Q5K => each_block!(blocks, out, k_quants::q5_k),
+        Native::Q6K => each_block!(blocks, out, k_quants::q6_k),
+    }
+}
+
+/// An empty barrier between iterations of an outer loop. Without it LLVM vectorizes across blocks, with gathers and
+/// scatters, instead of inside a block, where everything is contiguous: six times slower for `Q4_0` and AVX-512.
+#[inline(always)]
+fn keep_apart() {
+    std::hint::black_box(());
+}
+
+#[inline(always)]
+fn f32_bits(bytes: &[u8], out: &mut [f32]) {
+    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *out = f32::from_le_bytes(*bytes);
     }
 }
 
 #[inline(always)]
-fn each_block<const BYTES: usize, const LEN: usize>(
-    blocks: &[u8],
-    out: &mut [f32],
-    decode: impl Fn(&[u8; BYTES], &mut [f32; LEN]),
-) {
-    for (block, out) in blocks.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
-        decode(block, out);
+fn f16(bytes: &[u8], out: &mut [f32]) {
+    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *out = half(u16::from_le_bytes(*bytes));
+    }
+}
+
+/// The upper half of an `f32`.
+#[inline(always)]
+fn bf16(bytes: &[u8], out: &mut [f32]) {
+    for (out, [low, high]) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *out = f32::from_le_bytes([0, 0, *low, *high]);
     }
 }
 
@@ -98,12 +127,6 @@ fn half(bits: u16) -> f32 {
     let subnormal = f32::from_bits((magnitude >> 17) | (126 << 23)) - 0.5;
     let chosen = if magnitude < 1 << 27 { subnormal } else { normal };
     f32::from_bits((wide & 0x8000_0000) | chosen.to_bits())
-}
-
-/// The upper half of an `f32`.
-#[inline(always)]
-fn brain(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Blocks of 256 weights in groups of 16 or 32, each with a small whole-number scale of its own. Part of
 //! `dequantize`, which says why everything is inlined. Layouts: `ggml-common.h`.
 
-use super::half;
+use super::{half, keep_apart};
 
 /// `scales[16], quants[64], d, dmin`: group of 16 weights, `d s q - dmin m`; `s` and `m` share a byte.
 #[inline(always)]
@@ -30,23 +30,31 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; 256]) {
 pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; 256]) {
     let d = half(u16::from_le_bytes([block[108], block[109]]));
     let scales = q3_scales(block);
-    let high = block[..32].as_chunks::<16>().0;
     let quants = block[32..96].as_chunks::<32>().0;
     let halves = out.as_chunks_mut::<128>().0.iter_mut().zip(quants).zip(scales.as_chunks::<8>().0);
-    for (((out, quants), scales), first_bit) in halves.zip([0, 4]) {
-        let pairs = scales.as_chunks::<2>().0;
-        for ((out, scales), at) in out.as_chunks_mut::<32>().0.iter_mut().zip(pairs).zip([0, 1, 2, 3]) {
-            let groups = out.as_chunks_mut::<16>().0.iter_mut().zip(quants.as_chunks::<16>().0);
-            for (((out, quants), high), scale) in groups.zip(high).zip(scales) {
-                let dl = d * f32::from(*scale);
-                for ((out, byte), high) in out.iter_mut().zip(quants).zip(high) {
-                    let third = ((high >> (first_bit + at)) & 1) << 2;
-                    let quant = ((byte >> (2 * at)) & 3) | third;
-                    *out = dl * f32::from(quant.cast_signed().wrapping_sub(4));
-                }
+    for (((out, bytes), scales), first_bit) in halves.zip([0, 4]) {
+        let quants = q3_quants(bytes, &block[..32], first_bit);
+        let groups = quants.as_chunks::<16>().0.iter().zip(scales);
+        for (out, (quants, scale)) in out.as_chunks_mut::<16>().0.iter_mut().zip(groups) {
+            let scale = d * f32::from(*scale);
+            for (out, quant) in out.iter_mut().zip(quants) {
+                *out = scale * f32::from(*quant);
             }
         }
     }
+}
+
+/// Half a block's quants, minus 4. The third bits of its four quarters are in `high` from `first_bit` on.
+#[inline(always)]
+fn q3_quants(bytes: &[u8; 32], high: &[u8], first_bit: u32) -> [i8; 128] {
+    let mut quants = [0; 128];
+    for (quants, at) in quants.as_chunks_mut::<32>().0.iter_mut().zip([0, 1, 2, 3]) {
+        for ((quant, byte), high) in quants.iter_mut().zip(bytes).zip(high) {
+            let third = (high.wrapping_shr(first_bit + at) & 1) << 2;
+            *quant = (byte.wrapping_shr(2 * at) & 3 | third).cast_signed().wrapping_sub(4);
+        }
+    }
+    quants
 }
 
 /// Sixteen scales of six bits, minus 32: four bits in the first eight bytes, two in the last four.
@@ -74,6 +82,7 @@ pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
     let pairs = scales.as_chunks::<2>().0.iter().zip(mins.as_chunks::<2>().0);
     let quants = block[16..144].as_chunks::<32>().0;
     for ((out, quants), (scales, mins)) in out.as_chunks_mut::<64>().0.iter_mut().zip(quants).zip(pairs) {
+        keep_apart();
         let (low, high) = out.split_at_mut(32);
         for (out, byte) in low.iter_mut().zip(quants) {
             *out = scales[0] * f32::from(byte & 0x0f) - mins[0];
@@ -136,18 +145,42 @@ pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
     let scales = block[192..208].as_chunks::<8>().0.iter();
     let halves = low.zip(high).zip(scales);
     for (out, ((low, high), scales)) in out.as_chunks_mut::<128>().0.iter_mut().zip(halves) {
-        let (near, far) = low.split_at(32);
-        let sources = [(near, 0, 0), (far, 0, 2), (near, 4, 4), (far, 4, 6)];
-        let quarters = out.as_chunks_mut::<32>().0.iter_mut().zip(scales.as_chunks::<2>().0);
-        for ((out, scales), (low, low_shift, high_shift)) in quarters.zip(sources) {
-            let groups = low.as_chunks::<16>().0.iter().zip(high.as_chunks::<16>().0).zip(scales);
-            for (out, ((low, high), scale)) in out.as_chunks_mut::<16>().0.iter_mut().zip(groups) {
-                let scale = d * f32::from(scale.cast_signed());
-                for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
-                    let quant = ((low >> low_shift) & 0x0f) | (((high >> high_shift) & 3) << 4);
-                    *out = scale * f32::from(quant.cast_signed().wrapping_sub(32));
-                }
+        let quants = q6_quants(low, high);
+        let groups = quants.as_chunks::<16>().0.iter().zip(scales);
+        for (out, (quants, scale)) in out.as_chunks_mut::<16>().0.iter_mut().zip(groups) {
+            let scale = d * f32::from(scale.cast_signed());
+            for (out, quant) in out.iter_mut().zip(quants) {
+                *out = scale * f32::from(*quant);
             }
         }
     }
+}
+
+/// Half a block's quants, minus 32.
+#[inline(always)]
+fn q6_quants(low: &[u8; 64], high: &[u8; 32]) -> [i8; 128] {
+    let mut quants = [0_i8; 128];
+    let (near, far) = low.split_at(32);
+    let (first, rest) = quants.split_at_mut(32);
+    let (second, rest) = rest.split_at_mut(32);
+    let (third, fourth) = rest.split_at_mut(32);
+    for ((quant, low), high) in first.iter_mut().zip(near).zip(high) {
+        *quant = six_bits(low & 0x0f, high << 4);
+    }
+    for ((quant, low), high) in second.iter_mut().zip(far).zip(high) {
+        *quant = six_bits(low & 0x0f, high << 2);
+    }
+    for ((quant, low), high) in third.iter_mut().zip(near).zip(high) {
+        *quant = six_bits(low >> 4, *high);
+    }
+    for ((quant, low), high) in fourth.iter_mut().zip(far).zip(high) {
+        *quant = six_bits(low >> 4, high >> 2);
+    }
+    quants
+}
+
+/// Four low bits, and two high ones in their places, minus 32.
+#[inline(always)]
+fn six_bits(low: u8, high: u8) -> i8 {
+    (low | (high & 0x30)).cast_signed().wrapping_sub(32)
 }

@@ -10,10 +10,9 @@ use super::half;
 #[inline(always)]
 pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = half(u16::from_le_bytes([block[0], block[1]]));
-    let (low, high) = out.split_at_mut(16);
-    for ((low, high), byte) in low.iter_mut().zip(high).zip(&block[2..18]) {
-        *low = centred(byte & 0x0f, 8) * d;
-        *high = centred(byte >> 4, 8) * d;
+    let quants = nibbles(&block[2..18]);
+    for (out, quant) in out.iter_mut().zip(quants) {
+        *out = centred(quant, 8) * d;
     }
 }
 
@@ -22,10 +21,9 @@ pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
 pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
     let d = half(u16::from_le_bytes([block[0], block[1]]));
     let m = half(u16::from_le_bytes([block[2], block[3]]));
-    let (low, high) = out.split_at_mut(16);
-    for ((low, high), byte) in low.iter_mut().zip(high).zip(&block[4..20]) {
-        *low = f32::from(byte & 0x0f) * d + m;
-        *high = f32::from(byte >> 4) * d + m;
+    let quants = nibbles(&block[4..20]);
+    for (out, quant) in out.iter_mut().zip(quants) {
+        *out = f32::from(quant) * d + m;
     }
 }
 
@@ -34,13 +32,9 @@ pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
 pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
     let d = half(u16::from_le_bytes([block[0], block[1]]));
     let fifth = fifth_bits([block[2], block[3], block[4], block[5]]);
-    let (low, high) = out.split_at_mut(16);
-    let (fifth_low, fifth_high) = fifth.split_at(16);
-    for ((low, byte), fifth) in low.iter_mut().zip(&block[6..22]).zip(fifth_low) {
-        *low = centred((byte & 0x0f) | fifth, 16) * d;
-    }
-    for ((high, byte), fifth) in high.iter_mut().zip(&block[6..22]).zip(fifth_high) {
-        *high = centred((byte >> 4) | fifth, 16) * d;
+    let quants = nibbles(&block[6..22]);
+    for ((out, quant), fifth) in out.iter_mut().zip(quants).zip(fifth) {
+        *out = centred(quant | fifth, 16) * d;
     }
 }
 
@@ -50,13 +44,9 @@ pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
     let d = half(u16::from_le_bytes([block[0], block[1]]));
     let m = half(u16::from_le_bytes([block[2], block[3]]));
     let fifth = fifth_bits([block[4], block[5], block[6], block[7]]);
-    let (low, high) = out.split_at_mut(16);
-    let (fifth_low, fifth_high) = fifth.split_at(16);
-    for ((low, byte), fifth) in low.iter_mut().zip(&block[8..24]).zip(fifth_low) {
-        *low = f32::from((byte & 0x0f) | fifth) * d + m;
-    }
-    for ((high, byte), fifth) in high.iter_mut().zip(&block[8..24]).zip(fifth_high) {
-        *high = f32::from((byte >> 4) | fifth) * d + m;
+    let quants = nibbles(&block[8..24]);
+    for ((out, quant), fifth) in out.iter_mut().zip(quants).zip(fifth) {
+        *out = f32::from(quant | fifth) * d + m;
     }
 }
 
@@ -69,6 +59,20 @@ pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     }
 }
 
+/// The lower halves of sixteen bytes, then the upper ones.
+#[inline(always)]
+fn nibbles(bytes: &[u8]) -> [u8; 32] {
+    let mut quants = [0; 32];
+    let (low, high) = quants.split_at_mut(16);
+    for (low, byte) in low.iter_mut().zip(bytes) {
+        *low = byte & 0x0f;
+    }
+    for (high, byte) in high.iter_mut().zip(bytes) {
+        *high = byte >> 4;
+    }
+    quants
+}
+
 /// A quant minus its centre; both are small, so the byte cannot wrap.
 #[inline(always)]
 fn centred(quant: u8, centre: i8) -> f32 {
@@ -78,19 +82,10 @@ fn centred(quant: u8, centre: i8) -> f32 {
 /// Bit `j` of `qh` as 0 or 16, for each of the 32 weights.
 #[inline(always)]
 fn fifth_bits(qh: [u8; 4]) -> [u8; 32] {
-    const BIT: [u8; 32] = {
-        let mut bits = [0; 32];
-        let mut at = 0;
-        while at < 32 {
-            bits[at] = 1 << (at % 8);
-            at += 1;
-        }
-        bits
-    };
+    let qh = u32::from_le_bytes(qh);
     let mut bits = [0; 32];
-    let bytes = qh.iter().flat_map(|byte| [*byte; 8]);
-    for ((bit, mask), byte) in bits.iter_mut().zip(BIT).zip(bytes) {
-        *bit = if byte & mask == 0 { 0 } else { 16 };
+    for (bit, shift) in bits.iter_mut().zip(0_u32..) {
+        *bit = (qh.wrapping_shr(shift).to_le_bytes()[0] & 1) << 4;
     }
     bits
 }
