@@ -25,3 +25,4 @@ mod store;
 mod tidy;
 mod tokenizer;
 mod vectors;
+mod weights;
