@@ -69,7 +69,8 @@ fn aligned_copy(blocks: &[u8]) -> Vec<u64> {
 #[cfg(test)]
 pub(in crate::engine) fn quantize(tensor_type: TensorType, weights: &[f32], row_len: usize) -> Vec<u8> {
     let mut blocks = vec![0_u64; expected_bytes(tensor_type, weights.len()).unwrap().div_ceil(8)];
-    let (n_rows, row_len) = ((weights.len() / row_len) as i64, row_len as i64);
+    let n_rows = i64::try_from(weights.len() / row_len).unwrap();
+    let row_len = i64::try_from(row_len).unwrap();
     // SAFETY: the buffer has the size of the quantized weights and is aligned for any block.
     let n_bytes = unsafe {
         let out = blocks.as_mut_ptr().cast();

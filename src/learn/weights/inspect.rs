@@ -54,7 +54,9 @@ impl WeightFile {
         for tensor in &self.tensors {
             hash.update(format!("{} {} {:?}\n", tensor.name, tensor.tensor_type, tensor.dims));
         }
-        digests.iter().for_each(|digest| hash.update(digest));
+        for digest in digests {
+            hash.update(digest);
+        }
         let n_weights = self.tensors.iter().filter_map(TensorEntry::n_elements).sum();
         Ok(Inspection { sha256: hexadecimal(&hash.finalize()), n_weights })
     }

@@ -1,6 +1,6 @@
 //! Rotary positions, as llama.cpp computes them: which angle each pair of a head's numbers is turned by.
 //!
-//! What lives here: frequencies with their scaling (linear, YaRN, the factors of Llama 3), cosines and sines. What
+//! What lives here: frequencies with their scaling (linear, `YaRN`, the factors of Llama 3), cosines and sines. What
 //! does not: turning (`kernels`), reading the metadata (`geometry`).
 //!
 //! Angles are computed in `f64`. ggml multiplies its way from pair to pair in `f32` (`ggml_rope_cache_init`), which
@@ -43,7 +43,7 @@ pub enum Scaling {
     },
 }
 
-/// Full turns in the original context above which YaRN leaves a frequency alone, and below which it divides it. For
+/// Full turns in the original context above which `YaRN` leaves a frequency alone, and below which it divides it. For
 /// these architectures llama.cpp reads neither from the file.
 const BETA_FAST: f32 = 32.0;
 const BETA_SLOW: f32 = 1.0;
@@ -114,7 +114,7 @@ impl Rope {
         }
     }
 
-    /// Between which pairs YaRN goes from leaving to dividing (`ggml_rope_yarn_corr_dims`; in `f32`, because it rounds).
+    /// Between which pairs `YaRN` goes from leaving to dividing (`ggml_rope_yarn_corr_dims`; in `f32`, because it rounds).
     fn corrected(&self, original_context: usize) -> [f32; 2] {
         let n_rotated = self.n_rotated as f32;
         let pair_of = |turns: f32| {
@@ -124,7 +124,7 @@ impl Rope {
         [pair_of(BETA_FAST).floor().max(0.0), pair_of(BETA_SLOW).ceil().min(n_rotated - 1.0)]
     }
 
-    /// YaRN also makes queries and keys longer: attention over a stretched context is flatter.
+    /// `YaRN` also makes queries and keys longer: attention over a stretched context is flatter.
     fn total_magnitude(&self) -> f64 {
         match self.scaling {
             Scaling::Yarn { factor, .. } if factor > 1.0 => {
@@ -137,6 +137,10 @@ impl Rope {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_precision_loss, reason = "positions and pairs are small")]
+
+    use std::f32::consts::PI;
+
     use super::{Pairing, Rope, RopeTable, Scaling};
 
     fn rope(scaling: Scaling) -> Rope {
@@ -151,8 +155,7 @@ mod tests {
             Scaling::Linear { factor } => (1.0 / factor, false, 0.0),
             Scaling::Yarn { factor, original_context } => (1.0 / factor, true, original_context as f32),
         };
-        let corr_dim =
-            |n_rot: f32| n_dims * (n_ctx / (n_rot * 2.0 * 3.141_592_7_f32)).ln() / (2.0 * rope.base.ln());
+        let corr_dim = |n_rot: f32| n_dims * (n_ctx / (n_rot * 2.0 * PI)).ln() / (2.0 * rope.base.ln());
         let (low, high) = (corr_dim(32.0).floor().max(0.0), corr_dim(1.0).ceil().min(n_dims - 1.0));
         let factor: f32 = 1.0 / freq_scale;
         // llama-context.cpp: get_mscale, then the cancelling of rope_yarn's own factor, then rope_attn_factor.

@@ -67,7 +67,7 @@ fn a_llama_with_defaults() {
     };
     assert_eq!(read("llama", |_| ()), expected);
     assert_eq!((expected.q_width(), expected.kv_width()), (64, 32));
-    assert_eq!(expected.attention_scale(), 0.25);
+    assert_eq!(expected.attention_scale().to_bits(), 0.25_f32.to_bits());
 }
 
 #[test]
