@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "llama.cpp is a C library; every block says why it is sound")]
 
 mod context;
+mod dequantize;
 mod log;
 mod sampler;
 
@@ -17,6 +18,9 @@ use llama_cpp_sys_2 as sys;
 
 use super::Token;
 pub(super) use context::{Batch, Computed, Context, Layout};
+#[cfg(test)]
+pub(super) use dequantize::quantize as quantize_rows;
+pub(super) use dequantize::{decodes, dequantize};
 use log::{complaint, forget_complaints, init};
 pub(super) use sampler::{Candidate, Sampler};
 

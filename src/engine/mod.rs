@@ -9,6 +9,7 @@
 //! between any two tokens; KV caches belong to one policy version.
 
 mod bare;
+mod dequantize;
 mod ffi;
 mod lane;
 mod llama;
@@ -24,6 +25,9 @@ mod text;
 mod worker;
 
 pub use bare::{BareLoop, BareRun};
+#[cfg(test)]
+pub(crate) use dequantize::ggml_quantize;
+pub(crate) use dequantize::{ggml_decodes, ggml_dequantize};
 pub use llama::{LlamaEngine, LoadOptions};
 pub use probe::probe;
 pub use quantize::{QUANTIZATIONS, Quantization, quantize};

@@ -26,3 +26,4 @@ mod store;
 mod tidy;
 mod tokenizer;
 mod vectors;
+mod weights;
