@@ -31,7 +31,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(weights: &WeightFile, rank: usize, threads: usize, mib: u64) -> Self {
+    pub(super) fn new(weights: &WeightFile, rank: usize, threads: usize, bytes: u64) -> Self {
         let geometry = &weights.geometry;
         let count = |n: usize| n as u64;
         let (width, ffn) = (count(geometry.width), count(geometry.ffn_width));
@@ -40,8 +40,8 @@ impl Budget {
         let largest = layers.map(|layer| layer.gate.n_rows * layer.gate.row_bytes()).max().unwrap_or(0);
         let low = 7 * count(rank);
         Self {
-            total: mib << 20,
-            fixed: 4 * FLOAT * n_parameters(geometry, rank) + 3 * count(largest) + (8 + 2 * count(threads) << 20),
+            total: bytes,
+            fixed: 4 * FLOAT * n_parameters(geometry, rank) + 3 * count(largest) + ((8 + 2 * count(threads)) << 20),
             n_layers: count(geometry.n_layers),
             input: FLOAT * width,
             kept: FLOAT * (2 * width + 2 * q + 2 * kv + count(geometry.n_heads) + 2 * ffn + low),

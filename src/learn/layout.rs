@@ -12,12 +12,12 @@ use crate::engine::Token;
 
 /// A stretch of consecutive rows: they attend the rows of `prefix` fully and each other causally.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) rows: Range<usize>,
+pub(crate) struct Segment {
+    pub(crate) rows: Range<usize>,
     /// The prompt that an answer continues; empty for prompts.
-    pub(super) prefix: Range<usize>,
+    pub(crate) prefix: Range<usize>,
     /// Which segment the prefix is.
-    pub(super) parent: Option<usize>,
+    pub(crate) parent: Option<usize>,
 }
 
 /// The rows of one micro-batch.
@@ -48,10 +48,6 @@ impl<'a> Layout<'a> {
 
     pub(super) fn n_rows(&self) -> usize {
         self.tokens.len()
-    }
-
-    pub(super) fn n_answer_rows(&self) -> usize {
-        self.tokens.len() - self.first_answer
     }
 
     /// All rows of the prompt but the last, which opens each answer. `None` if that leaves nothing.

@@ -8,7 +8,6 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::budget::Budget;
 use super::head::HeadReport;
 use super::kernels;
-use super::layout::n_rows;
 use super::loss::check_sample;
 use super::network::Network;
 use super::optimizer::{AdamW, AdamWSettings, Update, sum_of_squares, update_chunk};
@@ -25,8 +24,8 @@ pub struct TrainSettings {
     pub model: PathBuf,
     /// Threads of the trainer's own pool, at least 1.
     pub threads: usize,
-    /// What a step may use, beside the page cache.
-    pub memory_mib: u64,
+    /// What a step may use, in bytes, beside the page cache.
+    pub memory_bytes: u64,
     /// By name, as `learn::kernels::available` lists them; `None`: the fastest.
     pub kernels: Option<String>,
     pub optimizer: AdamWSettings,
@@ -79,7 +78,7 @@ impl LocalTrainer {
                 return Err(TrainError::Misfit(format!("the saved run has {found} moments, the adapter {n} values")));
             }
         };
-        let budget = Budget::new(&weights, parameters.rank, settings.threads, settings.memory_mib);
+        let budget = Budget::new(&weights, parameters.rank, settings.threads, settings.memory_bytes);
         let pool = pool(settings)?;
         Ok(Self { pool, network: Network::new(weights, kernels), parameters, optimizer, budget })
     }
@@ -120,7 +119,7 @@ impl LocalTrainer {
             total.loss += report.loss;
             total.kl += report.kl;
             total.n_kl += report.n_kl;
-            n_tokens += samples.iter().map(n_rows).sum::<usize>();
+            n_tokens += samples.iter().map(n_tokens_of).sum::<usize>();
         }
         let rows = batch.iter().flat_map(|sample| &sample.answers).flat_map(|answer| &answer.rows);
         #[expect(clippy::cast_precision_loss, reason = "a mean over far fewer than 2^52 rows")]
@@ -201,6 +200,11 @@ impl Trainer for LocalTrainer {
             second_moment: second.to_vec(),
         }
     }
+}
+
+/// Tokens of the prompt, once, and of all answers.
+fn n_tokens_of(sample: &Sample) -> usize {
+    sample.prompt.len() + sample.answers.iter().map(|answer| answer.rows.len()).sum::<usize>()
 }
 
 /// One sample's log-probabilities, answer by answer.

@@ -76,7 +76,7 @@ pub struct StepReport {
     /// L2 norm over the whole adapter before clipping.
     pub grad_norm: f64,
     pub learning_rate: f64,
-    /// Rows of the network that were computed: prompt and answer tokens.
+    /// Prompt tokens, once per sample, and answer tokens.
     pub n_tokens: usize,
     /// Answer tokens that carry a term.
     pub n_targets: usize,

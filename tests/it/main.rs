@@ -15,6 +15,7 @@ mod crash;
 mod embeddings;
 mod engine;
 mod gguf;
+mod gradients;
 mod http;
 mod lifecycle;
 mod model;

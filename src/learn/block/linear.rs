@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::Layer;
 use crate::adapter::Linear;
 use crate::learn::TrainError;
-use crate::learn::kernels::gemm::{Left, Matrix, Product, Right, multiply};
+use crate::learn::kernels::gemm::{Matrix, Product, Right, multiply};
 use crate::learn::kernels::outer::add_outer;
 use crate::learn::kernels::{Encoded, Rows, Shared};
 use crate::learn::profile::Work;
@@ -202,10 +202,6 @@ impl Layer<'_> {
             })
         })?;
         Ok(())
-    }
-
-    fn matrix(&self, linear: Linear) -> &weights::Matrix {
-        self.context.weights.layers[self.index]  .linear(linear)
     }
 
     pub(super) fn rank(&self) -> usize {

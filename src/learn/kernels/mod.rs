@@ -18,7 +18,7 @@ mod small;
 mod tile;
 
 pub use pick::{available, pick};
-pub(crate) use tile::{Shared, Tile};
+pub use tile::{Shared, Tile};
 
 use super::loss::reference::Reference;
 use super::weights::Decoder;
@@ -47,7 +47,7 @@ pub(crate) struct Encoded<'a> {
 
 /// `words` steps of the summed dimension: the same stretch of a left and of a right panel.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Run<'a> {
+pub struct Run<'a> {
     pub(crate) words: usize,
     pub(crate) left: &'a [u32],
     pub(crate) right: &'a [u32],
@@ -55,7 +55,7 @@ pub(crate) struct Run<'a> {
 
 /// A row-major matrix, or a window of one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rows<'a> {
+pub struct Rows<'a> {
     pub(crate) values: &'a [f32],
     /// Distance between the starts of two rows.
     pub(crate) stride: usize,

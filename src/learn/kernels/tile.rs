@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 /// A row-major matrix that several threads write to, each in windows of its own.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shared<'a> {
+pub struct Shared<'a> {
     start: *mut f32,
     len: usize,
     stride: usize,
@@ -22,7 +22,7 @@ unsafe impl Sync for Shared<'_> {}
 
 /// A window of at most one register tile.
 #[derive(Debug)]
-pub(crate) struct Tile<'a> {
+pub struct Tile<'a> {
     start: *mut f32,
     stride: usize,
     pub(crate) rows: usize,
