@@ -8,7 +8,7 @@ use super::loss::Term;
 use super::parameters::Parameters;
 use super::profile::Profile;
 use super::weights::{RopeTable, WeightFile};
-use super::{Pace, Sample, TrainError};
+use super::{Pace, Row, Sample, TrainError};
 
 /// Frozen weights, kernels, and all memory that a step needs besides the parameters.
 pub(super) struct Network {
@@ -123,7 +123,7 @@ impl Network {
         let places = samples.iter().flat_map(|sample| {
             let is_held = is_held_to_base(sample);
             let rows = sample.answers.iter().flat_map(|answer| &answer.rows);
-            rows.map(|_| if is_held { next.next() } else { None }).collect::<Vec<_>>()
+            rows.map(|row| if is_held { next.next().filter(|_| is_held_row(row)) } else { None }).collect::<Vec<_>>()
         });
         let places: Vec<Option<usize>> = places.collect();
         let layout = Layout::new(&held);
@@ -145,8 +145,11 @@ impl Network {
 }
 
 fn is_held_to_base(sample: &Sample) -> bool {
-    let mut terms = sample.answers.iter().flat_map(|answer| &answer.rows).flat_map(|row| &row.terms);
-    terms.any(|term| matches!(term, Term::ReferenceKl { .. }))
+    sample.answers.iter().flat_map(|answer| &answer.rows).any(is_held_row)
+}
+
+fn is_held_row(row: &Row) -> bool {
+    row.terms.iter().any(|term| matches!(term, Term::ReferenceKl { .. }))
 }
 
 /// The blocks over one layout.
