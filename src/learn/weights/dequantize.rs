@@ -4,7 +4,8 @@
 //! 32) and `k_quants` (blocks of 256). What does not: reading the file, types that only ggml decodes (`decoder`).
 //!
 //! What always holds: the result has the same bits as ggml's own `to_float` (`ggml-quants.c`): the same operations in
-//! the same order, never fused. All functions are `#[inline(always)]` because kernels call them inside functions
+//! the same order, never fused. (Where a C compiler fuses products and sums by default, as GCC does for ARM, ggml itself
+//! may differ from this in the last bit of the types with an offset: `Q4_1`, `Q5_1`, `Q2_K`, `Q4_K`, `Q5_K`.) All functions are `#[inline(always)]` because kernels call them inside functions
 //! with `#[target_feature]`: only what is inlined there is vectorized for that CPU. Inner loops therefore have fixed
 //! lengths, no branches and no bounds checks.
 #![expect(
