@@ -4,9 +4,12 @@
 //! 32) and `k_quants` (blocks of 256). What does not: reading the file, types that only ggml decodes (`decoder`).
 //!
 //! What always holds: the result has the same bits as ggml's own `to_float` (`ggml-quants.c`): the same operations in
-//! the same order, never fused. All functions are `#[inline(always)]` because kernels call them inside functions
-//! with `#[target_feature]`: only what is inlined there is vectorized for that CPU. Inner loops therefore have fixed
-//! lengths, no branches and no bounds checks.
+//! the same order, never fused. (Where a C compiler fuses products and sums by default, as GCC does for ARM, ggml
+//! itself may differ in the last bit of the types with an offset: `Q4_1`, `Q5_1`, `Q2_K`, `Q4_K`, `Q5_K`.)
+//!
+//! All functions are `#[inline(always)]` because kernels call them inside functions with `#[target_feature]`: only
+//! what is inlined there is vectorized for that CPU. Inner loops therefore have fixed lengths, no branches and no
+//! bounds checks.
 #![expect(
     clippy::inline_always,
     reason = "inlined into kernels with #[target_feature], so that they are vectorized for that CPU"
@@ -88,8 +91,9 @@ pub(crate) fn dequantize(kind: Native, blocks: &[u8], out: &mut [f32]) {
     }
 }
 
-/// An empty barrier between iterations of an outer loop. Without it LLVM vectorizes across blocks, with gathers and
-/// scatters, instead of inside a block, where everything is contiguous: six times slower for `Q4_0` and AVX-512.
+/// An empty barrier between groups of weights that share a scale. Without it LLVM vectorizes across groups or blocks,
+/// with gathers and scatters, instead of inside a group, where everything is contiguous: six times slower for `Q4_0`
+/// and AVX-512.
 #[inline(always)]
 fn keep_apart() {
     std::hint::black_box(());

@@ -15,6 +15,7 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; 256]) {
         for ((out, scales), shift) in out.as_chunks_mut::<32>().0.iter_mut().zip(pairs).zip([0, 2, 4, 6]) {
             let groups = out.as_chunks_mut::<16>().0.iter_mut().zip(quants.as_chunks::<16>().0);
             for ((out, quants), scale) in groups.zip(scales) {
+                keep_apart();
                 let dl = d * f32::from(scale & 0x0f);
                 let ml = dmin * f32::from(scale >> 4);
                 for (out, byte) in out.iter_mut().zip(quants) {
