@@ -9,6 +9,7 @@
 
 mod error;
 pub mod loss;
+pub mod optimizer;
 mod pace;
 pub mod weights;
 
