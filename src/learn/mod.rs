@@ -7,6 +7,7 @@
 //! What always holds: only the adapter has gradients; the same batch gives the same numbers on any number of
 //! threads; no step is taken on a loss or a gradient that is not finite; a pause is noticed within 50 ms.
 
+pub mod advantages;
 mod block;
 mod budget;
 mod error;

@@ -38,12 +38,11 @@ impl Layer<'_> {
         fit(&mut d_gate, rows * ffn);
         fit(&mut product, rows * ffn);
         fit(&mut d_normed, rows * width);
-        self.profile.time(Work::Swiglu, || swiglu(kernels, kept, &mut product));
         let low = &kept.low[Linear::Down as usize];
         self.backward_map(Backward {
             linear: Linear::Down,
             rows,
-            x: &product,
+            x: None,
             low,
             dy: dx,
             dx: Some(&mut d_product),
@@ -52,12 +51,13 @@ impl Layer<'_> {
         self.profile.time(Work::Swiglu, || {
             swiglu_backward(kernels, kept, &mut d_product, &mut d_gate, &mut product);
         });
+        self.gradient_of_a(Linear::Down, &product);
         self.norm_middle(&kept.middle);
         let normed = std::mem::take(&mut self.scratch.normed);
         for (linear, dy, accumulate) in [(Linear::Gate, &d_gate, false), (Linear::Up, &d_product, true)] {
             let low = &kept.low[linear as usize];
             let d_normed = Some(&mut d_normed[..]);
-            self.backward_map(Backward { linear, rows, x: &normed, low, dy, dx: d_normed, accumulate })?;
+            self.backward_map(Backward { linear, rows, x: Some(&normed), low, dy, dx: d_normed, accumulate })?;
         }
         let weight = &self.weights().ffn_norm;
         self.profile.time(Work::Norm, || norm_backward(kernels, (&kept.middle, weight, epsilon), &d_normed, dx));
@@ -78,7 +78,7 @@ impl Layer<'_> {
         self.backward_map(Backward {
             linear: Linear::O,
             rows: rows - from,
-            x: &kept.attended,
+            x: Some(&kept.attended),
             low: &kept.low[Linear::O as usize],
             dy: dx,
             dx: Some(&mut d_attended),
@@ -163,7 +163,7 @@ impl Layer<'_> {
             self.backward_map(Backward {
                 linear,
                 rows: rows - first,
-                x: &normed[first * width..],
+                x: Some(&normed[first * width..rows * width]),
                 low: &kept.low[linear as usize],
                 dy,
                 dx: (!is_first).then_some(&mut d_normed[first * width..]),
@@ -194,11 +194,6 @@ pub(in crate::learn) fn norm_backward(kernels: &dyn Kernels, of: (&[f32], &[f32]
 
 /// Values that one thread works on at a time.
 const CHUNK: usize = 4096;
-
-fn swiglu(kernels: &dyn Kernels, kept: &Activations, out: &mut [f32]) {
-    let inputs = kept.gate.par_chunks(CHUNK).zip(kept.up.par_chunks(CHUNK));
-    out.par_chunks_mut(CHUNK).zip(inputs).for_each(|(out, (gate, up))| kernels.swiglu(gate, up, out));
-}
 
 fn swiglu_backward(
     kernels: &dyn Kernels,

@@ -39,7 +39,8 @@ pub(super) struct Member<'a> {
 pub(super) struct Backward<'a> {
     pub(super) linear: Linear,
     pub(super) rows: usize,
-    pub(super) x: &'a [f32],
+    /// The map's input. `None`: it is made later, and [`Layer::gradient_of_a`] is called then.
+    pub(super) x: Option<&'a [f32]>,
     /// `scale·A x` of the forward pass.
     pub(super) low: &'a [f32],
     pub(super) dy: &'a [f32],
@@ -165,11 +166,12 @@ impl Layer<'_> {
             }]);
             kernels.scale(low, scale);
             left.fill(kernels, 1, Rows::new(low, rank));
-            let (dy, x) = (Rows::new(task.dy, n_out), Rows::new(task.x, n_in));
-            let (low, forward_low) = (Rows::new(low, rank), Rows::new(task.low, rank));
-            add_outer(kernels, (dy, n_out), (forward_low, rank), task.rows, &mut gradients[place.b.clone()]);
-            add_outer(kernels, (low, rank), (x, n_in), task.rows, &mut gradients[place.a.clone()]);
+            let (dy, low) = (Rows::new(task.dy, n_out), Rows::new(task.low, rank));
+            add_outer(kernels, (dy, n_out), (low, rank), task.rows, &mut gradients[place.b.clone()]);
         });
+        if let Some(x) = task.x {
+            self.gradient_of_a(task.linear, x);
+        }
         let Some(dx) = task.dx else { return Ok(()) };
         self.check_pace()?;
         let matrix = self.matrix(task.linear);
@@ -188,6 +190,18 @@ impl Layer<'_> {
             }]);
         });
         Ok(())
+    }
+
+    /// Adds `dAᵀ += (scale·Bᵀ dy)ᵀ x`, for the map that [`Layer::backward_map`] was last called for.
+    pub(super) fn gradient_of_a(&mut self, linear: Linear, x: &[f32]) {
+        let (kernels, rank, index) = (self.context.kernels, self.rank(), self.index);
+        let Some(place) = self.parameters.place(index, linear) else { return };
+        let (n_in, rows, a) = (place.n_in, x.len() / place.n_in, place.a.clone());
+        let low = Rows::new(&self.scratch.low, rank);
+        let gradient = &mut self.parameters.gradients[a];
+        self.profile.time(Work::Lora, || {
+            add_outer(kernels, (low, rank), (Rows::new(x, n_in), n_in), rows, gradient);
+        });
     }
 
     /// Reads the maps' weights into the scratch buffers, in their order.

@@ -241,7 +241,7 @@ impl Attention<'_> {
         buffers.out.clear();
         buffers.out.resize(m * width, 0.0);
         for block in self.seen(blocks, task) {
-            let n = block.rows.len();
+            let n = columns(block, task);
             buffers.scores.resize(m * n, 0.0);
             let pair = Pair { left: &buffers.left, right: &block.key_rows, words };
             multiply(kernels, pair, (m, n), (&mut buffers.scores, n), false);
@@ -255,7 +255,9 @@ impl Attention<'_> {
                 let correction = (maxima[i] - maximum).exp();
                 sums[i] = sums[i] * correction + kernels.exp_shifted(&mut scores[..visible], maximum);
                 maxima[i] = maximum;
-                kernels.scale(&mut buffers.out[i * width..(i + 1) * width], correction);
+                if correction < 1.0 {
+                    kernels.scale(&mut buffers.out[i * width..(i + 1) * width], correction);
+                }
             }
             let scores = Rows::new(&buffers.scores, n);
             let words = pack_rows(kernels, scores, (m, n), kernels.shape().left, &mut buffers.weights);
@@ -287,6 +289,8 @@ impl Attention<'_> {
         let stride = self.heads.n_heads * width;
         let d_out = Rows::new(returned.d_attended, stride).from(first, task.head * width);
         let out = Rows::new(returned.attended, stride).from(first, task.head * width);
+        let deltas: [f32; QUERIES] =
+            std::array::from_fn(|i| if i < m { kernels.dot(d_out.row(i, width), out.row(i, width)) } else { 0.0 });
         pack_rows(kernels, d_out, (m, width), shape.left, &mut buffers.other_left);
         let queries = Rows::new(&buffers.queries, width);
         let steps = pack_columns(kernels, queries, (m, width), shape.right, &mut buffers.query_columns);
@@ -294,7 +298,7 @@ impl Attention<'_> {
         buffers.out.clear();
         buffers.out.resize(m * width, 0.0);
         for block in self.seen(blocks, task) {
-            let n = block.rows.len();
+            let n = columns(block, task);
             buffers.scores.resize(m * n, 0.0);
             buffers.d_scores.resize(m * n, 0.0);
             let pair = Pair { left: &buffers.left, right: &block.key_rows, words };
@@ -307,10 +311,9 @@ impl Attention<'_> {
                 scores[visible..].fill(0.0);
                 d_scores[visible..].fill(0.0);
                 let sum = returned.log_sum_exps[(first + i) * self.heads.n_heads + task.head];
-                let delta = kernels.dot(d_out.row(i, width), out.row(i, width));
-                kernels.softmax_backward(&mut scores[..visible], &mut d_scores[..visible], sum, delta);
+                kernels.softmax_backward(&mut scores[..visible], &mut d_scores[..visible], sum, deltas[i]);
             }
-            let at = block.rows.start * width..block.rows.end * width;
+            let at = block.rows.start * width..(block.rows.start + n) * width;
             let (weights, d_scores) = (Rows::new(&buffers.scores, n), Rows::new(&buffers.d_scores, n));
             pack_columns(kernels, weights, (m, n), shape.left, &mut buffers.weights);
             let pair = Pair { left: &buffers.weights, right: &buffers.d_out_columns, words: steps };
@@ -328,6 +331,11 @@ impl Attention<'_> {
             unsafe { into.0.row(first + i, task.head * width, width) }.copy_from_slice(d_query);
         }
     }
+}
+
+/// How many of a block's keys the last query of a block sees: more scores need not exist.
+fn columns(block: &KeyBlock, task: &QueryBlock) -> usize {
+    visible(block, task, task.rows.len() - 1)
 }
 
 /// How many of a block's keys the `i`th query sees: all of a prefix, its own segment up to itself.

@@ -5,12 +5,11 @@
 /// `e^x = 2^n e^r` with n the nearest integer to x / ln 2 and |r| ≤ ln 2 / 2; ln 2 in two parts keeps r exact (Cody
 /// and Waite 1980); the polynomial is the Taylor series to r^7, whose next term is below 6e-9.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of each caller")]
 pub(super) fn exp(x: f32) -> f32 {
     // Adding 1.5 · 2^23 rounds to an integer, which is then in the low bits. No fused multiply-add: where the
     // instruction is missing it would be a call.
     const ROUNDER: f32 = 12_582_912.0;
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 355.0 / 512.0;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let clamped = if x < -87.0 { -87.0 } else { x };
     let shifted = clamped * std::f32::consts::LOG2_E + ROUNDER;

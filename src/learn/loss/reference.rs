@@ -28,14 +28,22 @@ pub struct Reference<'a> {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the instruction set of each caller")]
 pub fn reference_kl(logits: &[f32], log_sum_exp: f32, reference: &[f32], reference_log_sum_exp: f32) -> f64 {
+    let part = |z: f32, r: f32| {
+        let logprob = z - log_sum_exp;
+        exp(logprob) * (logprob - (r - reference_log_sum_exp))
+    };
     let mut kl = 0.0;
     for (policy, reference) in logits.chunks(BLOCK).zip(reference.chunks(BLOCK)) {
         let mut lanes = [0.0_f32; LANES];
-        for (policy, reference) in policy.chunks(LANES).zip(reference.chunks(LANES)) {
+        let (policy, policy_rest) = policy.as_chunks::<LANES>();
+        let (reference, reference_rest) = reference.as_chunks::<LANES>();
+        for (policy, reference) in policy.iter().zip(reference) {
             for ((lane, z), r) in lanes.iter_mut().zip(policy).zip(reference) {
-                let logprob = z - log_sum_exp;
-                *lane += exp(logprob) * (logprob - (r - reference_log_sum_exp));
+                *lane += part(*z, *r);
             }
+        }
+        for ((lane, z), r) in lanes.iter_mut().zip(policy_rest).zip(reference_rest) {
+            *lane += part(*z, *r);
         }
         kl += lanes.iter().copied().map(f64::from).sum::<f64>();
     }
