@@ -7,9 +7,15 @@
 //! What always holds: only the adapter has gradients; the same batch gives the same numbers on any number of
 //! threads; no step is taken on a loss or a gradient that is not finite; a pause is noticed within 50 ms.
 
+pub mod chat_file;
+pub mod chat_sample;
 mod error;
 pub mod loss;
 mod pace;
+pub mod plan;
+pub mod run;
+pub mod scripted;
+pub mod shuffle;
 pub mod weights;
 
 use crate::adapter::Adapter;
