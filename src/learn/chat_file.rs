@@ -200,7 +200,8 @@ fn check_order(messages: &[Message]) -> Result<(), String> {
             },
             Role::Tool => {
                 let called = before.is_some_and(|before| {
-                    before.role == Role::Tool || before.tool_calls.as_ref().is_some_and(|calls| !is_nothing(calls))
+                    before.role == Role::Tool
+                        || before.tool_calls.as_ref().is_some_and(|calls| !is_nothing(calls))
                 });
                 (!called).then_some("a tool's result that nobody called for")
             }
@@ -287,7 +288,10 @@ mod tests {
         answers_of(&format!(r#"{{"messages":[{{"role":"user","content":"a"}},{call}]}}"#), &[1]);
         let result = r#"{"role":"tool","content":"r","tool_call_id":"1"}"#;
         let end = r#"{"role":"assistant","content":"d"}"#;
-        answers_of(&format!(r#"{{"messages":[{{"role":"user","content":"a"}},{call},{result},{end}]}}"#), &[3]);
+        answers_of(
+            &format!(r#"{{"messages":[{{"role":"user","content":"a"}},{call},{result},{end}]}}"#),
+            &[3],
+        );
     }
 
     #[test]

@@ -152,7 +152,8 @@ mod tests {
         let mut rest = text;
         while !rest.is_empty() {
             let mark = MARKS.iter().zip(256..).find(|(mark, _)| special && rest.starts_with(**mark));
-            let (token, len) = mark.map_or((i32::from(rest.as_bytes()[0]), 1), |(mark, token)| (token, mark.len()));
+            let (token, len) =
+                mark.map_or((i32::from(rest.as_bytes()[0]), 1), |(mark, token)| (token, mark.len()));
             tokens.push(token);
             rest = &rest[len..];
         }

@@ -9,6 +9,7 @@
 
 pub mod chat_file;
 pub mod chat_sample;
+pub mod checkpoint;
 mod error;
 pub mod loss;
 mod pace;
@@ -17,6 +18,7 @@ pub mod run;
 pub mod scripted;
 pub mod shuffle;
 pub mod weights;
+pub mod worker;
 
 use crate::adapter::Adapter;
 use crate::engine::Token;

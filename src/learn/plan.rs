@@ -211,7 +211,8 @@ impl Examples {
     /// Prompt and answer of the example at `at`.
     fn at(&self, at: usize) -> (&[Token], &[Token]) {
         let Some(span) = self.spans.get(at) else { return (&[], &[]) };
-        let both = self.tokens.get(span.start..span.start + span.n_prompt + span.n_answer).unwrap_or_default();
+        let both =
+            self.tokens.get(span.start..span.start + span.n_prompt + span.n_answer).unwrap_or_default();
         both.split_at_checked(span.n_prompt).unwrap_or_default()
     }
 
@@ -436,9 +437,8 @@ mod tests {
 
     #[test]
     fn the_fingerprint_tells_sets_and_orders_apart() {
-        let print = |n, prompts| {
-            Plan::new(examples(n, prompts), settings(8, 0.1)).unwrap().fingerprint().to_owned()
-        };
+        let print =
+            |n, prompts| Plan::new(examples(n, prompts), settings(8, 0.1)).unwrap().fingerprint().to_owned();
         assert_eq!(print(20, 5), print(20, 5));
         assert_ne!(print(20, 5), print(20, 4));
         assert_eq!(print(20, 5).len(), 64);

@@ -18,7 +18,9 @@ pub enum TrainEvent {
     Evaluated(Evaluation),
     Stepped(Progress),
     /// The state after `step` steps is on disk.
-    Saved { step: u64 },
+    Saved {
+        step: u64,
+    },
 }
 
 /// The held-out examples after `step` gradient steps.
@@ -280,7 +282,13 @@ mod tests {
     }
 
     /// Runs with a clock that makes every look at it a second later, until `stop_after` steps.
-    fn ran(trainer: &mut Scripted, plan: &Plan, rhythm: Rhythm, before: Option<f64>, stop_after: u64) -> Told {
+    fn ran(
+        trainer: &mut Scripted,
+        plan: &Plan,
+        rhythm: Rhythm,
+        before: Option<f64>,
+        stop_after: u64,
+    ) -> Told {
         let (clock, steps) = (Cell::new(0.0), Cell::new(0));
         let (events, saved) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
         let outcome = run(
@@ -324,7 +332,9 @@ mod tests {
         assert_eq!((outcome.is_complete, outcome.steps), (true, plan.total_steps()));
         assert!(outcome.held_out_after.unwrap() < outcome.held_out_before.unwrap());
         assert!(matches!(told.events.first(), Some(TrainEvent::Evaluated(Evaluation { step: 0, .. }))));
-        assert!(matches!(told.events.last(), Some(TrainEvent::Evaluated(look)) if look.step == outcome.steps));
+        assert!(
+            matches!(told.events.last(), Some(TrainEvent::Evaluated(look)) if look.step == outcome.steps)
+        );
         let losses: Vec<f64> = reports(&told).iter().map(|report| report.loss).collect();
         assert_eq!(losses.len() as u64, plan.total_steps());
         assert!(losses.last() < losses.first(), "{losses:?}");
@@ -349,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_long_time_without_a_save_brings_one() {
-        let told = ran(&mut Scripted::new(), &plan(40, 0.0), Rhythm { save_every_s: 5.0, ..RHYTHM }, None, u64::MAX);
+        let told =
+            ran(&mut Scripted::new(), &plan(40, 0.0), Rhythm { save_every_s: 5.0, ..RHYTHM }, None, u64::MAX);
         assert!(told.saved.len() > 2, "{}", told.saved.len());
     }
 

@@ -95,7 +95,9 @@ impl Trainer for Scripted {
         let step = self.state.step + 1;
         let failure = self.fail_at.filter(|(at, _)| *at == step).map(|(_, failure)| failure);
         match failure {
-            Some(Failure::NotFinite) => return Err(TrainError::NotFinite { what: "the loss".to_owned(), step }),
+            Some(Failure::NotFinite) => {
+                return Err(TrainError::NotFinite { what: "the loss".to_owned(), step });
+            }
             Some(Failure::OutOfBudget) => {
                 return Err(TrainError::OutOfBudget { n_tokens: 9, needed_mib: 2, budget_mib: 1 });
             }
