@@ -88,7 +88,7 @@ impl TensorFile<'_> {
             text(&mut hasher, &format!("{:?}", tensor.shape));
             tensor.values.iter().for_each(|value| hasher.update(value.to_le_bytes()));
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hasher.finalize())
     }
 }
 
@@ -122,6 +122,12 @@ fn decode(bytes: &[u8]) -> Result<TensorFile<'static>, String> {
         return Err("its checksum is not that of its contents".to_owned());
     }
     Ok(read)
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A tensor as the library wants to see it; its bytes are made one tensor at a time.

@@ -102,7 +102,7 @@ impl ChatForm<'_> {
         let asked = messages.get(..at).unwrap_or_default();
         let prompt = self.writer.template.render(asked, &chat.tools, true)?;
         let whole = self.writer.template.render(&messages, &chat.tools, false)?;
-        let said = self.to_the_end(said_after(&prompt, &whole, &answer))?;
+        let said = self.ended(said_after(&prompt, &whole, &answer))?;
 
         let prompt_tokens = self.writer.tokens(&prompt, mark)?;
         // Served prompts are tokenized as one text; so is this one, unless a token reaches across the boundary.
@@ -115,7 +115,7 @@ impl ChatForm<'_> {
     }
 
     /// `said` up to its end-of-turn token, or with the end-of-text token when the template writes none.
-    fn to_the_end(&mut self, said: &str) -> Result<String, PromptError> {
+    fn ended(&mut self, said: &str) -> Result<String, PromptError> {
         Ok(match self.writer.end_of_last_control(said)? {
             Some(end) => said.get(..end).unwrap_or(said).to_owned(),
             None => format!("{}{}", said.trim_end(), self.eos),
@@ -147,6 +147,7 @@ mod tests {
     const MARKS: [&str; 3] = ["<|im_start|>", "<|im_end|>", "</s>"];
 
     /// Bytes, and one token for each mark, from 256 on.
+    #[expect(clippy::unnecessary_wraps, reason = "the form that a vocabulary's tokenizer has")]
     fn tokenize(text: &str, special: bool) -> Result<Vec<i32>, String> {
         let mut tokens = Vec::new();
         let mut rest = text;

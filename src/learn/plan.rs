@@ -12,6 +12,7 @@ use super::chat_sample::Example;
 use super::loss::Term;
 use super::shuffle::Draws;
 use super::{Answer, Row, Sample};
+use crate::adapter::tensor_file::hex;
 use crate::engine::Token;
 
 /// From so many examples on, at least one is held out.
@@ -91,7 +92,8 @@ impl Plan {
             return Err(PlanError::NoExamples);
         }
         let fingerprint = examples.fingerprint();
-        let (training, held_out) = examples.split(&held_out(&examples, settings.hold_out));
+        let held_out = held_out(&examples, settings.hold_out);
+        let (training, held_out) = examples.split(&held_out);
         if training.len() == 0 {
             return Err(PlanError::AllHeldOut(n));
         }
@@ -234,14 +236,24 @@ impl Examples {
         groups
     }
 
-    /// The examples that are not marked, and those that are.
-    fn split(&self, marked: &[bool]) -> (Self, Self) {
-        let mut parts = (Self::default(), Self::default());
-        for ((prompt, answer), marked) in self.iter().zip(marked) {
-            let part = if *marked { &mut parts.1 } else { &mut parts.0 };
-            part.add(prompt, answer);
+    /// The examples that are not marked, moved together in their memory, and those that are.
+    fn split(mut self, marked: &[bool]) -> (Self, Self) {
+        let mut marked_ones = Self::default();
+        for (at, _) in marked.iter().enumerate().filter(|(_, marked)| **marked) {
+            let (prompt, answer) = self.at(at);
+            marked_ones.add(prompt, answer);
         }
-        parts
+        let mut end = 0;
+        let mut spans = Vec::with_capacity(self.spans.len());
+        for (span, _) in self.spans.iter().zip(marked).filter(|(_, marked)| !**marked) {
+            let n_tokens = span.n_prompt + span.n_answer;
+            self.tokens.copy_within(span.start..span.start + n_tokens, end);
+            spans.push(Span { start: end, ..*span });
+            end += n_tokens;
+        }
+        self.tokens.truncate(end);
+        self.spans = spans;
+        (self, marked_ones)
     }
 
     fn fingerprint(&self) -> String {
@@ -250,7 +262,7 @@ impl Examples {
             hash_tokens(&mut hasher, prompt);
             hash_tokens(&mut hasher, answer);
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hasher.finalize())
     }
 }
 

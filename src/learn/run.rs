@@ -57,6 +57,9 @@ pub struct Rhythm {
     pub answers_at_once: usize,
 }
 
+/// Puts the state, and the first look at the held-out examples, where a later run finds them.
+pub type Save<'a> = dyn FnMut(&TrainState, Option<f64>) -> Result<(), TrainError> + 'a;
+
 /// What a run reports to, and what it obeys.
 pub struct Surroundings<'a> {
     pub pace: &'a Pace,
@@ -65,8 +68,7 @@ pub struct Surroundings<'a> {
     /// Seconds since any fixed moment.
     pub now: &'a dyn Fn() -> f64,
     pub events: &'a mut dyn FnMut(TrainEvent),
-    /// Puts the state, and the first look at the held-out examples, where a later run finds them.
-    pub save: &'a mut dyn FnMut(&TrainState, Option<f64>) -> Result<(), TrainError>,
+    pub save: &'a mut Save<'a>,
 }
 
 /// How a run came to its end.
@@ -110,12 +112,20 @@ struct Run<'r, 'a> {
     around: &'r mut Surroundings<'a>,
 }
 
+/// What came of a look.
+enum Looked {
+    /// Mean loss; `None` when nothing is held out.
+    At(Option<f64>),
+    /// The run was told to stop meanwhile.
+    Stopped,
+}
+
 impl Run<'_, '_> {
     fn all(&mut self) -> Result<Outcome, TrainError> {
         let mut steps = self.trainer.state().step;
         self.saved = Some((steps, (self.around.now)()));
         if self.before.is_none() {
-            let Some(before) = self.look(steps)? else { return Ok(self.outcome(steps, false)) };
+            let Looked::At(before) = self.look(steps)? else { return Ok(self.outcome(steps, false)) };
             self.before = before;
         }
         let mut speed = Speed::new((self.around.now)());
@@ -136,7 +146,7 @@ impl Run<'_, '_> {
                 speed.resume((self.around.now)());
             }
         }
-        let Some(_) = self.look(steps)? else { return Ok(self.outcome(steps, false)) };
+        let Looked::At(_) = self.look(steps)? else { return Ok(self.outcome(steps, false)) };
         Ok(self.outcome(steps, true))
     }
 
@@ -154,15 +164,15 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Mean loss of the held-out examples, `Some(None)` without any; `None` when told to stop meanwhile.
-    fn look(&mut self, step: u64) -> Result<Option<Option<f64>>, TrainError> {
+    /// Scores the held-out examples.
+    fn look(&mut self, step: u64) -> Result<Looked, TrainError> {
         if self.plan.held_out.n_examples() == 0 {
-            return Ok(Some(None));
+            return Ok(Looked::At(None));
         }
         let mut loss = 0.0;
         for chunk in self.plan.held_out.chunks(self.rhythm.answers_at_once) {
             if (self.around.stop)() {
-                return Ok(None);
+                return Ok(Looked::Stopped);
             }
             let scores = self.trainer.score(&chunk, self.around.pace)?;
             loss += scores.iter().map(|scores| scores.loss).sum::<f64>();
@@ -173,7 +183,7 @@ impl Run<'_, '_> {
         let evaluation = Evaluation { step, loss };
         self.looked_at = Some(evaluation);
         (self.around.events)(TrainEvent::Evaluated(evaluation));
-        Ok(Some(Some(loss)))
+        Ok(Looked::At(Some(loss)))
     }
 
     /// Saves what a run that did not come to its end has learned. Numbers that are not finite are never saved.

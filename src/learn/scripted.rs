@@ -54,11 +54,13 @@ impl Scripted {
     }
 
     /// Fails at gradient step `step` (from 1), every time it is tried.
+    #[must_use]
     pub fn failing(mut self, step: u64, failure: Failure) -> Self {
         self.fail_at = Some((step, failure));
         self
     }
 
+    #[must_use]
     pub fn on_kernel(mut self, on_kernel: OnKernel) -> Self {
         self.on_kernel = on_kernel;
         self

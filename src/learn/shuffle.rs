@@ -1,6 +1,6 @@
 //! The order of samples: a shuffle that its seed decides, today and in every later version.
 //!
-//! Numbers come from SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"): the n-th
+//! Numbers come from `SplitMix64` (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"): the n-th
 //! is a bijective mix of `seed + n · 0x9E3779B97F4A7C15`, so there is no state but a counter. Bounds are drawn with
 //! Lemire's method (arXiv 1805.10941), places with Fisher and Yates.
 
@@ -31,7 +31,8 @@ impl Draws {
         let floor = bound.wrapping_neg().checked_rem(bound).unwrap_or(0);
         loop {
             let product = u128::from(self.next_u64()) * u128::from(bound);
-            let (high, low) = ((product >> 64) as u64, product as u64);
+            let high = u64::try_from(product >> 64).unwrap_or(u64::MAX);
+            let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or(u64::MAX);
             if low >= floor {
                 return high;
             }
@@ -61,8 +62,8 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_the_published_generator() {
-        let mut draws = Draws::new(1_234_567);
-        let drawn: [u64; 3] = std::array::from_fn(|_| draws.next_u64());
+        let mut stream = Draws::new(1_234_567);
+        let drawn: [u64; 3] = std::array::from_fn(|_| stream.next_u64());
         assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 

@@ -15,9 +15,12 @@ use super::{Pace, TrainError};
 /// The lowest priority that Unix has for a thread that still runs.
 const NICEST: i32 = 19;
 
+/// What a run does; it looks at its pace between kernels.
+pub type Work = Box<dyn FnOnce(&Pace) -> Result<(), TrainError> + Send>;
+
 /// One run for the learner's thread. The trainer is opened inside `work`, so that its threads are as polite.
 pub struct Request {
-    pub work: Box<dyn FnOnce(&Pace) -> Result<(), TrainError> + Send>,
+    pub work: Work,
     /// Called exactly once, on the learner's thread or on that of who replaces it: hand over and return.
     pub ended: Box<dyn FnOnce(End) + Send>,
 }
@@ -156,7 +159,7 @@ impl Shared {
     }
 }
 
-fn carry_out(work: Box<dyn FnOnce(&Pace) -> Result<(), TrainError> + Send>, pace: &Pace) -> End {
+fn carry_out(work: Work, pace: &Pace) -> End {
     // Nothing of the run outlives a panic: the trainer and all its memory are dropped with it.
     match catch_unwind(AssertUnwindSafe(|| work(pace))) {
         Ok(Ok(())) => End::Finished,
