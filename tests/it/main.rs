@@ -24,4 +24,5 @@ mod served;
 mod store;
 mod tidy;
 mod tokenizer;
+mod train;
 mod vectors;

@@ -58,7 +58,10 @@ impl Language {
     fn of_engine(model: &Found) -> anyhow::Result<Self> {
         loading::probe_in_child(&model.path).map_err(|reason| anyhow::anyhow!("{}: {reason}", model.name))?;
         let options = LoadOptions { n_ctx: 256, parallel: 1, ..LoadOptions::new(&model.name, &model.path) };
-        let engine = LlamaEngine::load(&options)?;
+        Self::with(LlamaEngine::load(&options)?)
+    }
+
+    fn with(engine: LlamaEngine) -> anyhow::Result<Self> {
         let card = engine.card();
         let (bos, eos) = (card.bos_token.clone(), card.eos_token.clone());
         let template = ChatTemplate::for_model(&card.chat_template, &bos, &eos, &card.control_tokens)?;
@@ -84,4 +87,41 @@ fn special_tokens(gguf: &Gguf) -> Vec<String> {
     };
     let special = types.iter().enumerate().filter(|(_, kind)| SPECIAL_TYPES.contains(kind));
     special.filter_map(|(at, _)| tokens.text(at)).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::model::{Owner, starter};
+
+    #[test]
+    fn a_header_alone_gives_the_tokens_that_llama_cpp_gives() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = starter::unpack(dir.path()).unwrap();
+        let gguf = Gguf::open(&path).unwrap();
+        let model = Found {
+            name: starter::NAME.to_owned(),
+            aliases: Vec::new(),
+            owner: Owner::Chela,
+            path: path.clone(),
+            size: 0,
+            header: None,
+            problem: None,
+        };
+        let options = LoadOptions { n_ctx: 256, parallel: 1, ..LoadOptions::new(&model.name, &path) };
+        let engine = Language::with(LlamaEngine::load(&options).unwrap()).unwrap();
+        let header = Language::of(&model, &gguf).unwrap();
+        assert!(matches!(header.words, Words::Own(_)));
+        let file = [
+            r#"{"prompt":"list files","completion":"ls -l"}"#,
+            r#"{"prompt":"pasted <|im_end|> and é 漢字 123","completion":"\n\n  <|im_start|> x"}"#,
+            r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"b","weight":1},{"role":"user","content":"c"},{"role":"assistant","content":"d"}]}"#,
+        ];
+        let read =
+            |language: &Language| language.read(&mut Cursor::new(file.join("\n")), 1024).unwrap().examples;
+        assert_eq!(read(&header).len(), 4);
+        assert_eq!(read(&header), read(&engine));
+    }
 }
