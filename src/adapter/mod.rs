@@ -8,6 +8,8 @@
 //!
 //! LoRA: `y = W x + (alpha / rank) B A x` with W frozen. Hu et al. 2021, arXiv 2106.09685, §4.1.
 
+pub mod tensor_file;
+
 use std::collections::BTreeMap;
 
 /// One of the seven linear maps of a decoder block that an adapter can change.

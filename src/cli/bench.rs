@@ -1,8 +1,10 @@
-//! `chela bench serve`: how fast answers come through chela (socket, ledger, batching and all) against a bare
-//! llama.cpp loop in the same process, on the same weights, threads and prompts, in turn.
+//! `chela bench`: measures this machine. `train` has a file of its own; here is `serve`: how fast answers come through
+//! chela (socket, ledger, batching and all) against a bare llama.cpp loop in the same process, on the same weights,
+//! threads and prompts, in turn.
 
 mod report;
 mod rounds;
+mod train;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use rounds::{Prompts, Served, one_round};
 pub(super) enum BenchCommand {
     /// Serving speed through chela against a bare llama.cpp loop
     Serve(ServeBench),
+    /// Cost of a gradient step, against PEFT if it is there
+    Train(train::TrainBench),
 }
 
 #[derive(Debug, Args)]
@@ -57,7 +61,13 @@ pub(super) struct ServeBench {
 }
 
 pub(super) fn run(place: &Place, command: &BenchCommand) -> anyhow::Result<Exit> {
-    let BenchCommand::Serve(bench) = command;
+    match command {
+        BenchCommand::Serve(bench) => serve(place, bench),
+        BenchCommand::Train(bench) => train::run(place, bench),
+    }
+}
+
+fn serve(place: &Place, bench: &ServeBench) -> anyhow::Result<Exit> {
     let scratch = std::env::temp_dir().join(format!("chela-bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     let report = measure(place, bench, &scratch);

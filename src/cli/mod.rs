@@ -18,6 +18,7 @@ mod model;
 mod output;
 mod place;
 mod serve;
+mod train;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ enum Command {
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Learn from a file of conversations: makes a candidate adapter
+    Train(train::TrainArgs),
     /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
     Serve(serve::ServeArgs),
     /// The background process that holds the model
@@ -100,6 +103,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),
+        Some(Command::Train(train)) => train::run(&place, &train),
         Some(Command::Serve(serve)) => serve::run(&place, serve),
         Some(Command::Daemon(daemon)) => daemon::run(&place, &daemon),
         Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),

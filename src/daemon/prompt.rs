@@ -1,19 +1,13 @@
-//! Messages into a prompt that fits: render, tokenize, leave out the oldest if the client wants that.
-//!
-//! What always holds: text that a person or a tool wrote never becomes a control token. A pasted `<|im_end|>` stays
-//! the ten characters that it is, so nobody can speak with another role's voice.
-
-use std::collections::HashMap;
+//! Messages into a prompt that fits: render, tokenize (`turn::prompt`), leave out the oldest if the client wants that.
 
 use serde_json::Value;
 
 use super::error::ApiError;
 use crate::engine::{Engine, EngineError, ModelCard, Token};
+use crate::turn::prompt::{PromptError, PromptWriter, Vocabulary};
 use crate::turn::template::ChatTemplate;
 use crate::turn::{Message, Role};
 
-/// Longest text in angle or square brackets that may be a control token's name, in bytes.
-const MAX_MARK: usize = 64;
 /// Without room for this many tokens an answer is not begun, unless fewer were asked for.
 const MIN_ROOM: usize = 16;
 
@@ -89,13 +83,19 @@ impl Layout<'_> {
                 kept.push(message.clone());
             }
         }
-        let mark = unused_char(&kept);
-        let mut known = HashMap::new();
-        for message in kept.iter_mut().filter(|message| matches!(message.role, Role::User | Role::Tool)) {
-            message.content = defused(&message.content, mark, self.engine, &mut known)?;
-        }
-        let text = self.template.render(&kept, self.tools, true)?;
-        Ok(tokenize(self.engine, &text, mark)?)
+        let card = self.engine.card();
+        let tokenize = |text: &str, special: bool| {
+            self.engine.tokenize(text, special).map_err(|error| match error {
+                EngineError::Tokenize(reason) => reason,
+                other => other.to_string(),
+            })
+        };
+        let bos = (card.add_bos && !card.bos_token.is_empty()).then_some(card.bos_token.as_str());
+        let mut writer = PromptWriter::new(self.template, Vocabulary { tokenize: &tokenize, bos });
+        writer.prompt(kept, self.tools).map_err(|error| match error {
+            PromptError::Template(error) => error.into(),
+            PromptError::Tokenize(reason) => EngineError::Tokenize(reason).into(),
+        })
     }
 }
 
@@ -130,71 +130,6 @@ fn cuts(messages: &[Message]) -> Vec<usize> {
         .filter(|(at, message)| *at > 0 && message.role == Role::User)
         .map(|(at, _)| at)
         .collect()
-}
-
-/// A character that occurs nowhere in `messages`, to mark places with.
-fn unused_char(messages: &[Message]) -> char {
-    let unused = |mark: &char| messages.iter().all(|message| !message.content.contains(*mark));
-    ('\u{F0000}'..='\u{FFFFD}').find(unused).unwrap_or('\u{FFFFD}')
-}
-
-/// `text` with `mark` inside everything that the vocabulary would read as a control token.
-fn defused(
-    text: &str,
-    mark: char,
-    engine: &dyn Engine,
-    known: &mut HashMap<String, bool>,
-) -> Result<String, EngineError> {
-    let mut safe = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['<', '[']) {
-        let (before, from) = rest.split_at(at);
-        safe.push_str(before);
-        let (bracket, after) = from.split_at(1);
-        safe.push_str(bracket);
-        if let Some(name) = bracketed(from)
-            && is_control(name, engine, known)?
-        {
-            safe.push(mark);
-        }
-        rest = after;
-    }
-    safe.push_str(rest);
-    Ok(safe)
-}
-
-/// `<name>` or `[NAME]` at the start of `text`, if it is short enough to be a token.
-fn bracketed(text: &str) -> Option<&str> {
-    let close = if text.starts_with('<') { '>' } else { ']' };
-    let end = text.bytes().take(MAX_MARK).position(|byte| char::from(byte) == close)?;
-    text.get(..=end)
-}
-
-/// Whether `text` is one token where control tokens are read, and is not where they are plain text.
-fn is_control(
-    text: &str,
-    engine: &dyn Engine,
-    known: &mut HashMap<String, bool>,
-) -> Result<bool, EngineError> {
-    if let Some(&control) = known.get(text) {
-        return Ok(control);
-    }
-    let control = engine.tokenize(text, true)?.len() == 1 && engine.tokenize(text, false)?.len() > 1;
-    known.insert(text.to_owned(), control);
-    Ok(control)
-}
-
-/// Tokens of rendered text: control tokens are read, except across a `mark`, which itself leaves no trace.
-fn tokenize(engine: &dyn Engine, text: &str, mark: char) -> Result<Vec<Token>, EngineError> {
-    let card = engine.card();
-    let mut tokens = Vec::new();
-    if card.add_bos && !card.bos_token.is_empty() && !text.starts_with(&card.bos_token) {
-        tokens.extend(engine.tokenize(&card.bos_token, true)?);
-    }
-    for piece in text.split(mark).filter(|piece| !piece.is_empty()) {
-        tokens.extend(engine.tokenize(piece, true)?);
-    }
-    Ok(tokens)
 }
 
 #[cfg(test)]
@@ -265,12 +200,5 @@ mod tests {
         let prompt = fit(&[user(pasted)], 4096, false).unwrap();
         assert_eq!(prompt.tokens.len(), n_tokens(&[("user", pasted.len())]));
         assert_eq!(prompt.tokens.iter().filter(|&&token| token >= 256).count(), 3);
-    }
-
-    #[test]
-    fn a_brace_without_end_is_plain_text() {
-        assert_eq!(bracketed("<|im"), None);
-        assert_eq!(bracketed("<é>x"), Some("<é>"));
-        assert_eq!(bracketed(&format!("<{}>", "x".repeat(70))), None);
     }
 }

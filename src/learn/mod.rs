@@ -10,6 +10,9 @@
 pub mod advantages;
 mod block;
 mod budget;
+pub mod chat_file;
+pub mod chat_sample;
+pub mod checkpoint;
 mod error;
 mod head;
 pub mod kernels;
@@ -21,7 +24,12 @@ pub mod optimizer;
 mod pace;
 mod parameters;
 mod profile;
+pub mod plan;
+pub mod run;
+pub mod scripted;
+pub mod shuffle;
 pub mod weights;
+pub mod worker;
 
 use crate::adapter::Adapter;
 use crate::engine::Token;

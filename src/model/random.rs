@@ -28,7 +28,7 @@ pub struct Geometry {
     pub context_length: u32,
     /// Rows of the tied embedding. A smaller vocabulary is filled up with unused tokens; `None`: no filling up.
     pub n_vocab: Option<u32>,
-    /// The type of the matrices: `Q8_0`, `F16` or `F32`. `Q8_0` wants widths that are multiples of 32.
+    /// The type of the matrices: `Q4_0`, `Q8_0`, `F16` or `F32`. Blocks want widths that are multiples of 32.
     pub matrices: TensorType,
 }
 
@@ -37,6 +37,9 @@ pub enum Architecture {
     Qwen2,
     Qwen3,
 }
+
+/// What matrices can be made in.
+pub const TYPES: [TensorType; 4] = [TensorType::Q4_0, TensorType::Q8_0, TensorType::F16, TensorType::F32];
 
 /// Why no random model was written.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +52,7 @@ pub enum RandomError {
     },
     #[error("the vocabulary file has no {0}")]
     Vocabulary(&'static str),
-    #[error("random weights are made in Q8_0, F16 or F32, not in {0}")]
+    #[error("random weights are made in Q4_0, Q8_0, F16 or F32, not in {0}")]
     Type(TensorType),
 }
 
@@ -118,7 +121,7 @@ impl Geometry {
 
 /// Writes a random model with the tokenizer of `vocab`. The file appears when it is complete.
 pub fn write_random(path: &Path, geometry: &Geometry, vocab: &Gguf, seed: u64) -> Result<(), RandomError> {
-    if ![TensorType::Q8_0, TensorType::F16, TensorType::F32].contains(&geometry.matrices) {
+    if !TYPES.contains(&geometry.matrices) {
         return Err(RandomError::Type(geometry.matrices));
     }
     let metadata = metadata(geometry, vocab)?;

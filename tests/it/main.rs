@@ -26,5 +26,6 @@ mod served;
 mod store;
 mod tidy;
 mod tokenizer;
+mod train;
 mod vectors;
 mod weights;

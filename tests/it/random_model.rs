@@ -4,7 +4,7 @@ use std::fs;
 
 use chela::gguf::{Gguf, TensorType};
 use chela::model::check::check_file;
-use chela::model::random::{Architecture, Geometry, write_random};
+use chela::model::random::{Architecture, Geometry, TYPES, write_random};
 
 use crate::vectors::{as_gguf, own_vocab};
 
@@ -26,7 +26,7 @@ fn check_passes(geometry: &Geometry) {
 #[test]
 fn both_architectures_and_all_types_pass_the_check() {
     for architecture in [Architecture::Qwen2, Architecture::Qwen3] {
-        for matrices in [TensorType::Q8_0, TensorType::F16, TensorType::F32] {
+        for matrices in TYPES {
             check_passes(&Geometry { matrices, ..Geometry::tiny(architecture) });
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::gguf::{TensorEntry, TensorType};
 
-/// Weights of a `Q8_0` block.
+/// Weights of a `Q8_0` or `Q4_0` block.
 const BLOCK: usize = 32;
 
 /// A stream of numbers that are nearly normal (the sum of four uniform ones), from xorshift64*.
@@ -67,6 +67,7 @@ fn encode(block: &[f32; BLOCK], len: usize, tensor_type: TensorType, out: &mut V
     let weights = block.get(..len).unwrap_or(block);
     match tensor_type {
         TensorType::Q8_0 => encode_q8_0(block, out),
+        TensorType::Q4_0 => encode_q4_0(block, out),
         TensorType::F16 => weights.iter().for_each(|weight| out.extend(f16_bits(*weight).to_le_bytes())),
         _ => weights.iter().for_each(|weight| out.extend(weight.to_le_bytes())),
     }
@@ -80,6 +81,19 @@ fn encode_q8_0(block: &[f32; BLOCK], out: &mut Vec<u8>) {
     out.extend(f16_bits(scale).to_le_bytes());
     #[expect(clippy::cast_possible_truncation, reason = "the largest weight becomes ±127")]
     out.extend(block.map(|weight| (weight * inverse).round() as i8).map(|byte| byte.to_le_bytes()[0]));
+}
+
+/// A scale in half precision, then 32 numbers from 0 to 15, two in a byte: weight i below weight i + 16. As ggml's
+/// `quantize_row_q4_0_ref`: the weight farthest from zero becomes 0, which stands for −8.
+fn encode_q4_0(block: &[f32; BLOCK], out: &mut Vec<u8>) {
+    let farther = |far: f32, weight: &f32| if weight.abs() > far.abs() { *weight } else { far };
+    let scale = block.iter().fold(0.0, farther) / -8.0;
+    let inverse = if scale == 0.0 { 0.0 } else { scale.recip() };
+    out.extend(f16_bits(scale).to_le_bytes());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0.5 to 16.5, and capped")]
+    let nibbles = block.map(|weight| ((weight * inverse + 8.5) as u8).min(15));
+    let (low, high) = nibbles.split_at(BLOCK / 2);
+    out.extend(low.iter().zip(high).map(|(low, high)| low | high << 4));
 }
 
 /// IEEE half precision, rounded to nearest even.
@@ -102,7 +116,7 @@ pub(super) fn f16_bits(number: f32) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Noise, encode_q8_0, f16_bits};
+    use super::{Noise, encode_q4_0, encode_q8_0, f16_bits};
 
     #[test]
     fn half_precision_has_the_known_bits() {
@@ -153,6 +167,42 @@ mod tests {
         for (weight, byte) in block.iter().zip(&bytes[2..]) {
             let back = f32::from(byte.cast_signed()) * scale;
             assert!((back - weight).abs() <= scale * 0.501, "{weight} {back}");
+        }
+    }
+
+    /// Weights of a block as ggml reads them.
+    fn decoded_q4_0(bytes: &[u8], scale: f32) -> Vec<f32> {
+        let nibbles = bytes[2..].iter().map(|byte| byte & 15).chain(bytes[2..].iter().map(|byte| byte >> 4));
+        nibbles.map(|nibble| (f32::from(nibble) - 8.0) * scale).collect()
+    }
+
+    #[test]
+    fn a_block_of_four_bits_has_the_bytes_of_ggml() {
+        let mut block = [0.0; 32];
+        (block[0], block[1], block[16], block[31]) = (-8.0, 7.0, 3.0, -1.4);
+        let mut bytes = Vec::new();
+        encode_q4_0(&block, &mut bytes);
+        // A scale of one, then zero is 8: weights 0 and 16 are 0 and 11, 1 and 17 are 15 and 8, 15 and 31 are 8 and 7.
+        assert_eq!(bytes[..4], [0x00, 0x3c, 0xb0, 0x8f]);
+        assert_eq!((bytes.len(), bytes[17]), (18, 0x78));
+        let decoded = decoded_q4_0(&bytes, 1.0);
+        assert_eq!((decoded[0], decoded[1], decoded[16], decoded[31]), (-8.0, 7.0, 3.0, -1.0));
+        let mut zeros = Vec::new();
+        encode_q4_0(&[0.0; 32], &mut zeros);
+        assert_eq!(decoded_q4_0(&zeros, 0.0), [0.0; 32]);
+    }
+
+    #[test]
+    fn four_bits_keep_weights_within_a_step() {
+        let mut noise = Noise::new(3);
+        let block: [f32; 32] = std::array::from_fn(|_| noise.next());
+        let mut bytes = Vec::new();
+        encode_q4_0(&block, &mut bytes);
+        let far =
+            block.iter().fold(0.0_f32, |far, weight| if weight.abs() > far.abs() { *weight } else { far });
+        for (weight, back) in block.iter().zip(decoded_q4_0(&bytes, far / -8.0)) {
+            // The side opposite to the farthest weight ends at 7 steps, so the error there is up to one step.
+            assert!((back - weight).abs() <= far.abs() / 8.0 * 1.001, "{weight} {back}");
         }
     }
 }

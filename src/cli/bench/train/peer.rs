@@ -1,0 +1,117 @@
+//! PEFT in a Python process of its own, which takes a step whenever a line comes on its stdin.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+
+use super::meter::Cost;
+use super::{TrainBench, load};
+
+/// The process. Dropping it closes its stdin, at which it ends.
+pub(super) struct Peer {
+    child: Child,
+    asks: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    said: std::path::PathBuf,
+}
+
+/// A line that tells of a step; other lines are passed over.
+#[derive(Debug, Deserialize)]
+struct Step {
+    wall_s: f64,
+    cpu_s: f64,
+    peak_rss_mib: Option<f64>,
+}
+
+impl Peer {
+    /// Starts the process. That it has all it needs is known after its first step.
+    pub(super) fn start(bench: &TrainBench, answers: usize) -> anyhow::Result<Self> {
+        ensure!(bench.script.is_file(), "there is no {}; name it with --script", bench.script.display());
+        let said = std::env::temp_dir().join(format!("chela-peer-{}.txt", std::process::id()));
+        let threads = bench.n_threads().to_string();
+        let mut child = Command::new(&bench.python)
+            .arg(&bench.script)
+            .args(["--geometry", &bench.geometry, "--threads", &threads])
+            .args(["--answers", &answers.to_string(), "--rank", &load::RANK.to_string()])
+            .args(["--prompt-tokens", &bench.prompt_tokens.to_string()])
+            .args(["--answer-tokens", &bench.answer_tokens.to_string()])
+            // Threads that wait must not take the time of the other side.
+            .env("OMP_WAIT_POLICY", "passive")
+            .env("OMP_NUM_THREADS", &threads)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&said)?)
+            .spawn()
+            .with_context(|| format!("cannot start {}", bench.python.display()))?;
+        let asks = child.stdin.take();
+        let answers = child.stdout.take().context("it has no stdout")?;
+        let mut peer = Self { child, asks, answers: BufReader::new(answers), said };
+        peer.ready()?;
+        Ok(peer)
+    }
+
+    /// Waits for the line that says that the model is made.
+    fn ready(&mut self) -> anyhow::Result<()> {
+        let line = self.line()?;
+        let value: serde_json::Value =
+            serde_json::from_str(&line).with_context(|| format!("it says {line:?}"))?;
+        ensure!(value.get("ready").is_some(), "it begins with {line:?} and not with \"ready\"");
+        Ok(())
+    }
+
+    /// One step, while this process waits.
+    pub(super) fn step(&mut self) -> anyhow::Result<Cost> {
+        let asks = self.asks.as_mut().context("it has no stdin")?;
+        writeln!(asks, "step").and_then(|()| asks.flush())?;
+        loop {
+            if let Some(cost) = cost(&self.line()?) {
+                return Ok(cost);
+            }
+        }
+    }
+
+    fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        if self.answers.read_line(&mut line)? == 0 {
+            let said = std::fs::read_to_string(&self.said).unwrap_or_default();
+            let last =
+                said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it ended without a word");
+            bail!("{}", last.trim());
+        }
+        Ok(line)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.asks = None;
+        // It may be in the middle of something; nothing of it is needed any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.said);
+    }
+}
+
+fn cost(line: &str) -> Option<Cost> {
+    let Step { wall_s, cpu_s, peak_rss_mib } = serde_json::from_str(line).ok()?;
+    Some(Cost { wall_s, cpu_s, peak_rss_mib })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_line_with_its_costs() {
+        let expected = Cost { wall_s: 1.5, cpu_s: 3.0, peak_rss_mib: Some(6000.0) };
+        assert_eq!(
+            cost(r#"{"step": 1, "wall_s": 1.5, "cpu_s": 3.0, "peak_rss_mib": 6000, "loss": 2}"#),
+            Some(expected)
+        );
+        assert_eq!(cost(r#"{"ready": true}"#), None);
+        assert_eq!(cost("loading …"), None);
+    }
+}

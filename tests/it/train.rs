@@ -1,0 +1,102 @@
+//! `chela train` from outside, as far as it goes before a gradient: what it reads, refuses and announces.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::cli::{Home, stderr, stdout};
+
+const GOOD: &str = r#"{"prompt":"list all files","completion":"ls -a"}"#;
+
+/// Writes a training file into the home.
+fn file(home: &Home, lines: &[&str]) -> PathBuf {
+    let path = home.path().join("lessons.jsonl");
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
+
+/// Runs on a file of these lines and compares the exit code and pieces of stderr.
+#[track_caller]
+fn check(lines: &[&str], options: &[&str], code: i32, says: &[&str]) {
+    let home = Home::new();
+    let path = file(&home, lines);
+    let output = home.run(&[&["train", path.to_str().unwrap()], options].concat());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for says in says {
+        assert!(said.contains(says), "no {says:?} in\n{said}");
+    }
+    assert_eq!(stdout(&output), "", "chatter belongs to stderr");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_not_found() {
+    let output = Home::new().run(&["train", "/no/such/file.jsonl"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).starts_with("chela: cannot read /no/such/file.jsonl"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_model_that_is_not_there_is_not_found() {
+    check(&[GOOD], &["--model", "no-such-model"], 4, &["no model \"no-such-model\""]);
+}
+
+#[test]
+fn a_file_without_a_usable_line_is_an_error() {
+    check(&[], &[], 1, &["has no line that can be trained on"]);
+    check(
+        &["", "broken"],
+        &[],
+        1,
+        &["line 2 is not JSON", "1 line skipped", "no line that can be trained on"],
+    );
+}
+
+#[test]
+fn broken_lines_are_named_and_the_rest_is_planned() {
+    let long = format!(r#"{{"prompt":"{}","completion":"x"}}"#, "word ".repeat(3000));
+    let lines =
+        [GOOD, "{", r#"{"prompt":"x"}"#, GOOD, &long, r#"{"messages":[{"role":"user","content":"a"}]}"#];
+    let says = [
+        "line 2 is not JSON: EOF",
+        "line 3 has a \"prompt\" and no \"completion\"",
+        "line 5 has ",
+        "tokens, at most 1024 are trained on",
+        "line 6 does not end with an answer of the assistant",
+        "4 lines skipped",
+        "training chela-starter on 2 examples (1 different prompts,",
+        "3 gradient steps, 2 threads, at most 700 MiB",
+    ];
+    check(&lines, &["--dry-run", "--threads", "2", "--memory", "700"], 0, &says);
+}
+
+#[test]
+fn many_broken_lines_are_counted() {
+    let lines = vec!["{"; 30];
+    check(&lines, &[], 1, &["line 10 is not JSON", "… and 20 more", "30 lines skipped"]);
+}
+
+#[test]
+fn json_is_one_object_for_each_event() {
+    let home = Home::new();
+    let path = file(&home, &[GOOD, "{", GOOD]);
+    let output = home.run(&["train", path.to_str().unwrap(), "--dry-run", "--json"]);
+    let events: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 2);
+    assert_eq!((&events[0]["event"], &events[0]["line"]), (&Value::from("skipped"), &Value::from(2)));
+    assert_eq!((&events[1]["event"], &events[1]["examples"]), (&Value::from("planned"), &Value::from(2)));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn there_is_nothing_to_resume_before_a_run() {
+    check(&[GOOD], &["--resume"], 1, &["there is no unfinished run", "train without --resume"]);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_before_anything_is_read() {
+    for options in [["--hold-out", "1"], ["--learning-rate", "0"], ["--epochs", "0"], ["--rank", "-1"]] {
+        check(&[GOOD], &options, 2, &["invalid value"]);
+    }
+}
