@@ -3,6 +3,7 @@
 //! What always holds: stdout carries the answer or the listing and nothing else, chatter goes to stderr; exit codes
 //! are those of `exit`; nothing is read or created before the arguments are understood.
 
+mod adapter;
 mod answer;
 mod ask;
 mod bench;
@@ -56,6 +57,9 @@ enum Command {
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Look at what was learned, choose a version of it, take it along
+    #[command(subcommand)]
+    Adapter(adapter::AdapterCommand),
     /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
     Serve(serve::ServeArgs),
     /// The background process that holds the model
@@ -100,6 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),
+        Some(Command::Adapter(adapter)) => adapter::run(&place, adapter),
         Some(Command::Serve(serve)) => serve::run(&place, serve),
         Some(Command::Daemon(daemon)) => daemon::run(&place, &daemon),
         Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),
