@@ -32,7 +32,9 @@ pub enum AdapterError {
     /// The model cannot carry an adapter.
     #[error("{} cannot be the base of an adapter: {reason}", path.display())]
     BadBase { path: PathBuf, reason: String },
-    #[error("the adapter does not fit {base}: {reason}; it was made for another model")]
+    #[error(
+        "the adapter was made for another model than {base}: {reason}; choose its base first: chela model use NAME"
+    )]
     Misfit { base: String, reason: String },
     #[error(
         "adapter {version} was made for {made_for} ({}), and the model is {current} ({}); \

@@ -284,7 +284,7 @@ fn check_labels(labels: &gguf::Labels, base: &Base) -> Result<(), AdapterError> 
         Some(sha256) if *sha256 != base.sha256 => Err(AdapterError::Misfit {
             base: base.name.clone(),
             reason: format!(
-                "it names a base with the SHA-256 {}…, the model in use has {}…; `chela model use` its base first",
+                "it names a base with the SHA-256 {}…, the model in use has {}…",
                 sha256.chars().take(12).collect::<String>(),
                 base.sha256.get(..12).unwrap_or(&base.sha256)
             ),

@@ -359,7 +359,7 @@ mod tests {
             at: 0,
             version: PolicyVersion(version),
             base_sha256: base_sha256.into(),
-            reason: "".into(),
+            reason: String::new(),
         }
     }
 

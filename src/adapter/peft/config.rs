@@ -51,6 +51,8 @@ const FOREIGN: &[(&str, &str)] = &[
     ("arrow_config", "Arrow routing"),
     ("kasa_config", "KaSA"),
     ("megatron_config", "Megatron layers"),
+    ("monteclora_config", "MonteCLoRA"),
+    ("velora_config", "VeLoRA"),
 ];
 
 /// Ways to begin that leave the base as it was; all others subtract something from it.
