@@ -155,18 +155,49 @@ mod tests {
             broken: vec![BrokenAdapter { name: "v3".into(), problem: "manifest.json is missing".into() }],
             notice: None,
         };
-        insta::assert_snapshot!(output::table(&list(&standing, "chela-starter")), @"");
+        insta::assert_snapshot!(output::table(&list(&standing, "chela-starter")), @r"
+           VERSION  STATE       BASE           RANK  SAMPLES  LOSS           HELD OUT   MADE
+           v0       base        chela-starter
+           v1       superseded  chela-starter  16    200      2.312 → 0.438  2.500 → -  trained 2023-11-14 22:13
+        *  v2       promoted    chela-starter  16    -        -              -          imported 2023-11-14 22:13
+           v3       broken      -              -     -        -              -          -                          manifest.json is missing
+        ");
     }
 
     #[test]
     fn details_say_everything() {
         let path = Path::new("/home/a/adapters/v1/adapter.gguf");
-        insta::assert_snapshot!(output::table(&details(&trained(), None, false, path)), @"");
+        insta::assert_snapshot!(output::table(&details(&trained(), None, false, path)), @r"
+        version         v1
+        state           superseded
+        base            chela-starter (qwen3)
+        base sha256     abababababababababababababababababababababababababababababababab
+        parent          v0
+        rank, alpha     16, 32
+        made            2023-11-14 22:13 UTC
+        samples         200 in 75 gradient steps
+        samples sha256  efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef
+        loss            2.312 → 0.438
+        held out        2.500 → -
+        file            /home/a/adapters/v1/adapter.gguf (1.2 MB)
+        sha256          cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
+        ");
     }
 
     #[test]
     fn an_import_names_its_source_and_obeys_no_escape_sequence() {
         let path = Path::new("/home/a/adapters/v2/adapter.gguf");
-        insta::assert_snapshot!(output::table(&details(&imported(), None, true, path)), @"");
+        insta::assert_snapshot!(output::table(&details(&imported(), None, true, path)), @r"
+        version        v2, answers now
+        state          promoted
+        base           chela-starter (qwen3)
+        base sha256    abababababababababababababababababababababababababababababababab
+        parent         v0
+        rank, alpha    16, 32
+        made           2023-11-14 22:13 UTC
+        imported from  /tmp/[31mlora
+        file           /home/a/adapters/v2/adapter.gguf (1.2 MB)
+        sha256         cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
+        ");
     }
 }
