@@ -8,9 +8,25 @@
 //!
 //! LoRA: `y = W x + (alpha / rank) B A x` with W frozen. Hu et al. 2021, arXiv 2106.09685, §4.1.
 
+#[cfg(test)]
+mod arbitrary;
+mod base;
+mod check;
+mod error;
+pub mod fingerprint;
+pub mod gguf;
+pub mod manifest;
+mod numbers;
+pub mod peft;
+pub mod shelf;
 pub mod tensor_file;
 
 use std::collections::BTreeMap;
+
+pub use base::{Base, Heads, Shape};
+pub use error::AdapterError;
+pub use manifest::Manifest;
+pub use shelf::Shelf;
 
 /// One of the seven linear maps of a decoder block that an adapter can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -124,8 +124,10 @@ fn rows(status: &Status) -> Vec<Vec<String>> {
         ("ledger", status.ledger.clone()),
         ("log", status.log.clone()),
     ]
+    .into_iter()
+    .chain(status.notices.iter().map(|notice| ("notice", output::harmless(notice))))
     .map(|(name, value)| vec![name.to_owned(), value])
-    .to_vec()
+    .collect()
 }
 
 /// The two largest units: `3 h 12 min`.

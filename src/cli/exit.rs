@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use crate::adapter::AdapterError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::model::hub::HubError;
@@ -97,7 +98,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Whether a model, a repository, a session or a ledger was named that does not exist.
+/// Whether a model, a repository, a version, a session or a ledger was named that does not exist.
 fn names_nothing(error: &anyhow::Error) -> bool {
     let unresolved = match error.downcast_ref::<RemoveError>() {
         Some(RemoveError::Resolve(error)) => Some(error),
@@ -113,7 +114,8 @@ fn names_nothing(error: &anyhow::Error) -> bool {
         error.downcast_ref::<StoreError>(),
         Some(StoreError::NoSession(_) | StoreError::NoLedger(_))
     );
-    unknown_model || unknown_repo || absent
+    let unknown_version = matches!(error.downcast_ref::<AdapterError>(), Some(AdapterError::NoVersion(_)));
+    unknown_model || unknown_repo || unknown_version || absent
 }
 
 #[cfg(test)]
@@ -141,6 +143,7 @@ mod tests {
     fn a_name_that_is_not_there_is_code_4() {
         check(refused(404), Exit::NotFound);
         check(Stop::new(Exit::NotFound, "no model"), Exit::NotFound);
+        check(AdapterError::NoVersion(crate::turn::PolicyVersion(3)), Exit::NotFound);
     }
 
     #[test]

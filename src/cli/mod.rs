@@ -3,6 +3,7 @@
 //! What always holds: stdout carries the answer or the listing and nothing else, chatter goes to stderr; exit codes
 //! are those of `exit`; nothing is read or created before the arguments are understood.
 
+mod adapter;
 mod answer;
 mod ask;
 mod bench;
@@ -59,6 +60,9 @@ enum Command {
     Model(model::ModelCommand),
     /// Learn from a file of conversations: makes a candidate adapter
     Train(train::TrainArgs),
+    /// Look at what was learned, choose a version of it, take it along
+    #[command(subcommand)]
+    Adapter(adapter::AdapterCommand),
     /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
     Serve(serve::ServeArgs),
     /// The background process that holds the model
@@ -104,6 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Train(train)) => train::run(&place, &train),
+        Some(Command::Adapter(adapter)) => adapter::run(&place, adapter),
         Some(Command::Serve(serve)) => serve::run(&place, serve),
         Some(Command::Daemon(daemon)) => daemon::run(&place, &daemon),
         Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),

@@ -22,20 +22,19 @@ use signal_hook::consts::SIGINT;
 use super::exit::Stop;
 use super::place::Place;
 use super::{Exit, loading};
+use crate::adapter::fingerprint;
 use crate::adapter::tensor_file::hex;
 use crate::learn::chat_sample::Reading;
 use crate::learn::checkpoint::{self, Checkpoint, Identity};
 use crate::learn::plan::{Plan, PlanSettings};
 use crate::learn::run::{Outcome, Rhythm, Surroundings, run as run_plan};
 use crate::learn::worker::lower_priority;
-use crate::learn::{Pace, TrainError, TrainState, Trainer};
+use crate::learn::{Pace, Start, TrainError, TrainState, Trainer};
 use crate::model::check::{Checked, check_file};
-use crate::model::details::sha256;
 use crate::model::{Found, resolve};
 use candidate::{Learned, put_on_shelf};
 use language::Language;
 use show::{Planned, Show};
-use crate::learn::Start;
 use trainer::{Opening, open_trainer};
 
 #[derive(Debug, Args)]
@@ -139,6 +138,7 @@ pub(super) fn run(place: &Place, args: &TrainArgs) -> anyhow::Result<Exit> {
         warmup_steps: plan.warmup_steps(),
         total_steps: plan.total_steps(),
         start: start(args, saved),
+        lowest_priority: true,
     })?;
     let outcome = run.carry_out(trainer.as_mut(), &plan, held_out_before, &mut show)?;
     if !outcome.is_complete {
@@ -209,15 +209,13 @@ fn command(args: &TrainArgs) -> String {
 struct Run {
     checkpoint: PathBuf,
     identity: Identity,
-    /// Of the model's files.
+    /// Of the model file.
     sha256: String,
 }
 
 impl Run {
     fn new(place: &Place, args: &TrainArgs, model: &Found, plan: &Plan) -> anyhow::Result<Self> {
-        let hashes =
-            sha256(model, &mut |_| {}).with_context(|| format!("cannot read {}", model.path.display()))?;
-        let sha256 = hashes.into_iter().map(|hash| hash.sha256).collect::<Vec<_>>().join("+");
+        let sha256 = fingerprint::of_file(&model.path, &place.paths.fingerprints_file())?;
         let identity = [
             ("model", sha256.clone()),
             ("examples", plan.fingerprint().to_owned()),

@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 
 use crate::config::Paths;
 use crate::daemon::wire::{
-    ChatRequest, Health, Interrupted, ModelState, SessionList, SessionThread, Shutdown, Status,
-    StreamOptions, TurnRow, UseModel,
+    AdapterList, ChatRequest, Health, Interrupted, ModelState, SessionList, SessionThread, Shutdown, Status,
+    StreamOptions, TurnRow, UseAdapter, UseModel,
 };
 use crate::turn::{SessionId, TurnId};
 use call::{Answer, Call};
@@ -149,6 +149,19 @@ impl Client {
     pub fn use_model(&self, wanted: &UseModel) -> Result<Status, ClientError> {
         // Not asked twice: a file that killed the daemon would kill the next one.
         let call = Call::post("/chela/v1/model", wanted)?;
+        launch::ensure(&self.paths, &self.launcher)?;
+        call::send(&self.paths.socket(), &call)?.read()
+    }
+
+    /// What stands on the shelf, and which version answers.
+    pub fn adapters(&self) -> Result<AdapterList, ClientError> {
+        self.ask(&Call::get("/chela/v1/adapters"))
+    }
+
+    /// Lets another version of the policy answer from the next turn on. Waits until the model is loaded.
+    pub fn use_adapter(&self, wanted: &UseAdapter) -> Result<AdapterList, ClientError> {
+        // Not asked twice: a file that killed the daemon would kill the next one.
+        let call = Call::post("/chela/v1/adapters/use", wanted)?;
         launch::ensure(&self.paths, &self.launcher)?;
         call::send(&self.paths.socket(), &call)?.read()
     }

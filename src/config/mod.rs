@@ -1,7 +1,9 @@
 //! Settings, resolved once from defaults, the config file, the environment and flags; and where files live.
 //!
-//! Nothing else reads the environment. Everything below gets a [`Settings`] and a [`Paths`].
+//! Nothing else reads the environment. Everything below gets a [`Settings`] and a [`Paths`]; what it keeps in them
+//! goes through `disk`.
 
+pub(crate) mod disk;
 mod file;
 mod paths;
 

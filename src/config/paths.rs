@@ -78,8 +78,9 @@ impl Paths {
 
     /// Creates the directories (0700) and checks that they are ours.
     pub fn create(&self) -> Result<(), PathsError> {
-        let models = self.models_dir();
-        for dir in [&self.config_dir, &self.data_dir, &self.state_dir, &self.runtime_dir, &models] {
+        let (models, adapters) = (self.models_dir(), self.adapters_dir());
+        for dir in [&self.config_dir, &self.data_dir, &self.state_dir, &self.runtime_dir, &models, &adapters]
+        {
             create_private(dir)?;
         }
         Ok(())
@@ -95,6 +96,16 @@ impl Paths {
 
     pub fn models_dir(&self) -> PathBuf {
         self.data_dir.join("models")
+    }
+
+    /// The shelf: a folder for each version of the policy.
+    pub fn adapters_dir(&self) -> PathBuf {
+        self.data_dir.join("adapters")
+    }
+
+    /// Hashes of model files that were computed before.
+    pub fn fingerprints_file(&self) -> PathBuf {
+        self.state_dir.join("fingerprints.json")
     }
 
     pub fn log_file(&self) -> PathBuf {

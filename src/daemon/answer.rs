@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::error::ApiError;
 use super::ledger::Ledger;
 use super::models::Serving;
+use super::policy::Lease;
 use super::reply::{More, Piece, Reader, finish_reason};
 use super::running::{Entered, Running};
 use super::wire::{ChelaAnswer, PromptTokensDetails, Usage};
@@ -22,7 +23,7 @@ use crate::engine::{
     EngineError, Finish, FinishReason, Generate, GenerateEvent, Job, Priority, SampledToken, Sampling, Token,
 };
 use crate::store::{Entry, NewSession, NewTurn, Receipt, StoredToken};
-use crate::turn::{Ending, PolicyVersion, TurnId};
+use crate::turn::{Ending, TurnId};
 
 /// Chunks that may wait for a slow reader; what comes after that is put together into one.
 const WAITING_CHUNKS: usize = 256;
@@ -38,7 +39,8 @@ pub(super) struct Plan {
     pub(super) prompt: Vec<Token>,
     pub(super) sampling: Sampling,
     pub(super) logprobs: bool,
-    pub(super) policy: PolicyVersion,
+    /// Which version answers; it stays loaded until the answer has ended.
+    pub(super) policy: Lease,
     pub(super) session: NewSession,
     pub(super) turn: NewTurn,
     pub(super) title: String,
@@ -151,7 +153,7 @@ impl Pump {
         self.plan.serving.engine.submit(Job::Generate(Generate {
             prompt: std::mem::take(&mut self.plan.prompt),
             sampling: self.plan.sampling.clone(),
-            policy: self.plan.policy,
+            policy: self.plan.policy.version(),
             priority: Priority::Foreground,
             cancel: self.running.cancel.clone(),
             events: Box::new(forward),
@@ -283,7 +285,7 @@ impl Pump {
         ChelaAnswer {
             turn,
             session: self.plan.session.id.clone(),
-            policy: self.plan.policy,
+            policy: self.plan.policy.version(),
             dropped_messages: self.plan.n_dropped,
             n_ctx: self.plan.serving.engine.card().n_ctx,
             ending,
@@ -323,12 +325,13 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::daemon::policy::Versions;
     use crate::daemon::running::Register;
     use crate::engine::Engine;
     use crate::engine::scripted::{Gate, Scripted, Step};
     use crate::store::{ScriptedStore, Store, StoreError};
     use crate::turn::template::ChatTemplate;
-    use crate::turn::{Message, Role, SessionId, Source, TurnKind};
+    use crate::turn::{Message, PolicyVersion, Role, SessionId, Source, TurnKind};
 
     fn say(text: &str) -> Step {
         Step::Say(text.to_owned())
@@ -351,11 +354,15 @@ mod tests {
             started_at: 0,
         };
         Plan {
-            serving: Arc::new(Serving { engine, template: ChatTemplate::new("", "", "") }),
+            serving: Arc::new(Serving {
+                engine,
+                template: ChatTemplate::new("", "", ""),
+                versions: Versions::default(),
+            }),
             prompt: turn.prompt.clone(),
             sampling: Sampling { max_tokens: 100_000, ..Sampling::default() },
             logprobs: false,
-            policy: PolicyVersion::BASE,
+            policy: Lease::default(),
             session: NewSession { id: session, source: Source::Api, cwd: None, started_at: 0 },
             turn,
             title: String::new(),

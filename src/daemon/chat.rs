@@ -17,6 +17,7 @@ use serde_json::json;
 use super::answer::{self, Plan, now_ms};
 use super::error::ApiError;
 use super::models::Serving;
+use super::policy::Lease;
 use super::prompt::{Layout, Prompt};
 use super::reply::{Envelope, Piece, Reader};
 use super::request::{self, Parent, Place};
@@ -28,28 +29,37 @@ use crate::engine::{Grammar, Sampling};
 use crate::store::{NewSession, NewTurn};
 use crate::turn::{PolicyVersion, SessionId, TurnKind};
 
-/// What serves until the learner has made something better.
-const POLICY: PolicyVersion = PolicyVersion::BASE;
-
 pub(super) async fn complete(State(daemon): State<Arc<Daemon>>, headers: HeaderMap, body: Body) -> Response {
-    let mut response = respond(daemon, &headers, body).await.unwrap_or_else(IntoResponse::into_response);
-    if let Ok(policy) = HeaderValue::from_str(&POLICY.to_string()) {
+    let (mut response, policy) = match respond(&daemon, &headers, body).await {
+        Ok((response, policy)) => (response, policy),
+        Err(error) => (error.into_response(), daemon.policy()),
+    };
+    if let Ok(policy) = HeaderValue::from_str(&policy.to_string()) {
         response.headers_mut().insert("x-chela-policy", policy);
     }
     response
 }
 
-async fn respond(daemon: Arc<Daemon>, headers: &HeaderMap, body: Body) -> Result<Response, ApiError> {
+/// The answer, and which version it is from.
+async fn respond(
+    daemon: &Arc<Daemon>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Response, PolicyVersion), ApiError> {
     let request = request::parse(&routes::read(body).await?)?;
     let session = SessionId(auth::random_hex::<16>()?);
     let place = request::place(request.chela.as_ref(), headers, session)?;
     let seed = u32::from_ne_bytes(auth::random()?);
+    let wanted = request::policy(headers)?;
     let sampling = request::sampling(&request, &daemon.settings, seed)?;
     let serving = daemon.models.serving().await?;
     request::check_model(request.model.as_deref(), &serving.engine.card().name)?;
     let continued = threads::find(&daemon.ledger, &place, &request.messages).await?;
+    let policy = daemon.policies.lease(&serving, wanted).await?;
+    let version = policy.version();
     let (wants_stream, mut envelope) = (request.stream, envelope(&request, &serving));
-    let plan = tokio::task::spawn_blocking(move || plan(request, &place, sampling, serving, continued))
+    let answering = Answering { serving, policy };
+    let plan = tokio::task::spawn_blocking(move || plan(request, &place, sampling, answering, continued))
         .await
         .map_err(|err| ApiError::internal("prompt_failed", format!("making the prompt died: {err}")))??;
     let entered = daemon.register.enter().ok_or_else(|| {
@@ -64,9 +74,10 @@ async fn respond(daemon: Arc<Daemon>, headers: &HeaderMap, body: Body) -> Result
         envelope.id = format!("chatcmpl-{}", chela.turn.0);
     }
     if !wants_stream {
-        return Ok(Json(envelope.whole(reader).await?).into_response());
+        return Ok((Json(envelope.whole(reader).await?).into_response(), version));
     }
-    Ok(Sse::new(events(reader, envelope, first)).keep_alive(KeepAlive::default()).into_response())
+    let response = Sse::new(events(reader, envelope, first)).keep_alive(KeepAlive::default());
+    Ok((response.into_response(), version))
 }
 
 fn envelope(request: &ChatRequest, serving: &Serving) -> Envelope {
@@ -79,14 +90,21 @@ fn envelope(request: &ChatRequest, serving: &Serving) -> Envelope {
     }
 }
 
+/// What computes the answer: a model and a version of the policy on it.
+struct Answering {
+    serving: Arc<Serving>,
+    policy: Lease,
+}
+
 /// Everything that the answer needs; rendering and tokenizing take long for long prompts.
 fn plan(
     request: ChatRequest,
     place: &Place,
     mut sampling: Sampling,
-    serving: Arc<Serving>,
+    answering: Answering,
     continued: Continuation,
 ) -> Result<Plan, ApiError> {
+    let Answering { serving, policy } = answering;
     let template =
         serving.template.clone().map_err(|err| ApiError::internal("template_failed", err.to_string()))?;
     let engine = serving.engine.as_ref();
@@ -110,7 +128,7 @@ fn plan(
         cwd: place.cwd.clone(),
         messages: request.messages.into_iter().skip(continued.n_known).collect(),
         prompt: tokens.clone(),
-        policy: POLICY,
+        policy: policy.version(),
         model: engine.card().name.clone(),
         settings: settings(&sampling).to_string(),
         started_at,
@@ -120,7 +138,7 @@ fn plan(
     Ok(Plan {
         prompt: tokens,
         logprobs: request.logprobs == Some(true),
-        policy: POLICY,
+        policy,
         last: place.last,
         title: if place.parent == Parent::Nothing || continued.begins_session {
             title

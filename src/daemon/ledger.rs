@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
-use crate::store::{Entry, Reader, Receipt, SessionRow, SessionThread, StoreError, StoreHandle, TurnRow};
+use crate::store::{
+    Entry, Reader, Receipt, ServingRow, SessionRow, SessionThread, StoreError, StoreHandle, TurnRow,
+};
 use crate::turn::{SessionId, TurnId};
 
 pub(super) struct Ledger {
@@ -48,6 +50,11 @@ impl Ledger {
 
     pub(super) async fn turn(&self, turn: TurnId) -> Result<TurnRow, ApiError> {
         self.ask(move |reader| reader.turn(turn)).await.map(|turn| turn.row)
+    }
+
+    /// Every change of what serves, oldest first.
+    pub(super) async fn serving(&self) -> Result<Vec<ServingRow>, ApiError> {
+        self.ask(Reader::serving).await
     }
 
     /// The turns from the start of a thread to `last`, oldest first.

@@ -16,6 +16,7 @@ mod lifecycle;
 mod listen;
 pub mod logging;
 mod models;
+mod policy;
 mod prompt;
 mod reply;
 mod request;
@@ -43,6 +44,7 @@ use crate::engine::{Engine, EngineError};
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use ledger::Ledger;
 use models::Models;
+use policy::Policies;
 use running::Register;
 use state::{Daemon, Presence};
 
@@ -201,9 +203,12 @@ async fn listen_and_serve(
     let tcp_at = tcp.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
     let choice =
         ModelChoice { name: config.settings.model.name.clone(), n_ctx: config.settings.model.context };
+    let ledger = Arc::new(ledger);
+    let policies = Arc::new(Policies::new(&config.paths, Arc::clone(&ledger)));
     let daemon = Arc::new(Daemon {
-        models: Models::new(config.loader, &choice),
-        ledger: Arc::new(ledger),
+        models: Models::new(config.loader, Arc::clone(&policies), &choice),
+        policies,
+        ledger,
         register: Register::new(),
         presence: Presence::new(),
         stop: watch::channel(None).0,

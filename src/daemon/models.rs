@@ -9,6 +9,7 @@ use std::thread;
 use tokio::sync::{Mutex, oneshot, watch};
 
 use super::error::ApiError;
+use super::policy::{Policies, Versions};
 use super::wire::{LoadedModel, ModelState};
 use super::{Loader, ModelChoice};
 use crate::engine::{Engine, EngineError, ModelCard};
@@ -19,6 +20,8 @@ pub(super) struct Serving {
     pub(super) engine: Arc<dyn Engine>,
     /// An unusable template is no reason not to load: the refusal comes with the first message.
     pub(super) template: Result<ChatTemplate, TemplateError>,
+    /// What of the shelf is loaded beside it.
+    pub(super) versions: Versions,
 }
 
 /// What can be said about the model right now.
@@ -32,15 +35,16 @@ pub(super) enum Slot {
 /// The daemon's one model.
 pub(super) struct Models {
     loader: Arc<Loader>,
+    policies: Arc<Policies>,
     slot: watch::Sender<Slot>,
     /// One load at a time.
     loading: Mutex<()>,
 }
 
 impl Models {
-    pub(super) fn new(loader: Loader, first: &ModelChoice) -> Self {
+    pub(super) fn new(loader: Loader, policies: Arc<Policies>, first: &ModelChoice) -> Self {
         let (slot, _) = watch::channel(Slot::Loading { name: first.name.clone() });
-        Self { loader: Arc::new(loader), slot, loading: Mutex::new(()) }
+        Self { loader: Arc::new(loader), policies, slot, loading: Mutex::new(()) }
     }
 
     pub(super) fn slot(&self) -> Slot {
@@ -64,7 +68,9 @@ impl Models {
         tracing::info!(model = choice.name, "loading");
         match load_in_a_thread(Arc::clone(&self.loader), choice.clone()).await {
             Ok(engine) => {
-                self.slot.send_replace(Slot::Ready(Arc::new(serving(engine))));
+                let serving = serving(engine);
+                self.policies.resume(&serving).await;
+                self.slot.send_replace(Slot::Ready(Arc::new(serving)));
                 Ok(())
             }
             Err(err) => {
@@ -113,7 +119,7 @@ fn serving(engine: Arc<dyn Engine>) -> Serving {
     if let Err(err) = &template {
         tracing::warn!(%err, "the chat template is not usable");
     }
-    Serving { engine, template }
+    Serving { engine, template, versions: Versions::default() }
 }
 
 /// Loading takes seconds and may panic: it gets a thread of its own.

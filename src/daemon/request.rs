@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::wire::{ChatRequest, ChelaRequest, Stop};
 use crate::config::Settings;
 use crate::engine::{Grammar, Sampling};
-use crate::turn::{Role, SessionId, Source, TurnId, TurnKind};
+use crate::turn::{PolicyVersion, Role, SessionId, Source, TurnId, TurnKind, UnreadableVersion};
 
 /// Fields that do not change the answer: accepted and left alone.
 const HARMLESS: &[&str] = &[
@@ -238,6 +238,14 @@ pub(super) fn place(
         None => (fresh, Parent::Nothing),
     };
     Ok(Place { session, parent, source: Source::Api, kind, cwd: None, drop_oldest: false, last })
+}
+
+/// The version that shall answer this request, for comparing versions: `X-Chela-Policy: base`, or `v3`.
+pub(super) fn policy(headers: &HeaderMap) -> Result<Option<PolicyVersion>, ApiError> {
+    let Some(wanted) = text(headers, "x-chela-policy")? else { return Ok(None) };
+    let refuse =
+        |err: UnreadableVersion| ApiError::bad_request("invalid_header", format!("X-Chela-Policy: {err}"));
+    wanted.parse().map(Some).map_err(refuse)
 }
 
 fn checked_session(id: &str) -> Result<SessionId, ApiError> {

@@ -21,7 +21,8 @@ use super::error::ApiError;
 use super::models::Slot;
 use super::state::Daemon;
 use super::wire::{
-    Health, Interrupted, MAX_BODY, SessionList, SessionThread, Shutdown, Status, TurnRow, UseModel,
+    AdapterList, Health, Interrupted, MAX_BODY, SessionList, SessionThread, Shutdown, Status, TurnRow,
+    UseAdapter, UseModel,
 };
 use super::{ModelChoice, chat, request};
 use crate::turn::{Ending, SessionId, TurnId};
@@ -46,6 +47,8 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/turns/{id}", get(turn))
         .route("/chela/v1/turns/{id}/interrupt", post(interrupt))
         .route("/chela/v1/model", post(use_model))
+        .route("/chela/v1/adapters", get(adapters))
+        .route("/chela/v1/adapters/use", post(use_adapter))
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)
         .method_not_allowed_fallback(wrong_method)
@@ -194,6 +197,25 @@ async fn use_model(State(daemon): Shared, body: Body) -> Result<Json<Status>, Ap
     let loaded = tokio::spawn(async move { loading.models.load(&choice).await }).await;
     loaded.map_err(|err| ApiError::internal("model_not_loaded", format!("loading it died: {err}")))??;
     Ok(Json(daemon.status()))
+}
+
+async fn adapters(State(daemon): Shared) -> Result<Json<AdapterList>, ApiError> {
+    let slot = daemon.models.slot();
+    let serving = if let Slot::Ready(serving) = &slot { Some(serving.as_ref()) } else { None };
+    Ok(Json(daemon.policies.list(serving).await?))
+}
+
+async fn use_adapter(State(daemon): Shared, body: Body) -> Result<Json<AdapterList>, ApiError> {
+    let UseAdapter { version, reason } =
+        serde_json::from_slice(&read(body).await?).map_err(|err| request::not_json(&err))?;
+    let serving = daemon.models.serving().await?;
+    // In a task of its own: a client that goes away does not undo half of it.
+    let switching = tokio::spawn(async move {
+        daemon.policies.switch(&serving, version, &reason).await?;
+        daemon.policies.list(Some(&serving)).await
+    });
+    let list = switching.await;
+    list.map_err(|err| ApiError::internal("adapter_failed", format!("switching died: {err}")))?.map(Json)
 }
 
 async fn shutdown(State(daemon): Shared, body: Body) -> Result<Json<Value>, ApiError> {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::ledger::Ledger;
 use super::models::{Models, Slot};
+use super::policy::Policies;
 use super::running::Register;
 use super::wire::{Health, ModelState, PROTOCOL, Status};
 use crate::config::{Paths, Settings};
@@ -16,6 +17,7 @@ pub(super) struct Daemon {
     pub(super) paths: Paths,
     pub(super) settings: Settings,
     pub(super) models: Models,
+    pub(super) policies: Arc<Policies>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) register: Arc<Register>,
     pub(super) presence: Presence,
@@ -51,14 +53,30 @@ impl Daemon {
             pid: std::process::id(),
             uptime_s: self.started.elapsed().as_secs(),
             memory_bytes: resident_bytes(),
-            policy: PolicyVersion::BASE,
+            policy: self.policy(),
             model: self.models.state(),
             running_requests: self.register.count(),
             ledger: self.paths.ledger().display().to_string(),
             log: self.paths.log_file().display().to_string(),
             tcp: self.tcp.clone(),
-            notices: self.notices.clone(),
+            notices: self.notices(),
         }
+    }
+
+    /// What answers new turns.
+    pub(super) fn policy(&self) -> PolicyVersion {
+        match self.models.slot() {
+            Slot::Ready(serving) => serving.versions.serving(),
+            Slot::Loading { .. } | Slot::None { .. } => PolicyVersion::BASE,
+        }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = self.notices.clone();
+        if let Slot::Ready(serving) = self.models.slot() {
+            notices.extend(serving.versions.notice());
+        }
+        notices
     }
 
     /// The status, once the model is loaded or cannot be.

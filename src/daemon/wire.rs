@@ -3,12 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
+// A manifest goes over the socket as it stands on the shelf.
+pub use crate::adapter::Manifest;
 // `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
 pub use crate::store::{SessionRow, SessionThread, TurnRow};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Longest request body in bytes; a prompt that long fits no context.
 pub const MAX_BODY: usize = 32 << 20;
@@ -294,6 +296,45 @@ pub struct LoadedModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UseModel {
     pub name: String,
+}
+
+/// `GET /chela/v1/adapters`, and what `POST /chela/v1/adapters/use` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterList {
+    /// What answers new turns; 0 is the base.
+    pub serving: PolicyVersion,
+    /// The loaded model, if one is.
+    pub model: Option<String>,
+    /// By version, oldest first.
+    pub adapters: Vec<AdapterRow>,
+    pub broken: Vec<BrokenAdapter>,
+    /// Why the version that was chosen does not answer.
+    pub notice: Option<String>,
+}
+
+/// One version on the shelf.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterRow {
+    pub serving: bool,
+    #[serde(flatten)]
+    pub manifest: Manifest,
+}
+
+/// A folder on the shelf that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenAdapter {
+    pub name: String,
+    pub problem: String,
+}
+
+/// `POST /chela/v1/adapters/use`: from the next turn on, and after a restart, this version answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UseAdapter {
+    /// 0: the base.
+    pub version: PolicyVersion,
+    /// Who wants it, and why; kept in the ledger.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// `GET /chela/v1/sessions?limit=&query=`: newest first.

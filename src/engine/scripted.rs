@@ -5,9 +5,10 @@
 //! it puts a [`Gate`] there: the answer goes no further until the gate opens or the request is cancelled. Bytes
 //! are tokens, and the four `ChatML` marks are one token each.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::{
     Alternative, Cancel, Engine, EngineError, Events, Finish, FinishReason, Generate, GenerateEvent, Job,
     ModelCard, SampledToken, Sampling, Token,
 };
+use crate::turn::PolicyVersion;
 
 /// The tokens that are more than a byte: their ids follow the 256 bytes.
 const MARKS: &[&str] = &["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>"];
@@ -55,6 +57,7 @@ pub struct Asked {
     pub prompt: String,
     pub tokens: Vec<Token>,
     pub sampling: Sampling,
+    pub policy: PolicyVersion,
 }
 
 /// See the module's page.
@@ -62,12 +65,21 @@ pub struct Scripted {
     card: ModelCard,
     script: Script,
     asked: Mutex<Vec<Asked>>,
+    /// Adapters that are loaded, with their files.
+    adapters: Mutex<BTreeMap<PolicyVersion, PathBuf>>,
 }
 
 impl Scripted {
     /// A model called `name` with room for `n_ctx` tokens.
     pub fn new(name: &str, n_ctx: usize, script: Script) -> Self {
-        Self { card: card(name, n_ctx), script, asked: Mutex::new(Vec::new()) }
+        Self { card: card(name, n_ctx), script, asked: Mutex::default(), adapters: Mutex::default() }
+    }
+
+    /// The same, as if loaded from this file.
+    #[must_use]
+    pub fn from_file(mut self, path: &Path) -> Self {
+        self.card.path = path.to_path_buf();
+        self
     }
 
     /// Says these words for every prompt, a token each.
@@ -81,6 +93,23 @@ impl Scripted {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The versions that are loaded, without the base.
+    pub fn loaded(&self) -> Vec<PolicyVersion> {
+        self.adapters().keys().copied().collect()
+    }
+
+    fn adapters(&self) -> MutexGuard<'_, BTreeMap<PolicyVersion, PathBuf>> {
+        self.adapters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load_adapter(&self, version: PolicyVersion, path: PathBuf) -> Result<(), EngineError> {
+        if version == PolicyVersion::BASE || self.adapters().contains_key(&version) {
+            return Err(EngineError::Adapter(path.display().to_string()));
+        }
+        self.adapters().insert(version, path);
+        Ok(())
+    }
+
     fn generate(&self, job: Generate) -> Result<(), EngineError> {
         if job.prompt.is_empty() {
             return Err(EngineError::EmptyPrompt);
@@ -88,10 +117,14 @@ impl Scripted {
         if job.prompt.len() >= self.card.n_ctx {
             return Err(EngineError::PromptTooLong { n_prompt: job.prompt.len(), n_ctx: self.card.n_ctx });
         }
+        if job.policy != PolicyVersion::BASE && !self.adapters().contains_key(&job.policy) {
+            return Err(EngineError::UnknownPolicy(job.policy));
+        }
         let asked = Asked {
             prompt: text_of(&job.prompt),
             tokens: job.prompt.clone(),
             sampling: job.sampling.clone(),
+            policy: job.policy,
         };
         let steps = (self.script)(&asked);
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
@@ -115,8 +148,13 @@ impl Engine for Scripted {
                 (embed.done)(Err(EngineError::NoEmbeddings(self.card.name.clone())));
                 Ok(())
             }
-            Job::LoadAdapter { done, .. } | Job::RemoveAdapter { done, .. } => {
-                done(Ok(()));
+            Job::LoadAdapter { version, path, done, .. } => {
+                done(self.load_adapter(version, path));
+                Ok(())
+            }
+            Job::RemoveAdapter { version, done } => {
+                let removed = self.adapters().remove(&version);
+                done(removed.map(drop).ok_or(EngineError::UnknownPolicy(version)));
                 Ok(())
             }
         }

@@ -41,7 +41,9 @@ impl Budget {
         let low = 7 * count(rank);
         Self {
             total: bytes,
-            fixed: 4 * FLOAT * n_parameters(geometry, rank) + 3 * count(largest) + ((8 + 2 * count(threads)) << 20),
+            fixed: 4 * FLOAT * n_parameters(geometry, rank)
+                + 3 * count(largest)
+                + ((8 + 2 * count(threads)) << 20),
             n_layers: count(geometry.n_layers),
             input: FLOAT * width,
             kept: FLOAT * (2 * width + 2 * q + 2 * kv + count(geometry.n_heads) + 2 * ffn + low),

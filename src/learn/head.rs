@@ -147,15 +147,20 @@ impl Head<'_> {
         for first in (0..vocab).step_by(step) {
             context.pace.check()?;
             let n = step.min(vocab - first);
-            self.profile.time(Work::Read, || context.weights.read_rows(head, first..first + n, &mut scratch.bytes))?;
+            self.profile
+                .time(Work::Read, || context.weights.read_rows(head, first..first + n, &mut scratch.bytes))?;
             self.profile.time(Work::Head, || {
-                multiply(context.kernels, &scratch.left, &[Product {
-                    terms: vec![(0, Right::RowsOf(Matrix::Encoded(encoded(head, &scratch.bytes))))],
-                    n_cols: n,
-                    out: Shared::new(&mut logits[..rows * vocab], vocab),
-                    first_col: first,
-                    accumulate: false,
-                }]);
+                multiply(
+                    context.kernels,
+                    &scratch.left,
+                    &[Product {
+                        terms: vec![(0, Right::RowsOf(Matrix::Encoded(encoded(head, &scratch.bytes))))],
+                        n_cols: n,
+                        out: Shared::new(&mut logits[..rows * vocab], vocab),
+                        first_col: first,
+                        accumulate: false,
+                    }],
+                );
             });
         }
         Ok(())
@@ -177,7 +182,12 @@ impl Head<'_> {
     }
 
     /// `d_hidden = ∂rms · Wᵀ · d_logits`, with `d_logits` computed while it is packed.
-    fn backward(&mut self, hidden: &[f32], rows: &[RowState], d_hidden: &mut [f32]) -> Result<(), TrainError> {
+    fn backward(
+        &mut self,
+        hidden: &[f32],
+        rows: &[RowState],
+        d_hidden: &mut [f32],
+    ) -> Result<(), TrainError> {
         let (context, vocab) = (self.context, self.context.weights.geometry.n_vocab);
         let (head, width, step) = (&context.weights.head, context.weights.geometry.width, self.block_rows());
         let scratch = &mut *self.scratch;
@@ -185,7 +195,8 @@ impl Head<'_> {
         for first in (0..vocab).step_by(step) {
             context.pace.check()?;
             let n = step.min(vocab - first);
-            self.profile.time(Work::Read, || context.weights.read_rows(head, first..first + n, &mut scratch.bytes))?;
+            self.profile
+                .time(Work::Read, || context.weights.read_rows(head, first..first + n, &mut scratch.bytes))?;
             let (logits, reference) = (&scratch.logits, &scratch.reference_logits);
             let left = &mut scratch.left;
             self.profile.time(Work::Head, || {
@@ -195,13 +206,17 @@ impl Head<'_> {
                     let logits = &logits[row * vocab + cols.start..row * vocab + cols.end];
                     rows[row].write_gradient(context.kernels, (logits, reference), (vocab, cols), out);
                 });
-                multiply(context.kernels, left, &[Product {
-                    terms: vec![(0, Right::ColumnsOf(Matrix::Encoded(encoded(head, &scratch.bytes))))],
-                    n_cols: width,
-                    out: Shared::new(&mut scratch.d_normed, width),
-                    first_col: 0,
-                    accumulate: first > 0,
-                }]);
+                multiply(
+                    context.kernels,
+                    left,
+                    &[Product {
+                        terms: vec![(0, Right::ColumnsOf(Matrix::Encoded(encoded(head, &scratch.bytes))))],
+                        n_cols: width,
+                        out: Shared::new(&mut scratch.d_normed, width),
+                        first_col: 0,
+                        accumulate: first > 0,
+                    }],
+                );
             });
         }
         let of = (hidden, &context.weights.output_norm[..], context.weights.geometry.rms_epsilon);
@@ -216,7 +231,8 @@ impl Head<'_> {
             let logit = usize::try_from(target.token).ok().and_then(|token| logits.get(token));
             report.logprobs.push(logit.map_or(f32::NAN, |logit| logit - row.log_sum_exp));
             let to_base = row.reference.map(|(_, _, kl)| kl);
-            report.loss += row.gradient.loss + f64::from(row.gradient.reference_weight) * to_base.unwrap_or(0.0);
+            report.loss +=
+                row.gradient.loss + f64::from(row.gradient.reference_weight) * to_base.unwrap_or(0.0);
             if row.gradient.kl.is_some() || to_base.is_some() {
                 report.kl += row.gradient.kl.unwrap_or(0.0) + to_base.unwrap_or(0.0);
                 report.n_kl += 1;
@@ -252,12 +268,18 @@ impl RowState {
     }
 }
 
-fn row_state(kernels: &dyn Kernels, row: &Row, logits: &[f32], reference: Option<(usize, &[f32])>) -> RowState {
+fn row_state(
+    kernels: &dyn Kernels,
+    row: &Row,
+    logits: &[f32],
+    reference: Option<(usize, &[f32])>,
+) -> RowState {
     let mut state = RowState { log_sum_exp: log_sum_exp(kernels, logits), ..RowState::default() };
     row_gradient(row, logits, state.log_sum_exp, &mut state.gradient);
     if let Some((place, reference)) = reference {
         let base = log_sum_exp(kernels, reference);
-        state.reference = Some((place, base, kernels.reference_kl(logits, state.log_sum_exp, reference, base)));
+        state.reference =
+            Some((place, base, kernels.reference_kl(logits, state.log_sum_exp, reference, base)));
     }
     state
 }

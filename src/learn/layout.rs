@@ -36,7 +36,8 @@ impl<'a> Layout<'a> {
     /// Lays out samples that were checked: no empty prompt, no empty answer.
     pub(super) fn new(samples: &'a [Sample]) -> Self {
         let mut layout = Self::default();
-        let prompts: Vec<Option<usize>> = samples.iter().map(|sample| layout.push_prompt(&sample.prompt)).collect();
+        let prompts: Vec<Option<usize>> =
+            samples.iter().map(|sample| layout.push_prompt(&sample.prompt)).collect();
         layout.first_answer = layout.tokens.len();
         for (sample, parent) in samples.iter().zip(prompts) {
             for answer in &sample.answers {
@@ -69,7 +70,8 @@ impl<'a> Layout<'a> {
         self.tokens.extend(prompt.last());
         self.tokens.extend(fed.iter().map(|row| row.token));
         self.positions.extend(shared..shared + rows.len());
-        let prefix = parent.and_then(|parent| self.segments.get(parent)).map_or(0..0, |prompt| prompt.rows.clone());
+        let prefix =
+            parent.and_then(|parent| self.segments.get(parent)).map_or(0..0, |prompt| prompt.rows.clone());
         self.segments.push(Segment { rows: first..self.tokens.len(), prefix, parent });
         self.targets.extend(rows);
     }
@@ -88,7 +90,10 @@ mod tests {
 
     fn sample(prompt: &[Token], answers: &[&[Token]]) -> Sample {
         let rows = |tokens: &&[Token]| tokens.iter().map(|&token| Row { token, terms: vec![] }).collect();
-        Sample { prompt: prompt.to_vec(), answers: answers.iter().map(|a| Answer { rows: rows(a) }).collect() }
+        Sample {
+            prompt: prompt.to_vec(),
+            answers: answers.iter().map(|a| Answer { rows: rows(a) }).collect(),
+        }
     }
 
     #[test]

@@ -75,7 +75,9 @@ impl LocalTrainer {
             }
             Some((_, first, _)) => {
                 let found = first.len();
-                return Err(TrainError::Misfit(format!("the saved run has {found} moments, the adapter {n} values")));
+                return Err(TrainError::Misfit(format!(
+                    "the saved run has {found} moments, the adapter {n} values"
+                )));
             }
         };
         let budget = Budget::new(&weights, parameters.rank, settings.threads, settings.memory_bytes);
@@ -144,7 +146,8 @@ impl LocalTrainer {
                 let squares: Vec<f64> = parameters.gradients.par_chunks(CHUNK).map(sum_of_squares).collect();
                 let (update, factors) = optimizer.advance(squares.iter().sum::<f64>().sqrt())?;
                 let (first, second) = optimizer.moments_mut();
-                let values = parameters.values.par_chunks_mut(CHUNK).zip(parameters.gradients.par_chunks(CHUNK));
+                let values =
+                    parameters.values.par_chunks_mut(CHUNK).zip(parameters.gradients.par_chunks(CHUNK));
                 let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
                 values.zip(moments).for_each(|((values, gradients), (first, second))| {
                     update_chunk(&factors, values, gradients, first, second);
@@ -159,7 +162,8 @@ impl LocalTrainer {
         let geometry = &self.network.weights.geometry;
         self.network.weights.check_unchanged()?;
         for (at, sample) in batch.iter().enumerate() {
-            check_sample(sample, geometry.n_vocab).map_err(|reason| TrainError::BadSample { sample: at, reason })?;
+            check_sample(sample, geometry.n_vocab)
+                .map_err(|reason| TrainError::BadSample { sample: at, reason })?;
             let longest = sample.answers.iter().map(|answer| answer.rows.len()).max().unwrap_or(0);
             let (n_tokens, context) = (sample.prompt.len() + longest, geometry.context_length);
             if n_tokens > context {

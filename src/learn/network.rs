@@ -84,7 +84,8 @@ impl Network {
         let rotations = Rotations::new(&self.rope, &layout);
         let kernels = self.kernels;
         let weights = &self.weights;
-        let context = Context { kernels, weights, layout: &layout, rotations: &rotations, pace, adapted: true };
+        let context =
+            Context { kernels, weights, layout: &layout, rotations: &rotations, pace, adapted: true };
         let kept = if with_gradient { &mut self.kept[..] } else { &mut [] };
         let mut pass = Pass {
             context,
@@ -95,8 +96,7 @@ impl Network {
             profile: &mut self.profile,
         };
         pass.forward(&mut self.hidden, kept)?;
-        let hidden =
-            Hidden { policy: &self.hidden, reference: &reference, reference_rows: &reference_rows };
+        let hidden = Hidden { policy: &self.hidden, reference: &reference, reference_rows: &reference_rows };
         let mut head =
             Head { context, scratch: &mut self.head, profile: pass.profile, chunk: effort.logit_rows.max(1) };
         let d_hidden = with_gradient.then_some(&mut self.d_hidden);
@@ -123,13 +123,15 @@ impl Network {
         let places = samples.iter().flat_map(|sample| {
             let is_held = is_held_to_base(sample);
             let rows = sample.answers.iter().flat_map(|answer| &answer.rows);
-            rows.map(|row| if is_held { next.next().filter(|_| is_held_row(row)) } else { None }).collect::<Vec<_>>()
+            rows.map(|row| if is_held { next.next().filter(|_| is_held_row(row)) } else { None })
+                .collect::<Vec<_>>()
         });
         let places: Vec<Option<usize>> = places.collect();
         let layout = Layout::new(&held);
         let rotations = Rotations::new(&self.rope, &layout);
         let (kernels, weights) = (self.kernels, &self.weights);
-        let context = Context { kernels, weights, layout: &layout, rotations: &rotations, pace, adapted: false };
+        let context =
+            Context { kernels, weights, layout: &layout, rotations: &rotations, pace, adapted: false };
         let mut hidden = Vec::new();
         let mut pass = Pass {
             context,
@@ -170,7 +172,9 @@ impl Pass<'_> {
         let n_layers = self.context.weights.layers.len();
         for index in 0..n_layers {
             match kept.get_mut(index) {
-                Some(kept) if index + self.kept_layers >= n_layers => self.layer(index, |layer, _| layer.forward(x, kept))?,
+                Some(kept) if index + self.kept_layers >= n_layers => {
+                    self.layer(index, |layer, _| layer.forward(x, kept))?
+                }
                 Some(kept) => self.layer(index, |layer, spare| {
                     layer.forward(x, spare)?;
                     kept.keep_only_input(spare);

@@ -50,7 +50,10 @@ impl Parameters {
     pub(super) fn from_adapter(geometry: &Geometry, adapter: &Adapter) -> Result<Self, TrainError> {
         let expected = geometry.architecture.name();
         if adapter.architecture != expected {
-            return Err(TrainError::Misfit(format!("it is for {}, the model is {expected}", adapter.architecture)));
+            return Err(TrainError::Misfit(format!(
+                "it is for {}, the model is {expected}",
+                adapter.architecture
+            )));
         }
         let mut parameters = Self::fresh(geometry, adapter.rank, adapter.alpha, 0)?;
         for (site, pair) in &adapter.pairs {

@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::gguf::{Gguf, summarize};
 
 use super::manifest::{self, Manifest};
-use super::{Found, Owner, disk, header, starter, walk};
+use super::{Found, Owner, header, starter, walk};
+use crate::config::disk;
 
 /// Lines of the chat template that are shown.
 const TEMPLATE_LINES: usize = 12;

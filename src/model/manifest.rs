@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk;
+use crate::config::disk;
 
 /// Where one downloaded file came from, and how to know that it is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

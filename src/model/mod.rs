@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-mod disk;
 mod fetch;
 mod header;
 mod hf_cache;

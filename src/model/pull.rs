@@ -15,7 +15,8 @@ use super::choose::{ChooseError, Spec, choose};
 use super::fetch::Fetch;
 use super::hub::{Hub, HubError, Listing, RemoteFile};
 use super::manifest::{self, Manifest};
-use super::{Owner, disk, own, walk};
+use super::{Owner, own, walk};
+use crate::config::disk;
 
 /// What stays free on the disk after a download: a full disk harms more than chela.
 const KEEP_FREE: u64 = 128 << 20;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use indicatif::DecimalBytes;
 
-use super::{Found, choose, disk, walk};
+use super::{Found, choose, walk};
+use crate::config::disk;
 use crate::engine::{QUANTIZATIONS, Quantization};
 
 /// Ready for the engine: the input exists, the output does not, and there is room for it.

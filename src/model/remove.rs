@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::resolve::{self, ResolveError};
 use super::roots::Roots;
-use super::{Found, Owner, disk, manifest, starter, walk};
+use super::{Found, Owner, manifest, starter, walk};
+use crate::config::disk;
 
 /// What is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

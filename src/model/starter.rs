@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::disk;
+use crate::config::disk;
 
 /// The name under which the starter is listed and configured.
 pub const NAME: &str = "chela-starter";

@@ -21,7 +21,7 @@ mod writer;
 
 pub use open::Opened;
 pub use reader::Reader;
-pub use rows::{Counts, SessionRow, SessionThread, StoredTurn, TurnRow};
+pub use rows::{Counts, ServingRow, SessionRow, SessionThread, StoredTurn, TurnRow};
 pub use scripted::ScriptedStore;
 pub use sqlite::SqliteStore;
 pub use writer::{OnDone, StoreHandle, spawn};
@@ -57,6 +57,20 @@ pub enum Entry {
     TitleSession { session: SessionId, title: String },
     /// No more turns are expected in this session.
     CloseSession { session: SessionId, closed_at: i64 },
+    /// Another version of the policy serves from now on.
+    Serve(NewServing),
+}
+
+/// What serves, for one base model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewServing {
+    /// Unix milliseconds.
+    pub at: i64,
+    pub version: PolicyVersion,
+    /// Of the base model's file.
+    pub base_sha256: String,
+    /// Who wanted it, and why.
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

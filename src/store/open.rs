@@ -277,15 +277,30 @@ mod tests {
     fn an_older_ledger_is_copied_and_brought_up_to_date() {
         let (_dir, path) = older();
         let opened = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE lesson (x)")).unwrap();
-        let copy = with_suffix(&path, ".v1.bak");
+        let copy = with_suffix(&path, ".v2.bak");
         assert_eq!(
             opened.notice.unwrap(),
             format!("the ledger was brought up to date; the old one is kept as {}", copy.display())
         );
         drop(opened.store);
-        assert_eq!((version_of(&path), version_of(&copy)), (2, 1));
+        assert_eq!((version_of(&path), version_of(&copy)), (3, 2));
         assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Reader::open(&copy).unwrap().counts().unwrap().sessions, 1);
+    }
+
+    #[test]
+    fn a_ledger_of_every_released_schema_is_brought_up_to_date() {
+        for n_steps in 1..schema::STEPS.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("ledger.db");
+            let old = SqliteStore::open_with(&path, NOW, &schema::STEPS[..n_steps]).unwrap().store;
+            let insert = "INSERT INTO session (key, source, started_at) VALUES ('s', 'chat', 1)";
+            old.conn.execute(insert, []).unwrap();
+            drop(old);
+            drop(SqliteStore::open(&path, NOW).unwrap());
+            let mut reader = Reader::open(&path).unwrap();
+            assert_eq!((reader.counts().unwrap().sessions, reader.serving().unwrap()), (1, vec![]));
+        }
     }
 
     #[test]
@@ -293,18 +308,18 @@ mod tests {
         let (_dir, path) = older();
         let failed = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE session (x)"));
         assert!(matches!(failed.err(), Some(StoreError::Sqlite(_))));
-        assert_eq!(version_of(&path), 1);
+        assert_eq!(version_of(&path), 2);
         assert_eq!(Reader::open(&path).unwrap().counts().unwrap().sessions, 1);
     }
 
     #[test]
     fn a_second_copy_does_not_replace_the_first() {
         let (_dir, path) = older();
-        let first = with_suffix(&path, ".v1.bak");
+        let first = with_suffix(&path, ".v2.bak");
         std::fs::write(&first, "precious").unwrap();
         drop(SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE lesson (x)")).unwrap());
         assert_eq!(std::fs::read(&first).unwrap(), b"precious");
-        assert_eq!(version_of(&with_suffix(&first, ".2")), 1);
+        assert_eq!(version_of(&with_suffix(&first, ".2")), 2);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::failure::{Failure, corrupt, store_error};
-use super::rows::{Counts, SessionRow, SessionThread, StoredTurn, TurnRow};
+use super::rows::{Counts, ServingRow, SessionRow, SessionThread, StoredTurn, TurnRow};
 use super::search::fts_query;
 use super::sqlite::{Chunk, response_so_far};
 use super::words::{get_word, get_word_opt};
@@ -110,6 +110,22 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Every change of what serves, oldest first.
+    pub fn serving(&mut self) -> Result<Vec<ServingRow>, StoreError> {
+        self.ask(|conn| {
+            let mut statement = conn.prepare("SELECT at, version, base, reason FROM serving ORDER BY id")?;
+            let rows = statement.query_map([], |row| {
+                Ok(ServingRow {
+                    at: row.get(0)?,
+                    version: PolicyVersion(row.get(1)?),
+                    base_sha256: row.get(2)?,
+                    reason: row.get(3)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     pub fn counts(&mut self) -> Result<Counts, StoreError> {

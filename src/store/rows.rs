@@ -68,6 +68,17 @@ pub struct StoredTurn {
     pub logprobs: Vec<f32>,
 }
 
+/// One change of what serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServingRow {
+    /// Unix milliseconds.
+    pub at: i64,
+    pub version: PolicyVersion,
+    /// Of the base model's file.
+    pub base_sha256: String,
+    pub reason: String,
+}
+
 /// How much the ledger holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {

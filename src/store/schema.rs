@@ -3,7 +3,8 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Append only: a step's position is its version, and released steps are frozen.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/0001_turns.sql")];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("schema/0001_turns.sql"), include_str!("schema/0002_serving.sql")];
 
 /// `application_id` of a ledger: "chel" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x6368_656c;

@@ -76,6 +76,7 @@ impl Script {
             Entry::TitleSession { session, .. } | Entry::CloseSession { session, .. } => {
                 self.check_session(session)?;
             }
+            Entry::Serve(_) => {}
         }
         Ok(Receipt::Done)
     }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::failure::{Failure, store_error};
 use super::words::word;
-use super::{Entry, NewSession, NewTurn, Receipt, Store, StoreError, StoredToken, blob};
+use super::{Entry, NewServing, NewSession, NewTurn, Receipt, Store, StoreError, StoredToken, blob};
 use crate::turn::{Ending, SessionId, TurnId, TurnKind};
 
 /// The ledger in a file. Made by [`SqliteStore::open`]; nothing else may write the file while it lives.
@@ -95,7 +95,7 @@ impl Drop for SqliteStore {
 
 fn durability(entry: &Entry) -> Durability {
     match entry {
-        Entry::BeginTurn(_) | Entry::EndTurn { .. } => Durability::Power,
+        Entry::BeginTurn(_) | Entry::EndTurn { .. } | Entry::Serve(_) => Durability::Power,
         Entry::OpenSession(_)
         | Entry::AppendTokens { .. }
         | Entry::AppendText { .. }
@@ -121,6 +121,10 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
         Entry::CloseSession { session, closed_at } => {
             let sql = "UPDATE session SET closed_at = ?2 WHERE key = ?1";
             check_found(tx.prepare_cached(sql)?.execute(params![session.0, closed_at])?, session)?;
+        }
+        Entry::Serve(NewServing { at, version, base_sha256, reason }) => {
+            let sql = "INSERT INTO serving (at, version, base, reason) VALUES (?1, ?2, ?3, ?4)";
+            tx.prepare_cached(sql)?.execute(params![at, version.0, base_sha256, reason])?;
         }
     }
     Ok(Receipt::Done)

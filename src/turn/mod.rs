@@ -94,6 +94,25 @@ impl std::fmt::Display for PolicyVersion {
     }
 }
 
+/// What a person wrote instead of a version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no version of the policy; write v and its number, or base")]
+pub struct UnreadableVersion(String);
+
+impl std::str::FromStr for PolicyVersion {
+    type Err = UnreadableVersion;
+
+    /// `v3`, or `base`, which is `v0`.
+    fn from_str(text: &str) -> Result<Self, UnreadableVersion> {
+        if text == "base" {
+            return Ok(Self::BASE);
+        }
+        let number = text.strip_prefix('v').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let version = number.and_then(|number| number.parse().ok());
+        version.map(Self).ok_or_else(|| UnreadableVersion(text.chars().take(40).collect()))
+    }
+}
+
 /// Which surface a turn came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,5 +153,25 @@ impl Ending {
     /// Whether the policy finished what it wanted to say; only such answers can be judged.
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<u32>) {
+        assert_eq!(text.parse::<PolicyVersion>().ok().map(|version| version.0), expected);
+    }
+
+    #[test]
+    fn a_version_is_written_in_one_way() {
+        check("base", Some(0));
+        check("v0", Some(0));
+        check("v12", Some(12));
+        for text in ["", "v", "3", "v-1", "v+1", "v1.5", "V1", "Base", "v99999999999"] {
+            check(text, None);
+        }
     }
 }

@@ -99,10 +99,18 @@ fn check(name: &str, way: &Way) {
     assert!(all <= bound, "{name} {way:?}: gradients off by {all:.1e}");
     assert!(worst <= worst_bound, "{name} {way:?}: gradient of {worst_name} off by {worst:.1e}");
     if way.packed {
-        assert_eq!((report.n_tokens, report.n_targets), (fixture.expected.n_tokens, fixture.expected.n_targets));
+        assert_eq!(
+            (report.n_tokens, report.n_targets),
+            (fixture.expected.n_tokens, fixture.expected.n_targets)
+        );
     }
     if is_exact {
-        assert!((report.kl - fixture.expected.kl).abs() <= 1e-5, "KL {} for {}", report.kl, fixture.expected.kl);
+        assert!(
+            (report.kl - fixture.expected.kl).abs() <= 1e-5,
+            "KL {} for {}",
+            report.kl,
+            fixture.expected.kl
+        );
     }
 }
 

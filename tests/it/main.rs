@@ -7,6 +7,8 @@
     reason = "tests say what went wrong by panicking"
 )]
 
+mod adapter_cli;
+mod adapter_files;
 mod adapters;
 mod ask;
 mod check_file;
@@ -20,6 +22,7 @@ mod http;
 mod lifecycle;
 mod model;
 mod parity;
+mod policies;
 mod random_model;
 mod screens;
 mod served;

@@ -15,8 +15,8 @@ use clap::Args;
 
 use crate::cli::place::Place;
 use crate::cli::train::trainer::{Opening, open_trainer};
-use crate::learn::Start;
 use crate::cli::{Exit, output};
+use crate::learn::Start;
 use crate::learn::{Pace, Trainer};
 use load::Load;
 use meter::{Cost, forget_peak, metered, peak_rss_mib};
@@ -89,6 +89,7 @@ impl TrainBench {
             warmup_steps: 0,
             total_steps: u64::from(self.steps) + 1,
             start: Start::Fresh { rank: load::RANK, alpha: 32.0, seed: 0 },
+            lowest_priority: false,
         }
     }
 }

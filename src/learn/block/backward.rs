@@ -57,10 +57,19 @@ impl Layer<'_> {
         for (linear, dy, accumulate) in [(Linear::Gate, &d_gate, false), (Linear::Up, &d_product, true)] {
             let low = &kept.low[linear as usize];
             let d_normed = Some(&mut d_normed[..]);
-            self.backward_map(Backward { linear, rows, x: Some(&normed), low, dy, dx: d_normed, accumulate })?;
+            self.backward_map(Backward {
+                linear,
+                rows,
+                x: Some(&normed),
+                low,
+                dy,
+                dx: d_normed,
+                accumulate,
+            })?;
         }
         let weight = &self.weights().ffn_norm;
-        self.profile.time(Work::Norm, || norm_backward(kernels, (&kept.middle, weight, epsilon), &d_normed, dx));
+        self.profile
+            .time(Work::Norm, || norm_backward(kernels, (&kept.middle, weight, epsilon), &d_normed, dx));
         let scratch = &mut *self.scratch;
         (scratch.normed, scratch.d_normed, scratch.product) = (normed, d_normed, product);
         (scratch.d_gate, scratch.d_product) = (d_gate, d_product);
@@ -99,11 +108,8 @@ impl Layer<'_> {
             keys: &scratch.keys,
             values: &kept.v,
         };
-        let returned = Returned {
-            attended: &kept.attended,
-            log_sum_exps: &kept.log_sum_exps,
-            d_attended: &d_attended,
-        };
+        let returned =
+            Returned { attended: &kept.attended, log_sum_exps: &kept.log_sum_exps, d_attended: &d_attended };
         let gradients = Gradients {
             queries: &mut scratch.d_queries,
             keys: &mut scratch.d_keys,
@@ -124,7 +130,13 @@ impl Layer<'_> {
         let (from, scratch) = (self.from, &mut *self.scratch);
         self.profile.time(Work::Norm, || {
             let parts = [
-                (&kept.q, &mut scratch.d_queries, &mut scratch.queries, layer.q_norm.as_deref(), &positions[from..]),
+                (
+                    &kept.q,
+                    &mut scratch.d_queries,
+                    &mut scratch.queries,
+                    layer.q_norm.as_deref(),
+                    &positions[from..],
+                ),
                 (&kept.k, &mut scratch.d_keys, &mut scratch.keys, layer.k_norm.as_deref(), &positions[..]),
             ];
             for (raw, gradient, spare, norm, positions) in parts {
@@ -150,7 +162,8 @@ impl Layer<'_> {
         let (rows, from, kernels) = (self.context.layout.n_rows(), self.from, self.context.kernels);
         self.norm_input(&kept.x);
         let scratch = &mut *self.scratch;
-        let (normed, mut d_normed) = (std::mem::take(&mut scratch.normed), std::mem::take(&mut scratch.d_normed));
+        let (normed, mut d_normed) =
+            (std::mem::take(&mut scratch.normed), std::mem::take(&mut scratch.d_normed));
         let d_queries = std::mem::take(&mut scratch.d_queries);
         let (d_keys, d_values) = (std::mem::take(&mut scratch.d_keys), std::mem::take(&mut scratch.d_values));
         fit(&mut d_normed, rows * width);
@@ -185,7 +198,12 @@ impl Layer<'_> {
 }
 
 /// `dx += ∂rms_norm(x)`, for every stretch of `weight.len()` values; `of` is (x, weight, epsilon).
-pub(in crate::learn) fn norm_backward(kernels: &dyn Kernels, of: (&[f32], &[f32], f32), dy: &[f32], dx: &mut [f32]) {
+pub(in crate::learn) fn norm_backward(
+    kernels: &dyn Kernels,
+    of: (&[f32], &[f32], f32),
+    dy: &[f32],
+    dx: &mut [f32],
+) {
     let (x, weight, epsilon) = of;
     let n = weight.len();
     let rows = dx.par_chunks_exact_mut(n).zip(x.par_chunks_exact(n)).zip(dy.par_chunks_exact(n));
@@ -203,7 +221,8 @@ fn swiglu_backward(
     out: &mut [f32],
 ) {
     let inputs = kept.gate.par_chunks(CHUNK).zip(kept.up.par_chunks(CHUNK));
-    let outputs = d_out.par_chunks_mut(CHUNK).zip(d_gate.par_chunks_mut(CHUNK)).zip(out.par_chunks_mut(CHUNK));
+    let outputs =
+        d_out.par_chunks_mut(CHUNK).zip(d_gate.par_chunks_mut(CHUNK)).zip(out.par_chunks_mut(CHUNK));
     outputs.zip(inputs).for_each(|(((d_out, d_gate), out), (gate, up))| {
         kernels.swiglu_backward(gate, up, d_out, d_gate, out);
     });

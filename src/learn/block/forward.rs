@@ -13,7 +13,11 @@ use crate::learn::weights::LayerWeights;
 
 impl Layer<'_> {
     /// `x` (rows, width) in, (rows − from, width) out; what the backward pass needs goes to `kept`.
-    pub(in crate::learn) fn forward(&mut self, x: &mut Vec<f32>, kept: &mut Activations) -> Result<(), TrainError> {
+    pub(in crate::learn) fn forward(
+        &mut self,
+        x: &mut Vec<f32>,
+        kept: &mut Activations,
+    ) -> Result<(), TrainError> {
         kept.x.clone_from(x);
         self.attend(kept)?;
         let width = self.context.weights.geometry.width;
@@ -165,7 +169,13 @@ impl<'a> Layer<'a> {
 }
 
 /// RMS norm of every stretch of `weight.len()` values.
-pub(in crate::learn) fn norm_rows(kernels: &dyn Kernels, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+pub(in crate::learn) fn norm_rows(
+    kernels: &dyn Kernels,
+    x: &[f32],
+    weight: &[f32],
+    epsilon: f32,
+    out: &mut [f32],
+) {
     let rows = out.par_chunks_exact_mut(weight.len()).zip(x.par_chunks_exact(weight.len()));
     rows.with_min_len(16).for_each(|(out, x)| kernels.rms_norm(x, weight, epsilon, out));
 }

@@ -157,13 +157,17 @@ impl Layer<'_> {
         self.profile.time(Work::Lora, || {
             super::fit(low, task.rows * rank);
             let b = Matrix::Dense(Rows::new(&values[place.b.clone()], rank));
-            multiply(kernels, left, &[Product {
-                terms: vec![(0, Right::ColumnsOf(b))],
-                n_cols: rank,
-                out: Shared::new(low, rank),
-                first_col: 0,
-                accumulate: false,
-            }]);
+            multiply(
+                kernels,
+                left,
+                &[Product {
+                    terms: vec![(0, Right::ColumnsOf(b))],
+                    n_cols: rank,
+                    out: Shared::new(low, rank),
+                    first_col: 0,
+                    accumulate: false,
+                }],
+            );
             kernels.scale(low, scale);
             left.fill(kernels, 1, Rows::new(low, rank));
             let (dy, low) = (Rows::new(task.dy, n_out), Rows::new(task.low, rank));
@@ -178,16 +182,20 @@ impl Layer<'_> {
         let (bytes, left) = (&self.scratch.bytes[0], &self.scratch.left);
         let a = Rows::new(&self.parameters.values[place.a.clone()], n_in);
         self.profile.time(Work::Gemm, || {
-            multiply(kernels, left, &[Product {
-                terms: vec![
-                    (0, Right::ColumnsOf(Matrix::Encoded(encoded(matrix, bytes)))),
-                    (1, Right::ColumnsOf(Matrix::Dense(a))),
-                ],
-                n_cols: n_in,
-                out: Shared::new(&mut dx[..task.rows * n_in], n_in),
-                first_col: 0,
-                accumulate: task.accumulate,
-            }]);
+            multiply(
+                kernels,
+                left,
+                &[Product {
+                    terms: vec![
+                        (0, Right::ColumnsOf(Matrix::Encoded(encoded(matrix, bytes)))),
+                        (1, Right::ColumnsOf(Matrix::Dense(a))),
+                    ],
+                    n_cols: n_in,
+                    out: Shared::new(&mut dx[..task.rows * n_in], n_in),
+                    first_col: 0,
+                    accumulate: task.accumulate,
+                }],
+            );
         });
         Ok(())
     }

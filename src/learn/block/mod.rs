@@ -40,16 +40,16 @@ pub(super) struct Context<'a> {
 /// What a layer's forward pass leaves for its backward pass, all row-major. Vectors keep their capacity.
 #[derive(Debug, Default)]
 pub(super) struct Activations {
-    pub(super) x: Vec<f32>,    // (rows, width), the layer's input
-    q: Vec<f32>,               // (out rows, heads · head width), before norm and rotation where there is a norm
-    k: Vec<f32>,               // (rows, kv heads · head width), likewise
-    v: Vec<f32>,               // (rows, kv heads · head width)
-    attended: Vec<f32>,        // (out rows, heads · head width)
-    log_sum_exps: Vec<f32>,    // (out rows, heads)
-    middle: Vec<f32>,          // (out rows, width), between attention and feed-forward
-    gate: Vec<f32>,            // (out rows, ffn width)
-    up: Vec<f32>,              // (out rows, ffn width)
-    low: [Vec<f32>; 7],        // (rows of the map, rank): scale · A x
+    pub(super) x: Vec<f32>, // (rows, width), the layer's input
+    q: Vec<f32>,            // (out rows, heads · head width), before norm and rotation where there is a norm
+    k: Vec<f32>,            // (rows, kv heads · head width), likewise
+    v: Vec<f32>,            // (rows, kv heads · head width)
+    attended: Vec<f32>,     // (out rows, heads · head width)
+    log_sum_exps: Vec<f32>, // (out rows, heads)
+    middle: Vec<f32>,       // (out rows, width), between attention and feed-forward
+    gate: Vec<f32>,         // (out rows, ffn width)
+    up: Vec<f32>,           // (out rows, ffn width)
+    low: [Vec<f32>; 7],     // (rows of the map, rank): scale · A x
 }
 
 /// Buffers that every layer uses and none keeps.

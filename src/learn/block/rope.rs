@@ -19,7 +19,8 @@ pub(in crate::learn) struct Rotations {
 impl Rotations {
     pub(in crate::learn) fn new(table: &RopeTable, layout: &Layout<'_>) -> Self {
         let positions = layout.positions.iter().max().map_or(0, |last| last + 1);
-        let mut rotations = Self { pairs: table.n_pairs(), halves: table.pairing == Pairing::Halves, ..Self::default() };
+        let mut rotations =
+            Self { pairs: table.n_pairs(), halves: table.pairing == Pairing::Halves, ..Self::default() };
         for position in 0..u32::try_from(positions).unwrap_or(u32::MAX) {
             for (cos, sin) in table.cos_sin(position) {
                 rotations.cos.push(cos);

@@ -45,9 +45,9 @@ pub(crate) struct Attention<'a> {
 /// What the forward pass made and what comes back for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Returned<'a> {
-    pub(crate) attended: &'a [f32],      // (rows - from, heads · width)
-    pub(crate) log_sum_exps: &'a [f32],  // (rows - from, heads)
-    pub(crate) d_attended: &'a [f32],    // (rows - from, heads · width)
+    pub(crate) attended: &'a [f32],     // (rows - from, heads · width)
+    pub(crate) log_sum_exps: &'a [f32], // (rows - from, heads)
+    pub(crate) d_attended: &'a [f32],   // (rows - from, heads · width)
 }
 
 /// Gradients, all overwritten.
@@ -113,7 +113,8 @@ impl Attention<'_> {
         // Late blocks see the most keys: they go first, so that no long task is left for the end.
         let tasks: Vec<QueryBlock> = self.query_blocks().into_iter().rev().collect();
         tasks.par_iter().with_max_len(1).for_each(|task| {
-            BUFFERS.with(|buffers| self.forward_block(blocks, task, &mut buffers.borrow_mut(), (&out, &sums)));
+            BUFFERS
+                .with(|buffers| self.forward_block(blocks, task, &mut buffers.borrow_mut(), (&out, &sums)));
         });
     }
 
@@ -157,10 +158,16 @@ impl Attention<'_> {
 
     fn query_blocks(&self) -> Vec<QueryBlock> {
         let mut blocks = Vec::new();
-        for (segment, at) in self.segments.iter().enumerate().filter(|(_, segment)| segment.rows.start >= self.from) {
+        for (segment, at) in
+            self.segments.iter().enumerate().filter(|(_, segment)| segment.rows.start >= self.from)
+        {
             for start in at.rows.clone().step_by(QUERIES) {
                 let rows = start..(start + QUERIES).min(at.rows.end);
-                blocks.extend((0..self.heads.n_heads).map(|head| QueryBlock { segment, head, rows: rows.clone() }));
+                blocks.extend((0..self.heads.n_heads).map(|head| QueryBlock {
+                    segment,
+                    head,
+                    rows: rows.clone(),
+                }));
             }
         }
         blocks
@@ -283,14 +290,16 @@ impl Attention<'_> {
         returned: Returned<'_>,
         into: (&Shared<'_>, &mut [f32], &mut [f32]),
     ) {
-        let (kernels, width, m, shape) = (self.kernels, self.heads.width, task.rows.len(), self.kernels.shape());
+        let (kernels, width, m, shape) =
+            (self.kernels, self.heads.width, task.rows.len(), self.kernels.shape());
         let words = self.load_queries(task, buffers);
         let first = task.rows.start - self.from;
         let stride = self.heads.n_heads * width;
         let d_out = Rows::new(returned.d_attended, stride).from(first, task.head * width);
         let out = Rows::new(returned.attended, stride).from(first, task.head * width);
-        let deltas: [f32; QUERIES] =
-            std::array::from_fn(|i| if i < m { kernels.dot(d_out.row(i, width), out.row(i, width)) } else { 0.0 });
+        let deltas: [f32; QUERIES] = std::array::from_fn(|i| {
+            if i < m { kernels.dot(d_out.row(i, width), out.row(i, width)) } else { 0.0 }
+        });
         pack_rows(kernels, d_out, (m, width), shape.left, &mut buffers.other_left);
         let queries = Rows::new(&buffers.queries, width);
         let steps = pack_columns(kernels, queries, (m, width), shape.right, &mut buffers.query_columns);

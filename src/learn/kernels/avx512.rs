@@ -81,12 +81,7 @@ macro_rules! kernels_of {
     };
 }
 
-kernels_of!(
-    Avx512Bf16,
-    "avx512-bf16",
-    2,
-    "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c,avx2"
-);
+kernels_of!(Avx512Bf16, "avx512-bf16", 2, "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c,avx2");
 kernels_of!(Avx512, "avx512", 1, "avx512f,avx512bw,avx512vl,avx512dq,fma,f16c,avx2");
 
 /// The lowest `n` of 16 lanes.
@@ -180,7 +175,12 @@ fn transpose(rows: &mut [__m512i; LANES]) {
 
 /// See [`Kernels::pack_columns`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-fn pack_columns<const PER_WORD: usize>(from: Rows<'_>, size: (usize, usize), width: usize, panel: &mut [u32]) {
+fn pack_columns<const PER_WORD: usize>(
+    from: Rows<'_>,
+    size: (usize, usize),
+    width: usize,
+    panel: &mut [u32],
+) {
     let (k, n_cols) = size;
     let interleave = interleaved();
     for (word, out) in panel.chunks_exact_mut(width).take(k.div_ceil(PER_WORD)).enumerate() {

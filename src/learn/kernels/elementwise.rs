@@ -51,7 +51,11 @@ pub(super) fn exp(x: f32) -> f32 {
     let p = 8.333_452e-3 + r * 1.388_888_9e-3;
     let p = 0.5 + r * (0.166_666_66 + r * (0.041_665_796 + r * p));
     let p = 1.0 + r * (1.0 + r * p);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "n is an integer between -126 and 127")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "n is an integer between -126 and 127"
+    )]
     let scale = f32::from_bits(((n as i32 + 127) << 23) as u32);
     p * scale
 }
@@ -118,7 +122,13 @@ pub(super) fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
 
 /// From `dout`, in place: `dup = dout·silu(gate)` (in `dout`), `dgate = dout·up·(σ + silu·(1 − σ))`, and `out` again.
 #[inline(always)]
-pub(super) fn swiglu_backward(gate: &[f32], up: &[f32], dout: &mut [f32], dgate: &mut [f32], out: &mut [f32]) {
+pub(super) fn swiglu_backward(
+    gate: &[f32],
+    up: &[f32],
+    dout: &mut [f32],
+    dgate: &mut [f32],
+    out: &mut [f32],
+) {
     for ((((gate, up), dout), dgate), out) in gate.iter().zip(up).zip(dout).zip(dgate).zip(out) {
         let sigmoid = 1.0 / (1.0 + exp(-gate));
         let silu = gate * sigmoid;

@@ -107,7 +107,12 @@ impl Left {
     }
 
     /// In parallel: the first row of each panel, its stretch of `part`, and its width.
-    fn each_panel(&mut self, kernels: &dyn Kernels, part: usize, pack: impl Fn(usize, &mut [u32], usize) + Sync) {
+    fn each_panel(
+        &mut self,
+        kernels: &dyn Kernels,
+        part: usize,
+        pack: impl Fn(usize, &mut [u32], usize) + Sync,
+    ) {
         let shape = kernels.shape();
         let (width, size) = (shape.left, shape.left * self.words);
         let (start, words) = (self.parts[part].0 * width, self.parts[part].1.div_ceil(shape.per_word));
@@ -161,14 +166,17 @@ fn tasks<'a>(kernels: &dyn Kernels, left: &Left, products: &'a [Product<'a>]) ->
     let threads = rayon::current_num_threads();
     let n_panels = left.rows.div_ceil(shape.left);
     let wanted: usize = products.iter().map(|product| product.n_cols.div_ceil(shape.right * PANELS)).sum();
-    let row_chunks = if wanted < threads { (2 * threads / wanted.max(1)).clamp(1, n_panels.div_ceil(4)) } else { 1 };
+    let row_chunks =
+        if wanted < threads { (2 * threads / wanted.max(1)).clamp(1, n_panels.div_ceil(4)) } else { 1 };
     let mut tasks = Vec::new();
     for product in products {
         let unit = product.column_unit(shape.right);
         let units = product.n_cols.div_ceil(unit);
-        let rounds = units.div_ceil((PANELS * shape.right / unit).max(1)).next_multiple_of(threads).min(units);
+        let rounds =
+            units.div_ceil((PANELS * shape.right / unit).max(1)).next_multiple_of(threads).min(units);
         for chunk in 0..rounds {
-            let cols = chunk * units / rounds * unit..((chunk + 1) * units / rounds * unit).min(product.n_cols);
+            let cols =
+                chunk * units / rounds * unit..((chunk + 1) * units / rounds * unit).min(product.n_cols);
             for row in 0..row_chunks {
                 let panels = row * n_panels / row_chunks..(row + 1) * n_panels / row_chunks;
                 tasks.push(Task { product, cols: cols.clone(), panels });
@@ -235,11 +243,14 @@ impl Task<'_> {
 
     fn pack(&self, kernels: &dyn Kernels, stretch: &Stretch<'_>, words: usize, buffers: &mut Buffers) {
         let Buffers { right, decoded } = buffers;
-        let into = Packing { kernels, words, first_word: stretch.right_word, lanes: kernels.shape().right, right };
+        let into =
+            Packing { kernels, words, first_word: stretch.right_word, lanes: kernels.shape().right, right };
         match stretch.right {
             Right::RowsOf(Matrix::Dense(rows)) => into.dense_rows(rows, &self.cols, &stretch.k),
             Right::ColumnsOf(Matrix::Dense(rows)) => into.dense_columns(rows, &self.cols, &stretch.k),
-            Right::RowsOf(Matrix::Encoded(encoded)) => into.encoded_rows(encoded, &self.cols, &stretch.k, decoded),
+            Right::RowsOf(Matrix::Encoded(encoded)) => {
+                into.encoded_rows(encoded, &self.cols, &stretch.k, decoded)
+            }
             Right::ColumnsOf(Matrix::Encoded(encoded)) => {
                 into.encoded_columns(encoded, &self.cols, &stretch.k, decoded);
             }
@@ -317,7 +328,13 @@ impl Packing<'_> {
     }
 
     /// Rows of the weight are columns of the product: decode a few blocks of as many rows as a panel has lanes.
-    fn encoded_rows(mut self, encoded: Encoded<'_>, cols: &Range<usize>, k: &Range<usize>, decoded: &mut Vec<f32>) {
+    fn encoded_rows(
+        mut self,
+        encoded: Encoded<'_>,
+        cols: &Range<usize>,
+        k: &Range<usize>,
+        decoded: &mut Vec<f32>,
+    ) {
         let (kernels, lanes) = (self.kernels, self.lanes);
         let strip = encoded.block_len.max(128);
         decoded.resize(decoded.len().max(lanes * strip), 0.0);
@@ -335,7 +352,13 @@ impl Packing<'_> {
     }
 
     /// Rows of the weight are summed over: decode this task's columns of a few rows.
-    fn encoded_columns(mut self, encoded: Encoded<'_>, cols: &Range<usize>, k: &Range<usize>, decoded: &mut Vec<f32>) {
+    fn encoded_columns(
+        mut self,
+        encoded: Encoded<'_>,
+        cols: &Range<usize>,
+        k: &Range<usize>,
+        decoded: &mut Vec<f32>,
+    ) {
         const ROWS: usize = 16;
         let (kernels, lanes, width) = (self.kernels, self.lanes, cols.len());
         decoded.resize(decoded.len().max(ROWS * width), 0.0);

@@ -6,10 +6,10 @@
 //!
 //! What always holds: a number's summation order depends on the shapes alone, never on the number of threads.
 
+pub(crate) mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod elementwise;
-pub(crate) mod attention;
 pub(crate) mod gemm;
 pub(crate) mod outer;
 mod pick;
@@ -115,7 +115,14 @@ pub trait Kernels: Send + Sync {
         elementwise::swiglu(gate, up, out);
     }
     /// `dout` becomes the gradient of `up`; `out` is computed again for who needs it.
-    fn swiglu_backward(&self, gate: &[f32], up: &[f32], dout: &mut [f32], dgate: &mut [f32], out: &mut [f32]) {
+    fn swiglu_backward(
+        &self,
+        gate: &[f32],
+        up: &[f32],
+        dout: &mut [f32],
+        dgate: &mut [f32],
+        out: &mut [f32],
+    ) {
         elementwise::swiglu_backward(gate, up, dout, dgate, out);
     }
     fn largest(&self, x: &[f32]) -> f32 {

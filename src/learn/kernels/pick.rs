@@ -27,5 +27,7 @@ pub fn pick(name: Option<&str>) -> Result<&'static dyn Kernels, String> {
         None => available.first().copied(),
         Some(name) => available.iter().copied().find(|kernels| kernels.name() == name),
     };
-    found.ok_or_else(|| format!("this CPU has no kernels named {}; it has {}", name.unwrap_or("any"), names.join(", ")))
+    found.ok_or_else(|| {
+        format!("this CPU has no kernels named {}; it has {}", name.unwrap_or("any"), names.join(", "))
+    })
 }

@@ -56,8 +56,10 @@ pub(super) fn multiply(
 ) {
     let (shape, (rows, cols), (out, stride)) = (kernels.shape(), size, out);
     let shared = Shared::new(out, stride);
-    for (right, col) in pair.right.chunks_exact(shape.right * pair.words).zip((0..cols).step_by(shape.right)) {
-        for (left, row) in pair.left.chunks_exact(shape.left * pair.words).zip((0..rows).step_by(shape.left)) {
+    for (right, col) in pair.right.chunks_exact(shape.right * pair.words).zip((0..cols).step_by(shape.right))
+    {
+        for (left, row) in pair.left.chunks_exact(shape.left * pair.words).zip((0..rows).step_by(shape.left))
+        {
             let size = (shape.left.min(rows - row), shape.right.min(cols - col));
             // SAFETY: one tile is alive at a time.
             let tile = unsafe { shared.window((row, col), size, accumulate) };

@@ -41,7 +41,12 @@ impl<'a> Shared<'a> {
     ///
     /// # Safety
     /// No two windows that are alive at the same time may overlap.
-    pub(crate) unsafe fn window(&self, at: (usize, usize), size: (usize, usize), accumulate: bool) -> Tile<'a> {
+    pub(crate) unsafe fn window(
+        &self,
+        at: (usize, usize),
+        size: (usize, usize),
+        accumulate: bool,
+    ) -> Tile<'a> {
         let ((row, col), (rows, cols)) = (at, size);
         assert!(rows > 0 && cols > 0 && col + cols <= self.stride.max(cols), "an empty or wrapping window");
         assert!((row + rows - 1) * self.stride + col + cols <= self.len, "a window outside its matrix");

@@ -1,4 +1,5 @@
-//! Files written whole or not at all, room on the disk, hashes, and one writer at a time.
+//! Files written whole or not at all, room on the disk, hashes, and one writer at a time. May be used by everything
+//! that keeps files of its own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 /// Bytes that an ordinary user may still write below `dir` (or its nearest existing parent).
-pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
+pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
     let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
     let stat = rustix::fs::statvfs(existing)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -17,7 +18,7 @@ pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
 
 /// Writes `bytes` beside `path`, syncs, renames: after a crash there is the old file or the new one.
 /// Callers hold a lock when several processes may write the same path.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = with_suffix(path, ".part");
     let written = write_synced(&part, bytes).and_then(|()| std::fs::rename(&part, path));
     if written.is_err() {
@@ -29,14 +30,14 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// `model.gguf` + `.part` → `model.gguf.part`.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Makes a rename or removal in the file's directory survive a power cut.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
@@ -44,7 +45,7 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// An exclusive lock that ends with the returned file, or with the process.
-pub(super) fn lock(path: &Path, wait: bool) -> io::Result<File> {
+pub(crate) fn lock(path: &Path, wait: bool) -> io::Result<File> {
     let file = private().append(true).create(true).open(path)?;
     let how = if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
     flock(&file, how)?;
@@ -52,7 +53,7 @@ pub(super) fn lock(path: &Path, wait: bool) -> io::Result<File> {
 }
 
 /// Options for files that only their owner may read.
-pub(super) fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
@@ -60,7 +61,7 @@ pub(super) fn private() -> OpenOptions {
 
 /// Lower-case hexadecimal SHA-256 of a file; `on_read` hears how many bytes were read so far and says whether to go
 /// on. If not, the error is [`io::ErrorKind::Interrupted`].
-pub(super) fn sha256_of(path: &Path, on_read: &mut dyn FnMut(u64) -> bool) -> io::Result<String> {
+pub(crate) fn sha256_of(path: &Path, on_read: &mut dyn FnMut(u64) -> bool) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -80,12 +81,14 @@ pub(super) fn sha256_of(path: &Path, on_read: &mut dyn FnMut(u64) -> bool) -> io
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file that only its owner may read, and waits until it is on the disk.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private().write(true).create(true).truncate(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
