@@ -152,6 +152,7 @@ impl Head<'_> {
             self.profile.time(Work::Head, || {
                 multiply(
                     context.kernels,
+                    context.pace,
                     &scratch.left,
                     &[Product {
                         terms: vec![(0, Right::RowsOf(Matrix::Encoded(encoded(head, &scratch.bytes))))],
@@ -208,6 +209,7 @@ impl Head<'_> {
                 });
                 multiply(
                     context.kernels,
+                    context.pace,
                     left,
                     &[Product {
                         terms: vec![(0, Right::ColumnsOf(Matrix::Encoded(encoded(head, &scratch.bytes))))],

@@ -115,8 +115,9 @@ impl LocalTrainer {
         for (samples, effort) in self.budget.micro_batches(batch)? {
             let (network, parameters) = (&mut self.network, &mut self.parameters);
             let report = self.pool.install(|| network.learn(samples, parameters, pace, effort))?;
+            pace.check()?;
             if !report.loss.is_finite() {
-                return Err(TrainError::NotFinite { what: "the loss".to_owned(), step });
+                return Err(self.not_finite(step, pace));
             }
             total.loss += report.loss;
             total.kl += report.kl;
@@ -134,6 +135,15 @@ impl LocalTrainer {
             n_targets: rows.filter(|row| !row.terms.is_empty()).count(),
             ..StepReport::default()
         })
+    }
+
+    /// Whose fault a loss that is not finite is: that of a broken model file, which is named, or of the run.
+    fn not_finite(&self, step: u64, pace: &Pace) -> TrainError {
+        let weights = &self.network.weights;
+        match self.pool.install(|| weights.inspect(&|| pace.check().is_ok())) {
+            Err(fault) => fault.into(),
+            Ok(_) => TrainError::NotFinite { what: "the loss".to_owned(), step },
+        }
     }
 
     /// AdamW over fixed chunks in parallel; nothing is changed when a gradient is not finite.

@@ -101,6 +101,7 @@ impl Layer<'_> {
         fit(&mut scratch.d_values, rows * kv);
         let attention = Attention {
             kernels: context.kernels,
+            pace: context.pace,
             heads,
             segments: &context.layout.segments,
             from,

@@ -66,6 +66,7 @@ impl Layer<'_> {
         let (context, scratch) = (self.context, &mut *self.scratch);
         let attention = Attention {
             kernels: context.kernels,
+            pace: context.pace,
             heads,
             segments: &context.layout.segments,
             from,

@@ -83,7 +83,7 @@ impl Layer<'_> {
 
     /// `scale·A x` of every member, kept and packed behind x.
     fn low_rank(&mut self, rows: usize, members: &mut [Member<'_>], scale: f32) {
-        let (kernels, rank, index) = (self.context.kernels, self.rank(), self.index);
+        let (kernels, pace, rank, index) = (self.context.kernels, self.context.pace, self.rank(), self.index);
         let (parameters, left) = (&*self.parameters, &mut self.scratch.left);
         self.profile.time(Work::Lora, || {
             let mut products = Vec::new();
@@ -99,7 +99,7 @@ impl Layer<'_> {
                     accumulate: false,
                 });
             }
-            multiply(kernels, left, &products);
+            multiply(kernels, pace, left, &products);
             for (at, member) in members.iter_mut().enumerate() {
                 kernels.scale(member.low, scale);
                 left.fill(kernels, 1 + at, Rows::new(member.low, rank));
@@ -134,7 +134,7 @@ impl Layer<'_> {
                     accumulate: member.accumulate || bias.is_some(),
                 });
             }
-            multiply(context.kernels, &scratch.left, &products);
+            multiply(context.kernels, context.pace, &scratch.left, &products);
         });
     }
 
@@ -146,6 +146,7 @@ impl Layer<'_> {
         if task.dx.is_some() {
             self.read([task.linear])?;
         }
+        let pace = self.context.pace;
         let Some(place) = self.parameters.place(index, task.linear).cloned() else { return Ok(()) };
         let (n_in, n_out) = (place.n_in, place.n_out);
         let (left, low) = (&mut self.scratch.left, &mut self.scratch.low);
@@ -159,6 +160,7 @@ impl Layer<'_> {
             let b = Matrix::Dense(Rows::new(&values[place.b.clone()], rank));
             multiply(
                 kernels,
+                pace,
                 left,
                 &[Product {
                     terms: vec![(0, Right::ColumnsOf(b))],
@@ -184,6 +186,7 @@ impl Layer<'_> {
         self.profile.time(Work::Gemm, || {
             multiply(
                 kernels,
+                pace,
                 left,
                 &[Product {
                     terms: vec![

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::small::{Pair, multiply, pack_columns, pack_rows};
 use super::tile::Shared;
 use super::{Kernels, Rows};
+use crate::learn::Pace;
 use crate::learn::layout::Segment;
 
 /// Queries in a block: a multiple of every kernel's rows.
@@ -33,6 +34,7 @@ pub(crate) struct Heads {
 #[derive(Clone, Copy)]
 pub(crate) struct Attention<'a> {
     pub(crate) kernels: &'static dyn Kernels,
+    pub(crate) pace: &'a Pace,
     pub(crate) heads: Heads,
     pub(crate) segments: &'a [Segment],
     /// The row that the first row of `queries` stands for; segments before it are keys only.
@@ -131,6 +133,9 @@ impl Attention<'_> {
             let (d_keys, d_values) = partial.split_at_mut(size);
             BUFFERS.with(|buffers| {
                 for task in tasks.iter().filter(|task| task.head == head) {
+                    if self.pace.check().is_err() {
+                        return;
+                    }
                     let into = (&d_queries, &mut *d_keys, &mut *d_values);
                     self.backward_block(blocks, task, &mut buffers.borrow_mut(), returned, into);
                 }

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::tile::Shared;
 use super::{Encoded, Kernels, Rows, Run};
+use crate::learn::Pace;
 
 /// Steps of the summed dimension that are packed at once: with 8 panels of columns this fills half of a 1 MB cache.
 const DEPTH: usize = 1024;
@@ -123,11 +124,14 @@ impl Left {
     }
 }
 
-/// Computes all products; they share the left operand.
-pub(crate) fn multiply(kernels: &dyn Kernels, left: &Left, products: &[Product<'_>]) {
+/// Computes all products; they share the left operand. Every task looks at the pace first: it waits while training
+/// is paused, and when training was cancelled it leaves its output as it is, which nobody will read.
+pub(crate) fn multiply(kernels: &dyn Kernels, pace: &Pace, left: &Left, products: &[Product<'_>]) {
     let tasks = tasks(kernels, left, products);
     tasks.par_iter().with_max_len(1).for_each(|task| {
-        PANEL_BUFFER.with(|buffers| task.compute(kernels, left, &mut buffers.borrow_mut()));
+        if pace.check().is_ok() {
+            PANEL_BUFFER.with(|buffers| task.compute(kernels, left, &mut buffers.borrow_mut()));
+        }
     });
 }
 
