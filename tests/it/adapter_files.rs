@@ -10,7 +10,7 @@ use chela::turn::PolicyVersion;
 use serde::Deserialize;
 
 /// llama.cpp rounds activations to F16 where weights are F16, and its KV cache too. The adapters of the fixtures
-/// change log-probabilities by up to 4; a mistake in the order of rows changes them by more than 0.1.
+/// change log-probabilities by up to 4; rows of Q and K in the wrong order change them by as much.
 const TOLERANCE: f32 = 0.02;
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chela::client::{Client, ClientError, Launcher};
 use chela::config::{PathEnv, Paths};
-use chela::daemon::wire::ModelState;
+use chela::daemon::wire::{ModelState, PROTOCOL};
 use chela::daemon::{self, Loader, Outcome};
 use chela::engine::scripted::{Gate, Scripted, Step};
 use chela::engine::{Engine, EngineError};
@@ -209,7 +209,7 @@ fn other_daemon(paths: &Paths, version: &'static str) -> std::thread::JoinHandle
             let mut head = [0; 4096];
             let n_bytes = stream.read(&mut head).unwrap();
             is_wanted = !String::from_utf8_lossy(&head[..n_bytes]).contains("/shutdown");
-            let body = format!(r#"{{"status":"ok","version":"{version}","protocol":1,"pid":1}}"#);
+            let body = format!(r#"{{"status":"ok","version":"{version}","protocol":{PROTOCOL},"pid":1}}"#);
             let length = body.len();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
         }

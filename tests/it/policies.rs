@@ -8,6 +8,7 @@ use chela::adapter::manifest::{Made, State};
 use chela::adapter::shelf::NewVersion;
 use chela::adapter::{Adapter, Base, Linear, Pair, Shelf, Site, fingerprint};
 use chela::client::ClientError;
+use chela::daemon::ModelChoice;
 use chela::daemon::wire::{UseAdapter, UseModel};
 use chela::engine::Engine;
 use chela::engine::scripted::{Gate, Scripted, Step};
@@ -249,8 +250,15 @@ fn another_model_answers_with_what_was_chosen_for_it() {
     let bench = Bench::new();
     bench.learn("scripted");
     bench.learn("other");
-    let engines = vec![bench.engine("scripted", hello()), bench.engine("other", hello())];
-    let served = bench.serve(engines);
+    // Each load makes an engine of its own, as with real models.
+    let models = bench.home.path().to_owned();
+    let loader = Box::new(move |choice: &ModelChoice| {
+        let engine = Scripted::new(&choice.name, 4096, Box::new(|_| hello()));
+        let file = models.join(format!("{}.gguf", choice.name));
+        Ok(Arc::new(engine.from_file(&file)) as Arc<dyn Engine>)
+    });
+    let served = serve_from(bench.home, loader);
+    served.client.wait_for_model().unwrap();
     served.client.use_adapter(&wish(V1)).unwrap();
     let use_model = |name: &str| served.client.use_model(&UseModel { name: name.into() }).unwrap();
     assert_eq!(use_model("other").policy, BASE);
