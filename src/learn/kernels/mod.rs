@@ -6,15 +6,23 @@
 //!
 //! What always holds: a number's summation order depends on the shapes alone, never on the number of threads.
 
+#[cfg(all(target_arch = "aarch64", target_os = "macos"))]
+mod accelerate;
 pub(crate) mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod elementwise;
 pub(crate) mod gemm;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub(crate) mod outer;
 mod pick;
 mod plain;
 mod small;
+#[cfg(test)]
+mod tests;
 mod tile;
 
 pub use pick::{available, pick};
