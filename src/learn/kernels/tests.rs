@@ -40,7 +40,10 @@ fn assert_close(name: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{name}: lengths");
     for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(*found) - expected).abs();
-        assert!(error <= tolerance * (1.0 + expected.abs()), "{name}, value {at}: {found} instead of {expected}");
+        assert!(
+            error <= tolerance * (1.0 + expected.abs()),
+            "{name}, value {at}: {found} instead of {expected}"
+        );
     }
 }
 
@@ -105,21 +108,22 @@ impl Case {
         out
     }
 
-    fn left(&self, term: usize) -> Vec<f32> {
-        values(self.rows * self.ks[term], 1 + term as u64)
+    /// The left operands of all terms.
+    fn lefts(&self) -> Vec<Vec<f32>> {
+        (1..).zip(&self.ks).map(|(seed, k)| values(self.rows * k, seed)).collect()
     }
 
-    fn right(&self, term: usize) -> Vec<f32> {
-        values(self.cols * self.ks[term], 101 + term as u64)
+    fn rights(&self) -> Vec<Vec<f32>> {
+        (101..).zip(&self.ks).map(|(seed, k)| values(self.cols * k, seed)).collect()
     }
 
     fn compute(&self, kernels: &dyn Kernels) -> Vec<f32> {
         let mut left = Left::default();
         left.lay_out(kernels, self.rows, &self.ks);
-        for (term, k) in self.ks.iter().enumerate() {
-            left.fill(kernels, term, Rows::new(&self.left(term), *k));
+        for (term, values) in self.lefts().iter().enumerate() {
+            left.fill(kernels, term, Rows::new(values, self.ks[term]));
         }
-        let rights: Vec<Vec<f32>> = (0..self.ks.len()).map(|term| self.right(term)).collect();
+        let rights = self.rights();
         let bytes: Vec<Vec<u8>> =
             rights.iter().map(|right| right.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
         let terms = (0..self.ks.len()).map(|term| {
@@ -148,25 +152,6 @@ impl Case {
         out
     }
 
-    /// What is expected, the sum of the terms' sizes, and the squared error of rounding the operands.
-    fn expected(&self, kernels: &dyn Kernels, row: usize, col: usize) -> Expected {
-        let before = self.before()[row * self.stride() + self.first_col + col];
-        let start = if self.accumulate { f64::from(before) } else { 0.0 };
-        let mut expected = Expected { rounded: start, exact: start, size: start.abs() };
-        for (term, k) in self.ks.iter().enumerate() {
-            let (left, right) = (self.left(term), self.right(term));
-            for at in 0..*k {
-                let a = left[row * k + at];
-                let b = right[if self.rows_are_columns { col * k + at } else { at * self.cols + col }];
-                let product = operand(kernels, a) * operand(kernels, b);
-                expected.rounded += product;
-                expected.size += product.abs();
-                expected.exact += f64::from(a) * f64::from(b);
-            }
-        }
-        expected
-    }
-
     /// The rows and columns that are compared: all of a small matrix, the edges of a large one.
     fn compared(n: usize) -> Vec<usize> {
         if n <= 40 { (0..n).collect() } else { (0..9).chain(n / 2..n / 2 + 2).chain(n - 9..n).collect() }
@@ -182,7 +167,7 @@ impl Case {
     #[track_caller]
     fn check_with(&self, kernels: &dyn Kernels) {
         let name = kernels.name();
-        let out = self.compute(kernels);
+        let (out, reference) = (self.compute(kernels), Reference::new(self, kernels));
         let k: usize = self.ks.iter().sum();
         let tolerance = 1e-6 * f64::from(u32::try_from(k).unwrap()).sqrt();
         let (mut error, mut norm) = (0.0, 0.0);
@@ -190,9 +175,12 @@ impl Case {
         for row in Self::compared(self.rows) {
             let line = &out[row * self.stride()..][..self.stride()];
             let (before, after) = (&line[..self.first_col], &line[self.first_col + self.cols..]);
-            assert!(before.iter().chain(after).all(|value| *value == UNTOUCHED), "{name} wrote beside {self:?}");
+            assert!(
+                before.iter().chain(after).all(|value| *value == UNTOUCHED),
+                "{name} wrote beside {self:?}"
+            );
             for col in &cols {
-                let expected = self.expected(kernels, row, *col);
+                let expected = reference.at(row, *col);
                 let found = f64::from(line[self.first_col + col]);
                 let off = (found - expected.rounded).abs();
                 let wanted = expected.rounded;
@@ -207,16 +195,59 @@ impl Case {
         let tolerance = if kernels.shape().per_word == 2 { 1e-2 } else { tolerance };
         let relative = (error / norm).sqrt();
         // One number alone may be a difference of large ones.
-        assert!(self.rows * self.cols < 32 || relative <= tolerance, "{name} is off by {relative} in {self:?}");
+        assert!(
+            self.rows * self.cols < 32 || relative <= tolerance,
+            "{name} is off by {relative} in {self:?}"
+        );
     }
 }
 
+/// A product in f64.
+struct Reference<'a> {
+    case: &'a Case,
+    before: Vec<f32>,
+    /// Operands of each term as they are, and as the kernels multiply them.
+    exact: Vec<[Vec<f64>; 2]>,
+    rounded: Vec<[Vec<f64>; 2]>,
+}
+
+#[derive(Debug, Default)]
 struct Expected {
-    /// With the operands as the kernels round them.
     rounded: f64,
     exact: f64,
     /// Sum of the products' magnitudes.
     size: f64,
+}
+
+impl<'a> Reference<'a> {
+    fn new(case: &'a Case, kernels: &dyn Kernels) -> Self {
+        let operands = || case.lefts().into_iter().zip(case.rights());
+        let round = |values: &[f32]| values.iter().map(|value| operand(kernels, *value)).collect();
+        Self {
+            case,
+            before: case.before(),
+            exact: operands().map(|(left, right)| [wide(&left), wide(&right)]).collect(),
+            rounded: operands().map(|(left, right)| [round(&left), round(&right)]).collect(),
+        }
+    }
+
+    fn at(&self, row: usize, col: usize) -> Expected {
+        let case = self.case;
+        let before = f64::from(self.before[row * case.stride() + case.first_col + col]);
+        let start = if case.accumulate { before } else { 0.0 };
+        let mut expected = Expected { rounded: start, exact: start, size: start.abs() };
+        for (term, k) in case.ks.iter().enumerate() {
+            let ([exact_a, exact_b], [a, b]) = (&self.exact[term], &self.rounded[term]);
+            for at in 0..*k {
+                let (i, j) =
+                    (row * k + at, if case.rows_are_columns { col * k + at } else { at * case.cols + col });
+                expected.rounded += a[i] * b[j];
+                expected.size += (a[i] * b[j]).abs();
+                expected.exact += exact_a[i] * exact_b[j];
+            }
+        }
+        expected
+    }
 }
 
 #[test]
@@ -299,7 +330,11 @@ fn check_threads(case: &Case) {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             bits(&pool.install(|| case.compute(kernels)))
         });
-        assert!(found.iter().all(|other| *other == found[0]), "{} on other threads: {case:?}", kernels.name());
+        assert!(
+            found.iter().all(|other| *other == found[0]),
+            "{} on other threads: {case:?}",
+            kernels.name()
+        );
     }
 }
 
@@ -415,7 +450,8 @@ fn check_packing(kernels: &dyn Kernels, k: usize, present: usize, width: usize) 
 
     found.fill(0xdead_beef);
     kernels.pack_columns(Rows::new(&columns, present + 2), (k, present), width, &mut found);
-    let value = |step: usize, lane: usize| if lane < present { columns[step * (present + 2) + lane] } else { 0.0 };
+    let value =
+        |step: usize, lane: usize| if lane < present { columns[step * (present + 2) + lane] } else { 0.0 };
     assert_eq!(found[..n_words], panel(per_word, k, width, value), "columns, {what}");
     assert!(found[n_words..].iter().all(|word| *word == 0xdead_beef), "columns, beyond the panel, {what}");
 }
@@ -452,7 +488,8 @@ fn check_outer(kernels: &dyn Kernels, k: usize, (rows, cols): (usize, usize), ac
         if row == rows || col == 0 || col > cols {
             return f64::from(UNTOUCHED);
         }
-        let product = |at: usize| f64::from(left.row(at, rows)[row]) * f64::from(right.row(at, cols)[col - 1]);
+        let product =
+            |at: usize| f64::from(left.row(at, rows)[row]) * f64::from(right.row(at, cols)[col - 1]);
         (0..k).map(product).sum::<f64>() + if accumulate { 0.5 } else { 0.0 }
     };
     let expected: Vec<f64> = (0..out.len()).map(expected).collect();
@@ -498,7 +535,10 @@ fn wide(values: &[f32]) -> Vec<f64> {
 fn for_rows(check: impl Fn(&dyn Kernels, [Vec<f32>; 4])) {
     for kernels in available() {
         for n in LENGTHS {
-            check(kernels, [1, 2, 3, 4].map(|seed| values(n, seed).iter().map(|value| value * 3.0).collect()));
+            check(
+                kernels,
+                [1, 2, 3, 4].map(|seed| values(n, seed).iter().map(|value| value * 3.0).collect()),
+            );
         }
     }
 }
@@ -513,7 +553,8 @@ fn rms_norm_divides_by_the_root_mean_square() {
         let mut out = vec![0.0; x.len()];
         kernels.rms_norm(&x, &weight, 1e-6, &mut out);
         let r = inverse_rms(&x);
-        let expected: Vec<f64> = wide(&x).iter().zip(wide(&weight)).map(|(x, weight)| x * r * weight).collect();
+        let expected: Vec<f64> =
+            wide(&x).iter().zip(wide(&weight)).map(|(x, weight)| x * r * weight).collect();
         assert_close(kernels.name(), &out, &expected, 1e-6);
     });
 }
@@ -532,7 +573,11 @@ fn the_gradient_of_rms_norm_is_that_of_its_differences() {
         let loss = |x: &[f64]| {
             let n = f64::from(u32::try_from(x.len()).unwrap());
             let r = (x.iter().map(|x| x * x).sum::<f64>() / n + 1e-6).sqrt().recip();
-            x.iter().zip(&weight).zip(&dy).map(|((x, w), dy)| x * r * f64::from(*w) * f64::from(*dy)).sum::<f64>()
+            x.iter()
+                .zip(&weight)
+                .zip(&dy)
+                .map(|((x, w), dy)| x * r * f64::from(*w) * f64::from(*dy))
+                .sum::<f64>()
         };
         let mut at = wide(&x);
         for i in (0..x.len()).step_by(x.len().div_ceil(50)) {
@@ -543,7 +588,12 @@ fn the_gradient_of_rms_norm_is_that_of_its_differences() {
             let expected = f64::from(before[i]) + (up - loss(&at)) / 2e-5;
             at[i] = value;
             let off = (f64::from(dx[i]) - expected).abs();
-            assert!(off <= 2e-5 * (1.0 + expected.abs()), "{}: {} instead of {expected}", kernels.name(), dx[i]);
+            assert!(
+                off <= 2e-5 * (1.0 + expected.abs()),
+                "{}: {} instead of {expected}",
+                kernels.name(),
+                dx[i]
+            );
         }
     });
 }
@@ -592,7 +642,12 @@ fn swiglu_and_its_gradient() {
         let (mut dup, mut dgate, mut again) = (dout.clone(), vec![0.0; n], vec![0.0; n]);
         kernels.swiglu_backward(&gate, &up, &mut dup, &mut dgate, &mut again);
         assert_close(kernels.name(), &again, &expected, 1e-6);
-        assert_close(kernels.name(), &dup, &d.iter().zip(&silu).map(|(d, silu)| d * silu).collect::<Vec<_>>(), 1e-6);
+        assert_close(
+            kernels.name(),
+            &dup,
+            &d.iter().zip(&silu).map(|(d, silu)| d * silu).collect::<Vec<_>>(),
+            1e-6,
+        );
         let slope = |g: f64| sigmoid(g) * (1.0 + g * (1.0 - sigmoid(g)));
         let expected: Vec<f64> = (0..n).map(|i| d[i] * u[i] * slope(g[i])).collect();
         assert_close(kernels.name(), &dgate, &expected, 2e-6);
@@ -690,7 +745,12 @@ fn rows_are_the_same_on_every_cpu() {
     for_rows(|kernels, [x, weight, ..]| {
         let (mut found, mut expected) = (x.clone(), x.clone());
         let sum = kernels.exp_shifted(&mut found, 0.5);
-        assert_eq!(sum.to_bits(), elementwise::exp_shifted(&mut expected, 0.5).to_bits(), "{}", kernels.name());
+        assert_eq!(
+            sum.to_bits(),
+            elementwise::exp_shifted(&mut expected, 0.5).to_bits(),
+            "{}",
+            kernels.name()
+        );
         assert_eq!(bits(&found), bits(&expected), "{}", kernels.name());
         kernels.rms_norm(&x, &weight, 1e-5, &mut found);
         elementwise::rms_norm(&x, &weight, 1e-5, &mut expected);
