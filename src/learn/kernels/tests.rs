@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::gemm::{self, Left, Matrix, Product, Right};
 use super::{Encoded, Kernels, Rows, Shared, available, elementwise, pick};
+use crate::gguf::TensorType;
 use crate::learn::weights::Decoder;
 
 /// Marks what nobody may write to.
@@ -22,6 +23,10 @@ fn values(n: usize, seed: u64) -> Vec<f32> {
         f32::from(top) / 32_768.0 - 1.0 + f32::from(top & 0xff) * 1e-7
     };
     (0..n).map(|_| next()).collect()
+}
+
+fn f32_decoder() -> Decoder {
+    Decoder::of(TensorType::F32).unwrap()
 }
 
 /// The bits of the nearest bf16, ties to even.
@@ -130,7 +135,7 @@ impl Case {
             let width = if self.rows_are_columns { self.ks[term] } else { self.cols };
             let matrix = match self.storage {
                 Storage::Blocks(block_len) if term == 0 => Matrix::Encoded(Encoded {
-                    decoder: Decoder::F32,
+                    decoder: f32_decoder(),
                     bytes: &bytes[term],
                     row_bytes: width * 4,
                     block_len,
@@ -517,7 +522,7 @@ fn decoding_gives_the_weights() {
         let weights = values(100, 1);
         let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
         let mut out = vec![0.0; 100];
-        kernels.decode(Decoder::F32, &bytes, &mut out);
+        kernels.decode(f32_decoder(), &bytes, &mut out);
         assert_eq!(out, weights, "{}", kernels.name());
     }
 }
