@@ -5,10 +5,9 @@
 #![expect(unsafe_code, reason = "SIMD intrinsics and calls into functions with CPU features")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_permute2f128_ps, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_unpackhi_ps,
-    _mm256_unpacklo_ps,
+    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
+    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
 use super::{Kernels, Rows, Run, Shape, Tile, elementwise};
@@ -81,7 +80,7 @@ fn load(from: &[f32]) -> __m256 {
     }
     let mask = &MASKS[LANES - from.len()..][..LANES];
     // SAFETY: the mask is 8 words, and it covers no more than the slice has.
-    unsafe { _mm256_maskload_ps(from.as_ptr(), _mm256_loadu_si256(mask.as_ptr().cast::<__m256i>())) }
+    unsafe { _mm256_maskload_ps(from.as_ptr(), _mm256_loadu_si256(mask.as_ptr().cast())) }
 }
 
 /// Stores the lowest `to.len().min(8)` words.
@@ -89,12 +88,12 @@ fn load(from: &[f32]) -> __m256 {
 fn store(to: &mut [u32], words: __m256) {
     if let Some(to) = to.first_chunk_mut::<LANES>() {
         // SAFETY: the chunk has 8 words.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast::<__m256i>(), _mm256_castps_si256(words)) };
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr().cast(), words) };
         return;
     }
     let mut lowest = [0_u32; LANES];
     // SAFETY: the array has 8 words.
-    unsafe { _mm256_storeu_si256(lowest.as_mut_ptr().cast::<__m256i>(), _mm256_castps_si256(words)) };
+    unsafe { _mm256_storeu_ps(lowest.as_mut_ptr().cast(), words) };
     if let Some(to) = to.first_chunk_mut::<LEFT>() {
         // A left panel's width: a copy of known length is two moves.
         to.copy_from_slice(&lowest[..LEFT]);
@@ -127,30 +126,26 @@ fn pack_rows(from: Rows<'_>, size: (usize, usize), width: usize, panel: &mut [u3
 /// Transposes 8 rows of 8 words in registers.
 #[target_feature(enable = "avx2")]
 fn transpose(rows: [__m256; LANES]) -> [__m256; LANES] {
-    let [a, b, c, d, e, f, g, h] = rows;
-    let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-    let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-    let (ef_low, ef_high) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
-    let (gh_low, gh_high) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
-    // Columns 0 to 3 in the low half of each, columns 4 to 7 in the high half.
-    let abcd = [
-        _mm256_shuffle_ps::<0x44>(ab_low, cd_low),
-        _mm256_shuffle_ps::<0xee>(ab_low, cd_low),
-        _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
-        _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
-    ];
-    let efgh = [
-        _mm256_shuffle_ps::<0x44>(ef_low, gh_low),
-        _mm256_shuffle_ps::<0xee>(ef_low, gh_low),
-        _mm256_shuffle_ps::<0x44>(ef_high, gh_high),
-        _mm256_shuffle_ps::<0xee>(ef_high, gh_high),
-    ];
+    let (upper, lower) = (transpose_halves(&rows[..4]), transpose_halves(&rows[4..]));
     let mut columns = [_mm256_setzero_ps(); LANES];
-    for (i, (upper, lower)) in abcd.into_iter().zip(efgh).enumerate() {
+    for (i, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
         columns[i] = _mm256_permute2f128_ps::<0x20>(upper, lower);
         columns[i + LANES / 2] = _mm256_permute2f128_ps::<0x31>(upper, lower);
     }
     columns
+}
+
+/// Four rows as columns: 0 to 3 in the low halves, 4 to 7 in the high halves.
+#[target_feature(enable = "avx2")]
+fn transpose_halves(rows: &[__m256]) -> [__m256; LANES / 2] {
+    let (low, high) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[0], rows[1]));
+    let (next_low, next_high) = (_mm256_unpacklo_ps(rows[2], rows[3]), _mm256_unpackhi_ps(rows[2], rows[3]));
+    [
+        _mm256_shuffle_ps::<0x44>(low, next_low),
+        _mm256_shuffle_ps::<0xee>(low, next_low),
+        _mm256_shuffle_ps::<0x44>(high, next_high),
+        _mm256_shuffle_ps::<0xee>(high, next_high),
+    ]
 }
 
 /// See [`Kernels::pack_columns`].
@@ -191,8 +186,7 @@ fn add_run<const VECTORS: usize>(
         let mut vectors = [_mm256_setzero_ps(); VECTORS];
         for (vector, right) in vectors.iter_mut().zip(right.as_chunks::<LANES>().0) {
             // SAFETY: the chunk has 8 words.
-            let words = unsafe { _mm256_loadu_si256(right.as_ptr().cast::<__m256i>()) };
-            *vector = _mm256_castsi256_ps(words);
+            *vector = unsafe { _mm256_loadu_ps(right.as_ptr().cast()) };
         }
         for (row, left) in sums.iter_mut().zip(left) {
             let broadcast = _mm256_set1_ps(f32::from_bits(*left));
