@@ -247,7 +247,7 @@ impl Task<'_> {
             Right::RowsOf(Matrix::Dense(rows)) => into.dense_rows(rows, &self.cols, &stretch.k),
             Right::ColumnsOf(Matrix::Dense(rows)) => into.dense_columns(rows, &self.cols, &stretch.k),
             Right::RowsOf(Matrix::Encoded(encoded)) => {
-                into.encoded_rows(encoded, &self.cols, &stretch.k, decoded)
+                into.encoded_rows(encoded, &self.cols, &stretch.k, decoded);
             }
             Right::ColumnsOf(Matrix::Encoded(encoded)) => {
                 into.encoded_columns(encoded, &self.cols, &stretch.k, decoded);

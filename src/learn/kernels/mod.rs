@@ -5,7 +5,10 @@
 //! files this is the only folder with `unsafe`; each block says why it is sound.
 //!
 //! What always holds: a number's summation order depends on the shapes alone, never on the number of threads.
-#![expect(clippy::indexing_slicing, reason = "loops over panels: sizes are asserted where panels are taken apart")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "loops over panels: sizes are asserted where panels are taken apart"
+)]
 #![expect(clippy::inline_always, reason = "compiled inside functions with the CPU features of each family")]
 
 #[cfg(all(target_arch = "aarch64", target_os = "macos"))]
