@@ -1,8 +1,8 @@
 //! The arithmetic below a decoder block, once per family of CPUs, picked when the program runs.
 //!
 //! What lives here: the trait of single-threaded primitives and its implementations (`avx512`, `avx2`, `neon`,
-//! `accelerate`, `plain`), and on top of it the parallel matrix products (`gemm`). Only `learn` uses it. With the engine's FFI
-//! files this is the only folder with `unsafe`; each block says why it is sound.
+//! `accelerate`, `plain`), and on top of it the parallel matrix products (`gemm`). Only `learn` uses it. With the
+//! engine's FFI files this is the only folder with `unsafe`; each block says why it is sound.
 //!
 //! What always holds: a number's summation order depends on the shapes alone, never on the number of threads.
 #![expect(
