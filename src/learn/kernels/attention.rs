@@ -24,6 +24,7 @@ const KEYS: usize = 128;
 
 /// How heads lie in the matrices.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "a count is named after what it counts")]
 pub(crate) struct Heads {
     pub(crate) n_heads: usize,
     pub(crate) n_kv_heads: usize,
@@ -123,11 +124,12 @@ impl Attention<'_> {
     pub(crate) fn backward(&self, scratch: &mut Scratch, returned: Returned<'_>, gradients: Gradients<'_>) {
         self.pack_keys(&mut scratch.blocks, true);
         let Scratch { blocks, partial } = scratch;
+        let Gradients { queries, keys, values } = gradients;
         let n_rows = self.keys.len() / (self.heads.n_kv_heads * self.heads.width);
         let size = n_rows * self.heads.width;
         partial.clear();
         partial.resize(self.heads.n_heads * 2 * size, 0.0);
-        let d_queries = Shared::new(gradients.queries, self.heads.n_heads * self.heads.width);
+        let d_queries = Shared::new(queries, self.heads.n_heads * self.heads.width);
         let tasks = self.query_blocks();
         partial.par_chunks_exact_mut(2 * size).with_max_len(1).enumerate().for_each(|(head, partial)| {
             let (d_keys, d_values) = partial.split_at_mut(size);
@@ -137,12 +139,12 @@ impl Attention<'_> {
                         return;
                     }
                     let into = (&d_queries, &mut *d_keys, &mut *d_values);
-                    self.backward_block(blocks, task, &mut buffers.borrow_mut(), returned, into);
+                    self.backward_block((blocks, task), &mut buffers.borrow_mut(), returned, into);
                 }
             });
         });
-        self.reduce(partial, 0, gradients.keys);
-        self.reduce(partial, size, gradients.values);
+        self.reduce(partial, 0, keys);
+        self.reduce(partial, size, values);
     }
 
     /// Sums what the heads of each group found, in the order of the heads.
@@ -289,11 +291,10 @@ impl Attention<'_> {
 
     fn backward_block(
         &self,
-        blocks: &[KeyBlock],
-        task: &QueryBlock,
+        (blocks, task): (&[KeyBlock], &QueryBlock),
         buffers: &mut Buffers,
         returned: Returned<'_>,
-        into: (&Shared<'_>, &mut [f32], &mut [f32]),
+        (d_queries, d_keys, d_values): (&Shared<'_>, &mut [f32], &mut [f32]),
     ) {
         let (kernels, width, m, shape) =
             (self.kernels, self.heads.width, task.rows.len(), self.kernels.shape());
@@ -331,10 +332,10 @@ impl Attention<'_> {
             let (weights, d_scores) = (Rows::new(&buffers.scores, n), Rows::new(&buffers.d_scores, n));
             pack_columns(kernels, weights, (m, n), shape.left, &mut buffers.weights);
             let pair = Pair { left: &buffers.weights, right: &buffers.d_out_columns, words: steps };
-            multiply(kernels, pair, (n, width), (&mut into.2[at.clone()], width), true);
+            multiply(kernels, pair, (n, width), (&mut d_values[at.clone()], width), true);
             pack_columns(kernels, d_scores, (m, n), shape.left, &mut buffers.weights);
             let pair = Pair { left: &buffers.weights, right: &buffers.query_columns, words: steps };
-            multiply(kernels, pair, (n, width), (&mut into.1[at], width), true);
+            multiply(kernels, pair, (n, width), (&mut d_keys[at], width), true);
             let words = pack_rows(kernels, d_scores, (m, n), shape.left, &mut buffers.weights);
             let pair = Pair { left: &buffers.weights, right: &block.key_columns, words };
             multiply(kernels, pair, (m, width), (&mut buffers.out, width), true);
@@ -342,7 +343,7 @@ impl Attention<'_> {
         kernels.scale(&mut buffers.out, self.scale());
         for (i, d_query) in buffers.out.chunks_exact(width).enumerate() {
             // SAFETY: each head of each row belongs to one task.
-            unsafe { into.0.row(first + i, task.head * width, width) }.copy_from_slice(d_query);
+            unsafe { d_queries.row(first + i, task.head * width, width) }.copy_from_slice(d_query);
         }
     }
 }

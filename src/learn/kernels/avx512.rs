@@ -4,7 +4,13 @@
 //! broadcast from memory.
 #![expect(unsafe_code, reason = "SIMD intrinsics and calls into functions with CPU features")]
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, __mmask16, _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+};
 
 use super::{Kernels, Rows, Run, Shape, Tile, elementwise};
 use crate::learn::loss::reference::Reference;
@@ -204,7 +210,10 @@ fn pack_columns<const PER_WORD: usize>(
 /// The order that turns `e0 … e15 o0 … o15` into `e0 o0 e1 o1 …`.
 #[target_feature(enable = "avx512f")]
 fn interleaved() -> __m512i {
-    let order: [u16; 32] = std::array::from_fn(|at| (at as u16 / 2) + 16 * (at as u16 % 2));
+    let mut order = [0_u16; 32];
+    for (pair, at) in order.as_chunks_mut::<2>().0.iter_mut().zip(0_u16..) {
+        *pair = [at, at + 16];
+    }
     // SAFETY: 64 bytes of plain numbers.
     unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }
 }

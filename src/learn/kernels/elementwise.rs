@@ -200,6 +200,7 @@ pub(super) fn scale(x: &mut [f32], factor: f32) {
 }
 
 /// The trait's row-wise methods, each compiled for a set of target features.
+#[cfg(target_arch = "x86_64")]
 macro_rules! row_methods {
     ($features:literal) => {
         elementwise::row_methods!(@each $features
@@ -231,6 +232,7 @@ macro_rules! row_methods {
         })*
     };
 }
+#[cfg(target_arch = "x86_64")]
 pub(super) use row_methods;
 
 #[inline(always)]

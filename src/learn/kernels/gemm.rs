@@ -22,6 +22,9 @@ const PANELS: usize = 8;
 /// Columns that are made at once when a left operand is computed while it is packed.
 const STRIP: usize = 512;
 
+/// Makes values of a left operand: `make(row, columns, out)` writes those columns of a row.
+type Make<'a> = dyn Fn(usize, Range<usize>, &mut [f32]) + Sync + 'a;
+
 /// The left operand, packed: rows in panels, one or more parts beside each other along the summed dimension.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
@@ -85,13 +88,8 @@ impl Left {
         });
     }
 
-    /// Packs a part that is made on the fly: `make(row, columns, out)` writes the values of those columns.
-    pub(crate) fn fill_with(
-        &mut self,
-        kernels: &dyn Kernels,
-        part: usize,
-        make: &(dyn Fn(usize, Range<usize>, &mut [f32]) + Sync),
-    ) {
+    /// Packs a part that is made on the fly.
+    pub(crate) fn fill_with(&mut self, kernels: &dyn Kernels, part: usize, make: &Make<'_>) {
         let (rows, k, per_word) = (self.rows, self.parts[part].1, kernels.shape().per_word);
         self.each_panel(kernels, part, |first, panel, width| {
             let mut strip = vec![0.0; width * STRIP];
@@ -213,7 +211,7 @@ impl Task<'_> {
             for stretch in stretches {
                 self.pack(kernels, stretch, words, buffers);
             }
-            self.multiply(kernels, left, stretches, &buffers.right, at > 0);
+            self.multiply(kernels, (left, &buffers.right), stretches, at > 0);
         }
     }
 
@@ -253,7 +251,7 @@ impl Task<'_> {
             Right::RowsOf(Matrix::Dense(rows)) => into.dense_rows(rows, &self.cols, &stretch.k),
             Right::ColumnsOf(Matrix::Dense(rows)) => into.dense_columns(rows, &self.cols, &stretch.k),
             Right::RowsOf(Matrix::Encoded(encoded)) => {
-                into.encoded_rows(encoded, &self.cols, &stretch.k, decoded)
+                into.encoded_rows(encoded, &self.cols, &stretch.k, decoded);
             }
             Right::ColumnsOf(Matrix::Encoded(encoded)) => {
                 into.encoded_columns(encoded, &self.cols, &stretch.k, decoded);
@@ -264,9 +262,8 @@ impl Task<'_> {
     fn multiply(
         &self,
         kernels: &dyn Kernels,
-        left: &Left,
+        (left, right): (&Left, &[u32]),
         stretches: &[Stretch<'_>],
-        right: &[u32],
         is_continued: bool,
     ) {
         let shape = kernels.shape();

@@ -1,20 +1,33 @@
 //! The arithmetic below a decoder block, once per family of CPUs, picked when the program runs.
 //!
 //! What lives here: the trait of single-threaded primitives and its implementations (`avx512`, `avx2`, `neon`,
-//! `plain`), and on top of it the parallel matrix products (`gemm`). Only `learn` uses it. With the engine's FFI
-//! files this is the only folder with `unsafe`; each block says why it is sound.
+//! `accelerate`, `plain`), and on top of it the parallel matrix products (`gemm`). Only `learn` uses it. With the
+//! engine's FFI files this is the only folder with `unsafe`; each block says why it is sound.
 //!
 //! What always holds: a number's summation order depends on the shapes alone, never on the number of threads.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "loops over panels: sizes are asserted where panels are taken apart"
+)]
+#![expect(clippy::inline_always, reason = "compiled inside functions with the CPU features of each family")]
 
+#[cfg(all(target_arch = "aarch64", target_os = "macos"))]
+mod accelerate;
 pub(crate) mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod elementwise;
 pub(crate) mod gemm;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub(crate) mod outer;
 mod pick;
 mod plain;
 mod small;
+#[cfg(test)]
+mod tests;
 mod tile;
 
 pub use pick::{available, pick};
@@ -104,6 +117,7 @@ pub trait Kernels: Send + Sync {
         elementwise::rms_norm(x, weight, epsilon, out);
     }
     /// Adds to `dx`.
+    #[expect(clippy::too_many_arguments, reason = "the receiver only names the CPU")]
     fn rms_norm_backward(&self, x: &[f32], weight: &[f32], epsilon: f32, dy: &[f32], dx: &mut [f32]) {
         elementwise::rms_norm_backward(x, weight, epsilon, dy, dx);
     }
@@ -115,6 +129,7 @@ pub trait Kernels: Send + Sync {
         elementwise::swiglu(gate, up, out);
     }
     /// `dout` becomes the gradient of `up`; `out` is computed again for who needs it.
+    #[expect(clippy::too_many_arguments, reason = "the receiver only names the CPU")]
     fn swiglu_backward(
         &self,
         gate: &[f32],

@@ -11,7 +11,7 @@ const TILE: usize = 16;
 /// Tiles in a task.
 const TILES: usize = 8;
 
-/// `out += leftᵀ · right` for `left (k, n_left)` and `right (k, n_right)`; `out` is (n_left, n_right), row-major.
+/// `out += leftᵀ · right` for `left (k, n_left)` and `right (k, n_right)`; `out (n_left, n_right)` is row-major.
 pub(crate) fn add_outer(
     kernels: &dyn Kernels,
     left: (Rows<'_>, usize),

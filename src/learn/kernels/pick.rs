@@ -7,16 +7,27 @@ pub fn available() -> Vec<&'static dyn Kernels> {
     let mut found: Vec<&'static dyn Kernels> = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
-        use super::{avx512::Avx512, avx512::Avx512Bf16};
-        fn keep<K: Kernels + 'static>(kernels: K) -> &'static dyn Kernels {
-            // Zero-sized: nothing is allocated, nothing leaks.
-            Box::leak(Box::new(kernels))
-        }
+        use super::{avx2::Avx2, avx512::Avx512, avx512::Avx512Bf16};
         found.extend(Avx512Bf16::detect().map(keep));
         found.extend(Avx512::detect().map(keep));
+        found.extend(Avx2::detect().map(keep));
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        use super::{neon::Neon, neon::NeonBf16};
+        #[cfg(target_os = "macos")]
+        found.extend(Neon::detect().map(super::accelerate::Accelerate::new).map(keep));
+        found.extend(NeonBf16::detect().map(keep));
+        found.extend(Neon::detect().map(keep));
     }
     found.push(&Plain);
     found
+}
+
+/// Zero-sized: nothing is allocated, nothing leaks.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn keep<K: Kernels + 'static>(kernels: K) -> &'static dyn Kernels {
+    Box::leak(Box::new(kernels))
 }
 
 /// The fastest kernels, or those of that name.
