@@ -117,7 +117,7 @@ fn case(bench: &TrainBench, load: &Load, answers: usize) -> anyhow::Result<Case>
     forget_peak();
     let mut trainer = open_trainer(bench.opening(load))?;
     let mut own = Vec::new();
-    let mut peers = Vec::new();
+    let mut peers: Vec<Cost> = Vec::new();
     for step in 0..=bench.steps {
         output::note(&format!("{answers} answers: step {step} of {} …", bench.steps));
         let cost = own_step(trainer.as_mut(), &batch)?;
@@ -132,7 +132,9 @@ fn case(bench: &TrainBench, load: &Load, answers: usize) -> anyhow::Result<Case>
         }
     }
     let peak = peer.and_then(Peer::finish);
-    peers.iter_mut().for_each(|cost: &mut Cost| cost.peak_rss_mib = peak);
+    for cost in &mut peers {
+        cost.peak_rss_mib = peak;
+    }
     let work = load.useful_flop(bench, answers);
     Ok(Case::new(answers, batch.n_rows, work, &own, &peers))
 }
