@@ -199,10 +199,35 @@ fn free_memory_mib() -> u64 {
     kib.map_or(4096, |kib: u64| (kib / 2048).max(512))
 }
 
-/// What was typed, to be typed again.
+/// What to type to go on: the settings of this run, without those that are the defaults.
 fn command(args: &TrainArgs) -> String {
-    let model = args.model.as_ref().map(|model| format!(" --model {model}")).unwrap_or_default();
-    format!("chela train {}{model} … --resume", args.file.display())
+    let mut command = format!("chela train {}", quoted(&args.file.to_string_lossy()));
+    let mut add = |name: &str, value: String, default: &str| {
+        if value != default {
+            command.extend([" --", name, " ", &quoted(&value)]);
+        }
+    };
+    add("model", args.model.clone().unwrap_or_default(), "");
+    add("epochs", args.epochs.to_string(), "3");
+    add("batch", args.batch.to_string(), "8");
+    add("learning-rate", args.learning_rate.to_string(), "0.0002");
+    add("rank", args.rank.to_string(), "16");
+    add("alpha", args.alpha.to_string(), "32");
+    add("seed", args.seed.to_string(), "0");
+    add("hold-out", args.hold_out.to_string(), "0.1");
+    add("max-tokens", args.max_tokens.map(|n| n.to_string()).unwrap_or_default(), "");
+    add("threads", args.threads.map(|n| n.to_string()).unwrap_or_default(), "");
+    add("memory", args.memory.map(|n| n.to_string()).unwrap_or_default(), "");
+    command + " --resume"
+}
+
+/// As a shell reads one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// One run and where it is kept while it is unfinished.
@@ -299,9 +324,9 @@ fn private_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Looks about ten times at the held-out examples, and saves once a minute.
+/// Looks at the held-out examples after each epoch (a look costs about a thirtieth of it), and saves once a minute.
 fn rhythm(plan: &Plan) -> Rhythm {
-    let look_every = (plan.total_steps() / 10).max(1);
+    let look_every = plan.training.steps_per_epoch();
     Rhythm { look_every, save_every: 0, save_every_s: 60.0, answers_at_once: 8 }
 }
 
@@ -325,6 +350,25 @@ mod tests {
         assert_ne!(place("/x.jsonl", "a"), place("/x.jsonl", "b"));
         assert_ne!(place("/x.jsonl", "a"), place("/y.jsonl", "a"));
         assert!(place("/x.jsonl", "a").starts_with("/d/adapters/runs"));
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        train: TrainArgs,
+    }
+
+    #[track_caller]
+    fn goes_on(typed: &[&str], expected: &str) {
+        let line = <Line as clap::Parser>::parse_from([&["train"], typed].concat());
+        assert_eq!(command(&line.train), expected);
+    }
+
+    #[test]
+    fn the_command_to_go_on_repeats_the_settings() {
+        goes_on(&["a.jsonl"], "chela train a.jsonl --resume");
+        let typed = ["my file", "--epochs", "5", "--learning-rate", "1e-3", "--model", "it's"];
+        goes_on(&typed, r"chela train 'my file' --model 'it'\''s' --epochs 5 --learning-rate 0.001 --resume");
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn there_is_nothing_to_resume_before_a_run() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused_before_anything_is_read() {
-    for options in [["--hold-out", "1"], ["--learning-rate", "0"], ["--epochs", "0"], ["--rank", "-1"]] {
+    for options in [["--hold-out", "1"], ["--learning-rate", "0"], ["--epochs", "0"], ["--rank", "0"]] {
         check(&[GOOD], &options, 2, &["invalid value"]);
     }
 }

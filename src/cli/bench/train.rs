@@ -65,7 +65,7 @@ pub(in crate::cli) struct TrainBench {
     #[arg(long, value_name = "PATH", default_value = "python3", requires = "peer")]
     python: PathBuf,
     /// The program that takes PEFT's steps
-    #[arg(long, value_name = "FILE", default_value = "scripts/reference/peft.py", requires = "peer")]
+    #[arg(long, value_name = "FILE", default_value = "scripts/reference/peer.py", requires = "peer")]
     script: PathBuf,
     /// Measure also what training costs somebody who waits for an answer
     #[arg(long)]
@@ -115,11 +115,11 @@ pub(super) fn run(place: &Place, bench: &TrainBench) -> anyhow::Result<Exit> {
 /// All steps with `answers` answers to the prompt; the peer's between them.
 fn case(bench: &TrainBench, load: &Load, answers: usize) -> anyhow::Result<Case> {
     let batch = load.batch(bench, answers);
-    let mut peer = if bench.peer { peer(bench, answers) } else { None };
+    let mut peer = if bench.peer { peer(bench, load, answers) } else { None };
     forget_peak();
     let mut trainer = open_trainer(bench.opening(load))?;
     let mut own = Vec::new();
-    let mut peers = Vec::new();
+    let mut peers: Vec<Cost> = Vec::new();
     for step in 0..=bench.steps {
         output::note(&format!("{answers} answers: step {step} of {} …", bench.steps));
         let cost = own_step(trainer.as_mut(), &batch)?;
@@ -133,6 +133,10 @@ fn case(bench: &TrainBench, load: &Load, answers: usize) -> anyhow::Result<Case>
             peers.extend(peer_cost);
         }
     }
+    let peak = peer.and_then(Peer::finish);
+    for cost in &mut peers {
+        cost.peak_rss_mib = peak;
+    }
     let work = load.useful_flop(bench, answers);
     Ok(Case::new(answers, batch.n_rows, work, &own, &peers))
 }
@@ -144,8 +148,8 @@ fn own_step(trainer: &mut dyn Trainer, batch: &load::Batch) -> anyhow::Result<Co
 }
 
 /// The peer, ready for its first step; without one the bench goes on and says why.
-fn peer(bench: &TrainBench, answers: usize) -> Option<Peer> {
-    match Peer::start(bench, answers) {
+fn peer(bench: &TrainBench, load: &Load, answers: usize) -> Option<Peer> {
+    match Peer::start(bench, load, answers) {
         Ok(peer) => Some(peer),
         Err(error) => {
             output::note(&format!("no peer: {error:#}"));

@@ -24,8 +24,8 @@ const EDITION: u32 = 1;
 pub(super) struct Load {
     pub(super) path: PathBuf,
     pub(super) name: String,
-    geometry: Geometry,
-    n_vocab: usize,
+    pub(super) geometry: Geometry,
+    pub(super) n_vocab: usize,
 }
 
 /// One gradient step's samples.

@@ -7,8 +7,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
+use super::TrainBench;
+use super::load::{Load, RANK};
 use super::meter::Cost;
-use super::{TrainBench, load};
+use crate::model::random::Architecture;
 
 /// The process. Dropping it closes its stdin, at which it ends.
 pub(super) struct Peer {
@@ -23,21 +25,49 @@ pub(super) struct Peer {
 struct Step {
     wall_s: f64,
     cpu_s: f64,
-    peak_rss_mib: Option<f64>,
+}
+
+/// The line that tells of the whole run.
+#[derive(Debug, Deserialize)]
+struct Summary {
+    peak_rss_bytes: f64,
 }
 
 impl Peer {
-    /// Starts the process. That it has all it needs is known after its first step.
-    pub(super) fn start(bench: &TrainBench, answers: usize) -> anyhow::Result<Self> {
+    /// Starts the process and waits until its model is made.
+    pub(super) fn start(bench: &TrainBench, load: &Load, answers: usize) -> anyhow::Result<Self> {
         ensure!(bench.script.is_file(), "there is no {}; name it with --script", bench.script.display());
+        let geometry = &load.geometry;
+        ensure!(
+            geometry.architecture == Architecture::Qwen2,
+            "it is made for qwen2 only, and {} is {}",
+            geometry.name,
+            geometry.architecture.name()
+        );
         let said = std::env::temp_dir().join(format!("chela-peer-{}.txt", std::process::id()));
         let threads = bench.n_threads().to_string();
-        let mut child = Command::new(&bench.python)
-            .arg(&bench.script)
-            .args(["--geometry", &bench.geometry, "--threads", &threads])
-            .args(["--answers", &answers.to_string(), "--rank", &load::RANK.to_string()])
-            .args(["--prompt-tokens", &bench.prompt_tokens.to_string()])
-            .args(["--answer-tokens", &bench.answer_tokens.to_string()])
+        let mut command = Command::new(&bench.python);
+        command.arg(&bench.script).args(["--threads", &threads]);
+        for (name, number) in [
+            ("--layers", geometry.n_layers),
+            ("--width", geometry.width),
+            ("--ffn-width", geometry.ffn_width),
+            ("--heads", geometry.n_heads),
+            ("--kv-heads", geometry.n_kv_heads),
+            ("--steps", bench.steps),
+        ] {
+            command.arg(name).arg(number.to_string());
+        }
+        for (name, number) in [
+            ("--vocab", load.n_vocab),
+            ("--answers", answers),
+            ("--tokens", bench.prompt_tokens + bench.answer_tokens),
+            ("--answer-tokens", bench.answer_tokens),
+            ("--rank", RANK),
+        ] {
+            command.arg(name).arg(number.to_string());
+        }
+        let mut child = command
             // Threads that wait must not take the time of the other side.
             .env("OMP_WAIT_POLICY", "passive")
             .env("OMP_NUM_THREADS", &threads)
@@ -73,6 +103,14 @@ impl Peer {
         }
     }
 
+    /// Ends the process; returns the most memory that it has had, in MiB.
+    pub(super) fn finish(mut self) -> Option<f64> {
+        self.asks = None;
+        let lines = std::iter::from_fn(|| self.line().ok());
+        let summary = lines.filter_map(|line| serde_json::from_str::<Summary>(&line).ok()).last()?;
+        Some(summary.peak_rss_bytes / 1_048_576.0)
+    }
+
     fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
@@ -96,8 +134,9 @@ impl Drop for Peer {
 }
 
 fn cost(line: &str) -> Option<Cost> {
-    let Step { wall_s, cpu_s, peak_rss_mib } = serde_json::from_str(line).ok()?;
-    Some(Cost { wall_s, cpu_s, peak_rss_mib })
+    let Step { wall_s, cpu_s } = serde_json::from_str(line).ok()?;
+    // Its memory is told at the end.
+    Some(Cost { wall_s, cpu_s, peak_rss_mib: None })
 }
 
 #[cfg(test)]
@@ -106,11 +145,8 @@ mod tests {
 
     #[test]
     fn a_step_is_a_line_with_its_costs() {
-        let expected = Cost { wall_s: 1.5, cpu_s: 3.0, peak_rss_mib: Some(6000.0) };
-        assert_eq!(
-            cost(r#"{"step": 1, "wall_s": 1.5, "cpu_s": 3.0, "peak_rss_mib": 6000, "loss": 2}"#),
-            Some(expected)
-        );
+        let expected = Cost { wall_s: 1.5, cpu_s: 3.0, peak_rss_mib: None };
+        assert_eq!(cost(r#"{"wall_s": 1.5, "cpu_s": 3.0, "loss": 2, "counted": true}"#), Some(expected));
         assert_eq!(cost(r#"{"ready": true}"#), None);
         assert_eq!(cost("loading …"), None);
     }
