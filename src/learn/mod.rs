@@ -14,6 +14,7 @@ pub mod chat_file;
 pub mod chat_sample;
 pub mod checkpoint;
 mod error;
+mod exp;
 mod head;
 pub mod kernels;
 mod layout;

@@ -4,6 +4,7 @@
 //! function with its own target features ([`row_methods`]), so that the compiler vectorizes it for that CPU. Sums
 //! run in 16 lanes that are added in a fixed order, the same on every CPU.
 
+pub(super) use crate::learn::exp::exp;
 use crate::learn::loss::{self, reference::Reference};
 
 /// Lanes of a running sum.
@@ -37,27 +38,6 @@ fn total(mut lanes: [f32; LANES]) -> f32 {
         width /= 2;
     }
     lanes[0]
-}
-
-/// `e^x` with a relative error of about 1e-7; below −87 it is the smallest normal numbers, above 88 it saturates.
-///
-/// Cody and Waite's reduction to `2^n · e^r`, |r| ≤ ln 2 / 2, and a polynomial of degree 6 for `e^r`.
-#[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
-    let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = 8.333_452e-3 + r * 1.388_888_9e-3;
-    let p = 0.5 + r * (0.166_666_66 + r * (0.041_665_796 + r * p));
-    let p = 1.0 + r * (1.0 + r * p);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "n is an integer between -126 and 127"
-    )]
-    let scale = f32::from_bits(((n as i32 + 127) << 23) as u32);
-    p * scale
 }
 
 /// `1 / sqrt(mean(x²) + epsilon)`.

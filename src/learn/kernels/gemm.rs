@@ -343,7 +343,9 @@ impl Packing<'_> {
             let n = lanes.min(cols.end - col);
             for start in k.clone().step_by(strip) {
                 let len = strip.min(k.end - start);
+                let ahead = strip.min((k.end - start).saturating_sub(strip));
                 for (lane, out) in decoded.chunks_exact_mut(strip).enumerate().take(n) {
+                    kernels.prefetch(encoded.blocks(col + lane, start + len, ahead));
                     kernels.decode(encoded.decoder, encoded.blocks(col + lane, start, len), &mut out[..len]);
                 }
                 let from = Rows::new(decoded, strip);
@@ -366,6 +368,9 @@ impl Packing<'_> {
         for start in k.clone().step_by(ROWS) {
             let n_rows = ROWS.min(k.end - start);
             for (row, out) in decoded.chunks_exact_mut(width).enumerate().take(n_rows) {
+                if start + ROWS + row < k.end {
+                    kernels.prefetch(encoded.blocks(start + ROWS + row, cols.start, width));
+                }
                 kernels.decode(encoded.decoder, encoded.blocks(start + row, cols.start, width), out);
             }
             for (panel, col) in (0..width).step_by(lanes).enumerate() {

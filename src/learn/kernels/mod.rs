@@ -1,6 +1,6 @@
 //! The arithmetic below a decoder block, once per family of CPUs, picked when the program runs.
 //!
-//! What lives here: the trait of single-threaded primitives and its implementations (`avx512`, `avx2`, `neon`,
+//! What lives here: the trait of single-threaded primitives and its implementations (`avx512_bf16`, `avx512`, `avx2`, `neon`,
 //! `accelerate`, `plain`), and on top of it the parallel matrix products (`gemm`). Only `learn` uses it. With the
 //! engine's FFI files this is the only folder with `unsafe`; each block says why it is sound.
 //!
@@ -18,6 +18,8 @@ pub(crate) mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
 mod elementwise;
 pub(crate) mod gemm;
 #[cfg(target_arch = "aarch64")]
@@ -109,6 +111,8 @@ pub trait Kernels: Send + Sync {
     /// `tile (+)= leftᵀ · right` over `k` rows of both, in f32, unpacked; at most 16 by 16.
     fn outer(&self, left: Rows<'_>, right: Rows<'_>, k: usize, tile: Tile<'_>);
 
+    /// Asks for memory that will be read soon.
+    fn prefetch(&self, _bytes: &[u8]) {}
     /// Encoded weights (whole blocks) into f32.
     fn decode(&self, decoder: Decoder, blocks: &[u8], out: &mut [f32]) {
         elementwise::decode(decoder, blocks, out);

@@ -7,7 +7,7 @@ pub fn available() -> Vec<&'static dyn Kernels> {
     let mut found: Vec<&'static dyn Kernels> = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
-        use super::{avx2::Avx2, avx512::Avx512, avx512::Avx512Bf16};
+        use super::{avx2::Avx2, avx512::Avx512, avx512_bf16::Avx512Bf16};
         found.extend(Avx512Bf16::detect().map(keep));
         found.extend(Avx512::detect().map(keep));
         found.extend(Avx2::detect().map(keep));

@@ -12,7 +12,6 @@
 //! What does not live here: the logits, averaging over tokens (it is part of a term's weight), advantages.
 
 mod check;
-mod exp;
 mod forward_kl;
 mod policy_gradient;
 pub mod reference;

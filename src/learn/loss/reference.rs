@@ -6,7 +6,7 @@
 //! has. Sums have a fixed order, so a row gives the same number on any thread.
 
 use super::RowGradient;
-use super::exp::exp;
+use crate::learn::exp::exp;
 
 /// Partial sums are f32 in lanes within a block (short, so exact enough, and vectors), and f64 over blocks.
 const LANES: usize = 16;

@@ -22,6 +22,8 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::adapter::Linear;
 use crate::gguf::{Gguf, TensorEntry, TensorType};
 
@@ -139,13 +141,16 @@ impl WeightFile {
     }
 
     /// Reads whole rows as they are stored into `bytes`, whose memory is used again: row `i` of the range begins at
-    /// `i * matrix.row_bytes()`. Any thread may read at any time.
+    /// `i * matrix.row_bytes()`. Any thread may read at any time;
+    /// the pool of the caller shares the work.
     pub fn read_rows(
         &self,
         matrix: &Matrix,
         rows: Range<usize>,
         bytes: &mut Vec<u8>,
     ) -> Result<(), WeightError> {
+        /// Bytes that one thread reads at a time.
+        const PART: usize = 1 << 18;
         let len = rows.len().saturating_mul(matrix.row_bytes);
         let start = u64::try_from(rows.start.saturating_mul(matrix.row_bytes)).unwrap_or(u64::MAX);
         if rows.end > matrix.n_rows || rows.start > rows.end {
@@ -157,7 +162,11 @@ impl WeightFile {
             });
         }
         bytes.resize(len, 0);
-        self.read_at(&matrix.name, matrix.offset.saturating_add(start), bytes)
+        let offset = matrix.offset.saturating_add(start);
+        bytes.par_chunks_mut(PART).enumerate().try_for_each(|(at, part)| {
+            let start = u64::try_from(at.saturating_mul(PART)).unwrap_or(u64::MAX);
+            self.read_at(&matrix.name, offset.saturating_add(start), part)
+        })
     }
 
     /// Compares the file under the path with the one that was opened. Called between steps: bytes that were

@@ -11,7 +11,9 @@ pub(super) fn exp(x: f32) -> f32 {
     const ROUNDER: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 355.0 / 512.0;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
+    // Comparisons that let a NaN through.
     let clamped = if x < -87.0 { -87.0 } else { x };
+    let clamped = if clamped > 88.0 { 88.0 } else { clamped };
     let shifted = clamped * std::f32::consts::LOG2_E + ROUNDER;
     let n = shifted - ROUNDER;
     let r = (clamped - n * LN_2_HIGH) - n * LN_2_LOW;
