@@ -118,3 +118,70 @@ pub fn n_parameters(geometry: &Geometry, rank: usize) -> u64 {
     let ends = 2 * (width + geometry.q_width()) + 2 * (width + geometry.kv_width()) + 3 * (width + ffn);
     (geometry.n_layers * rank * ends) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::{Answer, Row};
+
+    /// A model of 10 layers: 1000 bytes fixed, 10 per row and layer, 110 with all kept, 20 per logit row.
+    fn budget(total: u64) -> Budget {
+        Budget { total, fixed: 1000, n_layers: 10, input: 10, kept: 110, shared: 50, logits: 20 }
+    }
+
+    fn samples(rows: &[usize]) -> Vec<Sample> {
+        let answer = |n: usize| Answer { rows: vec![Row { token: 0, terms: vec![] }; n] };
+        rows.iter().map(|n| Sample { prompt: vec![0], answers: vec![answer(*n)] }).collect()
+    }
+
+    /// Samples in each micro-batch, and its layers that keep their activations.
+    fn divided(total: u64, rows: &[usize]) -> Option<Vec<(usize, usize)>> {
+        let samples = samples(rows);
+        let batches = budget(total).micro_batches(&samples).ok()?;
+        Some(batches.into_iter().map(|(batch, effort)| (batch.len(), effort.kept_layers)).collect())
+    }
+
+    #[test]
+    fn with_enough_memory_everything_is_kept() {
+        assert_eq!(divided(1 << 30, &[100, 100]), Some(vec![(2, 10)]));
+    }
+
+    #[test]
+    fn micro_batches_stop_growing_where_they_gain_nothing() {
+        assert_eq!(divided(1 << 30, &[600, 600, 400]), Some(vec![(1, 10), (2, 10)]));
+        assert_eq!(
+            divided(1 << 30, &[5000, 10]),
+            Some(vec![(1, 10), (1, 10)]),
+            "one sample is never divided"
+        );
+    }
+
+    #[test]
+    fn with_less_memory_layers_compute_again_then_batches_get_smaller_then_it_is_refused() {
+        let least = |rows: u64| budget(1 << 20).needed(rows, 0);
+        let total = 1 << 16;
+        assert!(least(200) < total && least(400) > total);
+        let divided_200 = divided(total, &[200]).unwrap();
+        assert!(matches!(divided_200[..], [(1, kept)] if kept < 10), "{divided_200:?}");
+        assert_eq!(divided(total, &[200, 200]).unwrap().len(), 2);
+        assert_eq!(divided(total, &[400]), None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_tokens_and_both_sizes() {
+        let error = budget(1 << 20).micro_batches(&samples(&[100_000])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a sample of 100000 tokens needs 26 MiB and the memory budget leaves 1 MiB; raise the budget, or train \
+             on shorter samples"
+        );
+    }
+
+    #[test]
+    fn more_memory_never_means_less_kept() {
+        let kept = |total| divided(total, &[300]).map_or(-1, |batches| batches[0].1 as i64);
+        let all: Vec<i64> = (0..600).map(|step| kept(step * 1000)).collect();
+        assert!(all.is_sorted(), "{all:?}");
+        assert_eq!((all[0], all[599]), (-1, 10));
+    }
+}

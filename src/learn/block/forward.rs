@@ -34,7 +34,7 @@ impl Layer<'_> {
         let mut x = kept.x[self.from * width..].to_vec();
         self.project_attended(&mut x, kept)?;
         self.feed_forward(kept)?;
-        self.project_product(&mut x, kept)
+        self.project_product(&mut [], kept)
     }
 
     /// Norm, Q, K, V, rotation, attention.
@@ -107,7 +107,7 @@ impl Layer<'_> {
         done
     }
 
-    /// `x += Down · (silu(gate) ∘ up)`.
+    /// `x += Down · (silu(gate) ∘ up)`; with an empty `x` only what the backward pass needs of it.
     fn project_product(&mut self, x: &mut [f32], kept: &mut Activations) -> Result<(), TrainError> {
         let rows = self.context.layout.n_rows() - self.from;
         let input = Input::Swiglu { gate: &kept.gate, up: &kept.up };

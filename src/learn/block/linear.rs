@@ -30,7 +30,8 @@ pub(super) struct Member<'a> {
     pub(super) linear: Linear,
     /// Gets `scale·A x`, (rows, rank).
     pub(super) low: &'a mut Vec<f32>,
-    pub(super) out: &'a mut [f32], // (rows, n_out)
+    /// (rows, n_out); empty: only `low` is wanted.
+    pub(super) out: &'a mut [f32],
     /// Add to `out` (the residual stream) instead of replacing it.
     pub(super) accumulate: bool,
 }
@@ -58,7 +59,7 @@ impl Layer<'_> {
         members: &mut [Member<'_>],
     ) -> Result<(), TrainError> {
         self.check_pace()?;
-        self.read(members.iter().map(|member| member.linear))?;
+        self.read(members.iter().filter(|member| !member.out.is_empty()).map(|member| member.linear))?;
         let (kernels, rank, scale) = (self.context.kernels, self.rank(), self.parameters.scale());
         let n_in = self.matrix(members.first().map_or(Linear::Q, |member| member.linear)).n_cols;
         let mut parts = vec![n_in];
@@ -114,6 +115,9 @@ impl Layer<'_> {
         self.profile.time(Work::Gemm, || {
             let mut products = Vec::new();
             for (at, (member, bytes)) in members.iter_mut().zip(&scratch.bytes).enumerate() {
+                if member.out.is_empty() {
+                    continue;
+                }
                 let matrix = layer.linear(member.linear);
                 let bias = bias(layer, member.linear);
                 if let Some(bias) = bias {

@@ -102,6 +102,16 @@ struct Buffers {
     d_out_columns: Vec<u32>,
 }
 
+impl Buffers {
+    /// Room for `n` scores and their gradients; what is in it does not matter.
+    fn fit(&mut self, n: usize) {
+        if self.scores.len() < n {
+            self.scores.resize(n, 0.0);
+            self.d_scores.resize(n, 0.0);
+        }
+    }
+}
+
 thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
@@ -256,10 +266,10 @@ impl Attention<'_> {
         buffers.out.resize(m * width, 0.0);
         for block in self.seen(blocks, task) {
             let n = columns(block, task);
-            buffers.scores.resize(m * n, 0.0);
+            buffers.fit(m * n);
             let pair = Pair { left: &buffers.left, right: &block.key_rows, words };
-            multiply(kernels, pair, (m, n), (&mut buffers.scores, n), false);
-            for (i, scores) in buffers.scores.chunks_exact_mut(n).enumerate() {
+            multiply(kernels, pair, (m, n), (&mut buffers.scores[..m * n], n), false);
+            for (i, scores) in buffers.scores[..m * n].chunks_exact_mut(n).enumerate() {
                 let visible = visible(block, task, i);
                 scores[visible..].fill(0.0);
                 if visible == 0 {
@@ -314,13 +324,13 @@ impl Attention<'_> {
         buffers.out.resize(m * width, 0.0);
         for block in self.seen(blocks, task) {
             let n = columns(block, task);
-            buffers.scores.resize(m * n, 0.0);
-            buffers.d_scores.resize(m * n, 0.0);
+            buffers.fit(m * n);
             let pair = Pair { left: &buffers.left, right: &block.key_rows, words };
-            multiply(kernels, pair, (m, n), (&mut buffers.scores, n), false);
+            multiply(kernels, pair, (m, n), (&mut buffers.scores[..m * n], n), false);
             let pair = Pair { left: &buffers.other_left, right: &block.value_rows, words };
-            multiply(kernels, pair, (m, n), (&mut buffers.d_scores, n), false);
-            let rows = buffers.scores.chunks_exact_mut(n).zip(buffers.d_scores.chunks_exact_mut(n));
+            multiply(kernels, pair, (m, n), (&mut buffers.d_scores[..m * n], n), false);
+            let (scores, d_scores) = (&mut buffers.scores[..m * n], &mut buffers.d_scores[..m * n]);
+            let rows = scores.chunks_exact_mut(n).zip(d_scores.chunks_exact_mut(n));
             for (i, (scores, d_scores)) in rows.enumerate() {
                 let visible = visible(block, task, i);
                 scores[visible..].fill(0.0);

@@ -97,15 +97,21 @@ macro_rules! panels {
             let (n_rows, k) = size;
             let words = k.div_ceil($per_word);
             for group in (0..width).step_by(LANES) {
+                let (n_rows, lanes) = (n_rows.saturating_sub(group).min(LANES), LANES.min(width - group));
                 for first in (0..words).step_by(LANES) {
+                    // Loops of constant length, so that the block lives in registers.
                     let mut block = [_mm512_setzero_si512(); LANES];
-                    for (at, words) in block.iter_mut().enumerate().take(n_rows.saturating_sub(group)) {
-                        *words = words_of_row(from.row(group + at, k), first * $per_word);
+                    for (at, words) in block.iter_mut().enumerate() {
+                        if at < n_rows {
+                            *words = words_of_row(from.row(group + at, k), first * $per_word);
+                        }
                     }
-                    transpose(&mut block);
-                    for (at, word) in block.into_iter().enumerate().take(words - first) {
-                        let start = (first + at) * width + group;
-                        store(&mut panel[start..start + LANES.min(width - group)], word);
+                    let block = transpose(block);
+                    let out = &mut panel[first * width + group..];
+                    for (at, words_of_step) in block.iter().enumerate() {
+                        if at < words - first {
+                            store(&mut out[at * width..at * width + lanes], *words_of_step);
+                        }
                     }
                 }
             }
@@ -164,6 +170,7 @@ fn lanes(n: usize) -> __mmask16 {
 }
 
 /// Up to 16 values; the rest are zero.
+#[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn load(from: &[f32]) -> __m512 {
     // SAFETY: the mask covers no more than the slice has.
@@ -171,6 +178,7 @@ pub(super) fn load(from: &[f32]) -> __m512 {
 }
 
 /// Stores the lowest `to.len().min(16)` words.
+#[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn store(to: &mut [u32], words: __m512i) {
     // SAFETY: the mask covers no more than the slice has.
@@ -192,9 +200,10 @@ pub(super) fn store_sum(tile: &mut Tile<'_>, at: (usize, usize), sum: __m512) {
 }
 
 /// Transposes 16 rows of 16 words in registers.
+#[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn transpose(rows: &mut [__m512i; LANES]) {
-    let mut half = *rows;
+pub(super) fn transpose(mut rows: [__m512i; LANES]) -> [__m512i; LANES] {
+    let mut half = rows;
     for i in 0..8 {
         half[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
         half[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
@@ -215,6 +224,7 @@ pub(super) fn transpose(rows: &mut [__m512i; LANES]) {
         rows[i] = _mm512_shuffle_i32x4(half[i], half[i + 8], 0x88);
         rows[i + 8] = _mm512_shuffle_i32x4(half[i], half[i + 8], 0xdd);
     }
+    rows
 }
 
 /// See [`Kernels::prefetch`].

@@ -141,8 +141,8 @@ impl WeightFile {
     }
 
     /// Reads whole rows as they are stored into `bytes`, whose memory is used again: row `i` of the range begins at
-    /// `i * matrix.row_bytes()`. Any thread may read at any time;
-    /// the pool of the caller shares the work.
+    /// `i * matrix.row_bytes()`. Any thread may read at any time; the caller's
+    /// pool shares the work.
     pub fn read_rows(
         &self,
         matrix: &Matrix,
