@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn with_less_memory_layers_compute_again_then_batches_get_smaller_then_it_is_refused() {
-        let least = |rows: u64| budget(1 << 20).needed(rows, 0);
-        let total = 1 << 16;
+        let total = 1 << 17;
+        let least = |rows: u64| budget(total).needed(rows, 0);
         assert!(least(200) < total && least(400) > total);
         let divided_200 = divided(total, &[200]).unwrap();
         assert!(matches!(divided_200[..], [(1, kept)] if kept < 10), "{divided_200:?}");
