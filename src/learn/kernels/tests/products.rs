@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{UNTOUCHED, bits, f32_decoder, operand, values, wide};
+use crate::learn::Pace;
 use crate::learn::kernels::gemm::{self, Left, Matrix, Product, Right};
 use crate::learn::kernels::{Encoded, Kernels, Rows, Shared, available};
 
@@ -105,7 +106,7 @@ impl Case {
             first_col: self.first_col,
             accumulate: self.accumulate,
         };
-        gemm::multiply(kernels, &left, &[product]);
+        gemm::multiply(kernels, &Pace::default(), &left, &[product]);
         out
     }
 
@@ -316,7 +317,7 @@ fn products_of_one_left_operand_are_computed_together() {
                 first_col: *first,
                 accumulate: false,
             };
-            gemm::multiply(kernels, &left, &parts.iter().map(product).collect::<Vec<_>>());
+            gemm::multiply(kernels, &Pace::default(), &left, &parts.iter().map(product).collect::<Vec<_>>());
         };
         compute(&mut apart, &[(0, 70)]);
         compute(&mut together, &[(0, 33), (33, 5), (38, 32)]);
@@ -345,7 +346,7 @@ fn an_operand_made_on_the_fly_is_the_same_operand() {
                 first_col: 0,
                 accumulate: false,
             };
-            gemm::multiply(kernels, &left, &[product]);
+            gemm::multiply(kernels, &Pace::default(), &left, &[product]);
             bits(&out)
         };
         assert_eq!(compute(true), compute(false), "{}", kernels.name());
