@@ -23,7 +23,7 @@ use super::exit::Stop;
 use super::place::Place;
 use super::{Exit, loading};
 use crate::adapter::fingerprint;
-use crate::adapter::tensor_file::hex;
+use crate::config::disk;
 use crate::learn::chat_sample::Reading;
 use crate::learn::checkpoint::{self, Checkpoint, Identity};
 use crate::learn::plan::{Plan, PlanSettings};
@@ -315,7 +315,7 @@ fn run_dir(data_dir: &Path, file: &Path, model: &str) -> PathBuf {
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let digest =
         Sha256::new().chain_update(file.as_os_str().as_encoded_bytes()).chain_update([0]).chain_update(model);
-    let name = hex(digest.finalize().get(..8).unwrap_or_default());
+    let name = disk::hex(digest.finalize().get(..8).unwrap_or_default());
     data_dir.join("adapters").join("runs").join(name)
 }
 
