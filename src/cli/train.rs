@@ -28,6 +28,7 @@ use crate::learn::chat_sample::Reading;
 use crate::learn::checkpoint::{self, Checkpoint, Identity};
 use crate::learn::plan::{Plan, PlanSettings};
 use crate::learn::run::{Outcome, Rhythm, Surroundings, run as run_plan};
+use crate::learn::weights::WeightFile;
 use crate::learn::worker::lower_priority;
 use crate::learn::{Pace, Start, TrainError, TrainState, Trainer};
 use crate::model::check::{Checked, check_file};
@@ -152,11 +153,11 @@ pub(super) fn run(place: &Place, args: &TrainArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The model's header, if the trainer knows its architecture.
+/// The model's header, if the trainer can compute what the file holds.
 fn trainable(model: &Found) -> anyhow::Result<Checked> {
     let checked = check_file(&model.path)?;
-    if let Err(reason) = &checked.summary.trainable {
-        bail!("{} cannot be trained: {reason}", model.name);
+    if let Err(error) = WeightFile::open(&model.path) {
+        bail!("{} cannot be trained: {}", model.name, error.reason());
     }
     Ok(checked)
 }
