@@ -12,7 +12,9 @@
 //! ```
 //!
 //! What stands today is the lower left: a person's request becomes a prompt, the engine answers token by token,
-//! and every turn is in the ledger before it is on the screen. The learning half of the drawing is built on it.
+//! and every turn is in the ledger before it is on the screen. `learn`, `adapter` and the serving of an adapter stand
+//! too, but nothing closes the circle yet: samples come from a file of conversations (`chela train`), and a person
+//! plays the gate (`chela adapter use`). Signals, verdicts, lessons, rehearsal and the gate are still to come.
 //!
 //! # Modules, in the order of the loop
 //!
@@ -44,6 +46,14 @@
 //! | `engine` | model, contexts, KV cache, continuous batching; foreground before background |
 //! | `store` | the single SQLite write connection (WAL) |
 //!
+//! Training runs in the process of `chela train`, so that whatever happens to it the daemon goes on answering.
+//!
+//! | thread of training | owns |
+//! |---|---|
+//! | main | the run: plan, steps, looks at what was held out, checkpoints; nice 19 |
+//! | `learn-N` | the trainer's own pool, one thread per physical core, nice 19 too: products, attention, optimizer |
+//! | `learner` | the run where a process also serves (`chela bench train --serve`): one at a time, the newest request |
+//!
 //! # Invariants
 //!
 //! - No turn is lost once it was on the screen: tokens are committed to the ledger before they are sent to a client.
@@ -53,6 +63,16 @@
 //! - Nothing leaves the machine except a model download that the user asked for.
 //! - Silence is not success: every truncation, drop, skip and refusal is shown or logged with its reason.
 //! - A file is checked in a child process before llama.cpp sees it in the daemon: an abort there is a sentence here.
+//!
+//! Of learning:
+//!
+//! - Only the adapter has gradients; the weights are read from the file that the engine serves, and never written.
+//! - The same batch gives the same bits on any number of threads, and a run that was interrupted goes on with them.
+//! - No step is taken on a loss or a gradient that is not finite.
+//! - A model that the trainer would compute differently from llama.cpp is refused by name.
+//! - An adapter names its base by hash and is refused for any other; a version number is never given twice.
+//! - A file under its final name is whole: it was written beside it, synced, and renamed.
+//! - What was learned answers nobody until it is chosen.
 
 pub mod adapter;
 pub mod cli;

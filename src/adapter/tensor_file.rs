@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, View, serialize_to_file};
 use sha2::{Digest, Sha256};
+
+use crate::config::disk;
 
 /// Under this key of the file's metadata lies the checksum of everything else.
 const CHECKSUM: &str = "chela.sha256";
@@ -50,26 +50,16 @@ impl TensorFile<'_> {
         {
             return Err(TensorFileError::NotFinite(name.clone()));
         }
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let written = self.write_synced(&part).and_then(|()| std::fs::rename(&part, path));
-        if written.is_err() {
-            // Nothing of a failed write is worth keeping, and on a full disk it is in the way.
-            std::fs::remove_file(&part).ok();
-        }
-        let synced = written.and_then(|()| path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()));
-        synced.map_err(|source| TensorFileError::Io { path: path.to_owned(), source })
+        disk::write_whole_with(path, |part| self.fill(part))
+            .map_err(|source| TensorFileError::Io { path: path.to_owned(), source })
     }
 
-    fn write_synced(&self, part: &Path) -> io::Result<()> {
-        // Made private here; the library only fills it.
-        OpenOptions::new().mode(0o600).write(true).create(true).truncate(true).open(part)?;
+    /// Writes into the file that is there already and is private.
+    fn fill(&self, part: &Path) -> io::Result<()> {
         let mut words: HashMap<String, String> = self.words.clone().into_iter().collect();
         words.insert(CHECKSUM.to_owned(), self.checksum());
         let tensors = self.tensors.iter().map(|(name, tensor)| (name, Bytes(tensor)));
-        serialize_to_file(tensors, Some(words), part).map_err(io::Error::other)?;
-        File::open(part)?.sync_all()
+        serialize_to_file(tensors, Some(words), part).map_err(io::Error::other)
     }
 
     /// Lower-case hexadecimal SHA-256 of words, names, shapes and numbers.
@@ -88,7 +78,7 @@ impl TensorFile<'_> {
             text(&mut hasher, &format!("{:?}", tensor.shape));
             tensor.values.iter().for_each(|value| hasher.update(value.to_le_bytes()));
         }
-        hex(&hasher.finalize())
+        disk::hex(&hasher.finalize())
     }
 }
 
@@ -122,12 +112,6 @@ fn decode(bytes: &[u8]) -> Result<TensorFile<'static>, String> {
         return Err("its checksum is not that of its contents".to_owned());
     }
     Ok(read)
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A tensor as the library wants to see it; its bytes are made one tensor at a time.

@@ -1,6 +1,6 @@
 //! `chela model`: find, download, choose, check and make models. What they are is in `crate::model`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::config::set_key;
 use crate::daemon::wire::UseModel;
 use crate::engine;
+use crate::learn::weights::WeightFile;
 use crate::model::choose::Spec;
 use crate::model::details::{Details, details, sha256};
 use crate::model::hub::Hub;
@@ -191,7 +192,9 @@ fn use_model(place: &Place, name: &str) -> anyhow::Result<Exit> {
 
 fn info(place: &Place, name: Option<String>, hash: bool, json: bool) -> anyhow::Result<Exit> {
     let name = name.map_or_else(|| in_use(place), Ok)?;
-    let details = details(resolve::locate(&loading::roots(place), &name)?);
+    let mut found = resolve::locate(&loading::roots(place), &name)?;
+    look_at_weights(&mut found);
+    let details = details(found);
     let hashes =
         if hash { sha256(&details.found, &mut |_| {}).context("cannot read the model")? } else { vec![] };
     if json {
@@ -219,6 +222,18 @@ fn info(place: &Place, name: Option<String>, hash: bool, json: bool) -> anyhow::
         output::line(&format!("\n{}", attribution.trim_end()))?;
     }
     Ok(Exit::Done)
+}
+
+/// The architecture alone says less than the trainer itself: it looks at every tensor's shape and type.
+fn look_at_weights(found: &mut Found) {
+    if let Some(header) = &mut found.header {
+        header.not_trainable_because = not_trainable_because(&found.path);
+        header.trainable = header.not_trainable_because.is_none();
+    }
+}
+
+fn not_trainable_because(path: &Path) -> Option<String> {
+    WeightFile::open(path).err().map(|error| error.reason())
 }
 
 fn detail_rows(details: &Details) -> Vec<Vec<String>> {
@@ -306,16 +321,26 @@ fn check_model(place: &Place, name: Option<String>, json: bool) -> anyhow::Resul
         Err(problem) => (Some(problem), Vec::new()),
     };
     let failed = problem.is_some();
+    let not_trainable = not_trainable_because(&found.path);
     if json {
-        output::json(
-            &serde_json::json!({"name": found.name, "path": found.path, "problem": problem, "warnings": warnings}),
-        )?;
+        output::json(&serde_json::json!({
+            "name": found.name,
+            "path": found.path,
+            "problem": problem,
+            "warnings": warnings,
+            "trainable": !failed && not_trainable.is_none(),
+            "not_trainable_because": not_trainable,
+        }))?;
     } else {
         for warning in &warnings {
             output::line(&format!("warning: {}", output::harmless(warning)))?;
         }
-        let verdict = problem.as_deref().unwrap_or("can be used");
-        output::line(&format!("{}: {}", found.name, output::harmless(verdict)))?;
+        let verdict = match (problem, not_trainable) {
+            (Some(problem), _) => problem,
+            (None, Some(reason)) => format!("can be used, but not trained: {reason}"),
+            (None, None) => "can be used and trained".to_owned(),
+        };
+        output::line(&format!("{}: {}", found.name, output::harmless(&verdict)))?;
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }

@@ -23,11 +23,12 @@ use super::exit::Stop;
 use super::place::Place;
 use super::{Exit, loading};
 use crate::adapter::fingerprint;
-use crate::adapter::tensor_file::hex;
+use crate::config::disk;
 use crate::learn::chat_sample::Reading;
 use crate::learn::checkpoint::{self, Checkpoint, Identity};
 use crate::learn::plan::{Plan, PlanSettings};
 use crate::learn::run::{Outcome, Rhythm, Surroundings, run as run_plan};
+use crate::learn::weights::WeightFile;
 use crate::learn::worker::lower_priority;
 use crate::learn::{Pace, Start, TrainError, TrainState, Trainer};
 use crate::model::check::{Checked, check_file};
@@ -152,11 +153,11 @@ pub(super) fn run(place: &Place, args: &TrainArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The model's header, if the trainer knows its architecture.
+/// The model's header, if the trainer can compute what the file holds.
 fn trainable(model: &Found) -> anyhow::Result<Checked> {
     let checked = check_file(&model.path)?;
-    if let Err(reason) = &checked.summary.trainable {
-        bail!("{} cannot be trained: {reason}", model.name);
+    if let Err(error) = WeightFile::open(&model.path) {
+        bail!("{} cannot be trained: {}", model.name, error.reason());
     }
     Ok(checked)
 }
@@ -315,7 +316,7 @@ fn run_dir(data_dir: &Path, file: &Path, model: &str) -> PathBuf {
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let digest =
         Sha256::new().chain_update(file.as_os_str().as_encoded_bytes()).chain_update([0]).chain_update(model);
-    let name = hex(digest.finalize().get(..8).unwrap_or_default());
+    let name = disk::hex(digest.finalize().get(..8).unwrap_or_default());
     data_dir.join("adapters").join("runs").join(name)
 }
 

@@ -2,7 +2,7 @@
 //! that keeps files of its own.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -19,8 +19,19 @@ pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
 /// Writes `bytes` beside `path`, syncs, renames: after a crash there is the old file or the new one.
 /// Callers hold a lock when several processes may write the same path.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_with(path, |part| std::fs::write(part, bytes))
+}
+
+/// The same for what a library writes: `fill` gets the path of an empty file that only its owner may read.
+pub(crate) fn write_whole_with(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let part = with_suffix(path, ".part");
-    let written = write_synced(&part, bytes).and_then(|()| std::fs::rename(&part, path));
+    let written = private()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&part)
+        .and_then(|file| fill(&part).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&part, path));
     if written.is_err() {
         // Nothing of a failed write is worth keeping, and on a full disk it is in the way.
         std::fs::remove_file(&part).ok();
@@ -85,11 +96,4 @@ pub(crate) fn sha256_of(path: &Path, on_read: &mut dyn FnMut(u64) -> bool) -> io
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Writes a file that only its owner may read, and waits until it is on the disk.
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = private().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

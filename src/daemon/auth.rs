@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
+use crate::config::disk;
 
 /// SHA-256 of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl TokenHash {
 
 /// A fresh token, 256 bits in hexadecimal digits.
 pub fn generate_token() -> std::io::Result<String> {
-    Ok(hex(&bytes::<32>()?))
+    Ok(disk::hex(&bytes::<32>()?))
 }
 
 /// Lets nobody past without the token. `/health` tells nothing that needs one.
@@ -59,7 +60,7 @@ pub(super) async fn require_token(
 
 /// `N` random bytes in hexadecimal digits.
 pub(super) fn random_hex<const N: usize>() -> Result<String, ApiError> {
-    Ok(hex(&random::<N>()?))
+    Ok(disk::hex(&random::<N>()?))
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], ApiError> {
@@ -71,11 +72,6 @@ fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     getrandom::fill(&mut bytes)
         .map_err(|err| std::io::Error::other(format!("the system gives no randomness: {err}")))?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]

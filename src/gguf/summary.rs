@@ -48,7 +48,7 @@ fn trainable(architecture: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "training knows the architectures {}, not {architecture}: this model is served and taught by lessons only",
+        "it has the architecture {architecture}, and the trainer knows {}; lessons still work",
         TRAINABLE.join(", ")
     ))
 }

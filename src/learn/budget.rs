@@ -90,6 +90,10 @@ impl Budget {
         let more = (rows * (self.kept - self.input)).max(1);
         let kept_layers = (left / more).min(self.n_layers);
         let logit_rows = self.logit_rows();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most the layers, and rows that fit in memory"
+        )]
         Some(Effort { kept_layers: kept_layers as usize, logit_rows: logit_rows as usize })
     }
 

@@ -3,6 +3,7 @@
 //! Logits exist for a chunk of answer rows at a time (a vocabulary of 152k makes 0.6 MB per row), and the output
 //! matrix passes by in blocks of its rows, read and decoded once per chunk and direction. The gradient of the logits
 //! is never stored: it is computed while it is packed.
+#![expect(clippy::indexing_slicing, reason = "rows of buffers: sizes are set in the same function")]
 
 use rayon::prelude::*;
 

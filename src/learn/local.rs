@@ -69,9 +69,9 @@ impl LocalTrainer {
         };
         let n = parameters.values.len();
         let optimizer = match optimizer {
-            None => AdamW::new(settings.optimizer.clone(), n),
+            None => AdamW::new(settings.optimizer, n),
             Some((step, first, second)) if first.len() == n => {
-                AdamW::restore(settings.optimizer.clone(), step, first, second)?
+                AdamW::restore(settings.optimizer, step, first, second)?
             }
             Some((_, first, _)) => {
                 let found = first.len();

@@ -173,7 +173,7 @@ impl Pass<'_> {
         for index in 0..n_layers {
             match kept.get_mut(index) {
                 Some(kept) if index + self.kept_layers >= n_layers => {
-                    self.layer(index, |layer, _| layer.forward(x, kept))?
+                    self.layer(index, |layer, _| layer.forward(x, kept))?;
                 }
                 Some(kept) => self.layer(index, |layer, spare| {
                     layer.forward(x, spare)?;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::TrainError;
+use super::shuffle::Draws;
 use super::weights::Geometry;
 use crate::adapter::{Adapter, Linear, Pair, Site};
 
@@ -31,16 +32,16 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// A as PEFT initializes it (uniform, Kaiming with a = √5, so within ±1/√n_in), B zero: the adapter starts as
+    /// A as PEFT initializes it (uniform, Kaiming with a = √5, so within ±1/√(inputs)), B zero: the adapter starts as
     /// the base.
     pub(super) fn fresh(geometry: &Geometry, rank: usize, alpha: f32, seed: u64) -> Result<Self, TrainError> {
         let mut parameters = Self::zeros(geometry, rank, alpha)?;
-        let mut state = seed;
+        let mut draws = Draws::new(seed);
         for place in &parameters.places {
             #[expect(clippy::cast_precision_loss, reason = "widths are far below 2^24")]
             let bound = 1.0 / (place.n_in as f32).sqrt();
-            for value in &mut parameters.values[place.a.clone()] {
-                *value = bound * uniform(&mut state);
+            for value in parameters.values.get_mut(place.a.clone()).into_iter().flatten() {
+                *value = bound * uniform(&mut draws);
             }
         }
         Ok(parameters)
@@ -70,8 +71,11 @@ impl Parameters {
                     "{name} maps {n_in} values to {n_out}, the adapter's matrices map {has_in} to {has_out}"
                 )));
             }
-            parameters.values[place.a].copy_from_slice(&pair.a);
-            parameters.values[place.b].copy_from_slice(&pair.b);
+            for (range, from) in [(place.a, &pair.a), (place.b, &pair.b)] {
+                if let Some(to) = parameters.values.get_mut(range) {
+                    to.copy_from_slice(from);
+                }
+            }
         }
         if let Some(at) = parameters.values.iter().position(|value| !value.is_finite()) {
             return Err(TrainError::Misfit(format!("its {at}th value is not finite")));
@@ -117,11 +121,13 @@ impl Parameters {
 
     /// Any flat vector of this shape (values, gradients) as matrices.
     pub(super) fn shaped(&self, flat: &[f32]) -> Adapter {
+        let part = |range: &Range<usize>| flat.get(range.clone()).unwrap_or_default().to_vec();
         let mut pairs = BTreeMap::new();
-        for (at, place) in self.places.iter().enumerate() {
-            let (layer, linear) = (at / Linear::ALL.len(), Linear::ALL[at % Linear::ALL.len()]);
-            let (a, b) = (flat[place.a.clone()].to_vec(), flat[place.b.clone()].to_vec());
-            pairs.insert(Site { layer, linear }, Pair { n_in: place.n_in, n_out: place.n_out, a, b });
+        for (layer, places) in self.places.chunks(Linear::ALL.len()).enumerate() {
+            for (linear, place) in Linear::ALL.into_iter().zip(places) {
+                let (a, b) = (part(&place.a), part(&place.b));
+                pairs.insert(Site { layer, linear }, Pair { n_in: place.n_in, n_out: place.n_out, a, b });
+            }
         }
         Adapter { architecture: self.architecture.clone(), rank: self.rank, alpha: self.alpha, pairs }
     }
@@ -140,14 +146,9 @@ fn dimensions(geometry: &Geometry, linear: Linear) -> (usize, usize) {
     }
 }
 
-/// Uniform in −1..1: `SplitMix64` (Steele, Lea, Flood 2014), its top 24 bits.
-fn uniform(state: &mut u64) -> f32 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
+/// Uniform in −1..1: the top 24 bits of a draw.
+fn uniform(draws: &mut Draws) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "24 bits are exact in an f32")]
-    let unit = (z >> 40) as f32 / (1_u64 << 24) as f32;
+    let unit = (draws.next_u64() >> 40) as f32 / (1_u64 << 24) as f32;
     2.0 * unit - 1.0
 }

@@ -12,7 +12,7 @@ use super::chat_sample::Example;
 use super::loss::Term;
 use super::shuffle::Draws;
 use super::{Answer, Row, Sample};
-use crate::adapter::tensor_file::hex;
+use crate::config::disk;
 use crate::engine::Token;
 
 /// From so many examples on, at least one is held out.
@@ -262,7 +262,7 @@ impl Examples {
             hash_tokens(&mut hasher, prompt);
             hash_tokens(&mut hasher, answer);
         }
-        hex(&hasher.finalize())
+        disk::hex(&hasher.finalize())
     }
 }
 

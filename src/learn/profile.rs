@@ -55,13 +55,15 @@ pub struct Profile {
 
 impl Profile {
     pub fn spent(&self, work: Work) -> Duration {
-        self.spent[work as usize]
+        self.spent.get(work as usize).copied().unwrap_or_default()
     }
 
     pub(super) fn time<T>(&mut self, work: Work, task: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = task();
-        self.spent[work as usize] += start.elapsed();
+        if let Some(spent) = self.spent.get_mut(work as usize) {
+            *spent += start.elapsed();
+        }
         result
     }
 }

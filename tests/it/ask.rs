@@ -135,6 +135,10 @@ fn doctor_finds_nothing_wrong_in_a_fresh_home() {
     let failed: Vec<&Value> = findings.iter().filter(|finding| finding["outcome"] == "fail").collect();
     assert!(output.status.success() && failed.is_empty(), "{failed:?}");
     assert!(findings.len() >= 8);
+    let training = findings.iter().find(|finding| finding["check"] == "training").unwrap();
+    let kernels = chela::learn::kernels::pick(None).unwrap().name();
+    let detail = training["detail"].as_str().unwrap();
+    assert!(detail.starts_with(&format!("{kernels} kernels, ")) && !detail.contains("not of"), "{detail}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use chela::model::random::{Architecture, Geometry, write_random};
 use serde_json::Value;
 
 use crate::cli::{Home, stderr, stdout};
+use crate::vectors::{as_gguf, own_vocab};
 
 const GOOD: &str = r#"{"prompt":"list all files","completion":"ls -a"}"#;
 
@@ -39,6 +41,47 @@ fn a_file_that_is_not_there_is_not_found() {
 #[test]
 fn a_model_that_is_not_there_is_not_found() {
     check(&[GOOD], &["--model", "no-such-model"], 4, &["no model \"no-such-model\""]);
+}
+
+/// A model that is whole, of an architecture that the trainer does not know.
+fn untrainable(home: &Home) -> PathBuf {
+    let path = home.path().join("other.gguf");
+    let mut geometry = Geometry::tiny(Architecture::Qwen2);
+    geometry.n_layers = 1;
+    let special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+    write_random(&path, &geometry, &as_gguf(own_vocab("qwen2", &["h e"], &special)), 1).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let name = bytes.windows(5).position(|word| word == b"qwen2").unwrap();
+    let places: Vec<usize> = (name..bytes.len() - 5).filter(|at| &bytes[*at..at + 5] == b"qwen2").collect();
+    for at in places {
+        bytes[at..at + 5].copy_from_slice(b"gemma");
+    }
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_model_that_cannot_be_trained_is_named_with_the_reason_and_a_way_on() {
+    const REASON: &str =
+        "it has the architecture gemma, and the trainer knows llama, qwen2, qwen3; lessons still work";
+    let home = Home::new();
+    let model = untrainable(&home).display().to_string();
+    let lessons = file(&home, &[GOOD]);
+    let output = home.run(&["train", lessons.to_str().unwrap(), "--model", &model]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&format!("cannot be trained: {REASON}")), "{}", stderr(&output));
+    let said: Value = serde_json::from_slice(&home.run(&["model", "info", &model, "--json"]).stdout).unwrap();
+    assert_eq!((&said["trainable"], &said["not_trainable_because"]), (&false.into(), &REASON.into()));
+    let said: Value =
+        serde_json::from_slice(&home.run(&["model", "check", &model, "--json"]).stdout).unwrap();
+    assert_eq!((&said["trainable"], &said["not_trainable_because"]), (&false.into(), &REASON.into()));
+}
+
+#[test]
+fn the_starter_can_be_used_and_trained() {
+    let home = Home::new();
+    let said = stdout(&home.run(&["model", "check", "chela-starter"]));
+    assert_eq!(said, "chela-starter: can be used and trained\n");
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::client::Client;
 use crate::config::Settings;
 use crate::daemon::wire::ModelState;
 use crate::engine;
+use crate::learn::kernels;
+use crate::learn::weights::WeightFile;
 use crate::model::check::check_file;
 use crate::model::resolve::resolve;
 use crate::store::{Reader, StoreError};
@@ -38,6 +40,7 @@ pub(super) fn all(place: &Place) -> Vec<Finding> {
         ledger(&place.paths.ledger()),
         daemon(place),
         cpu(&settings),
+        training(place, &settings),
         gpu(),
         terminal(place),
     ]);
@@ -204,6 +207,27 @@ fn cpu(settings: &Settings) -> Finding {
         return Finding::warn("cpu", detail, "chela config set engine.threads 0");
     }
     Finding::ok("cpu", detail)
+}
+
+/// What `chela train` would compute with, and whether it can train the model in use.
+fn training(place: &Place, settings: &Settings) -> Finding {
+    let kernels = match kernels::pick(None) {
+        Ok(kernels) => kernels.name(),
+        Err(error) => return Finding::fail("training", error, "chela model info"),
+    };
+    let threads = num_cpus::get_physical();
+    let detail = format!("{kernels} kernels, {threads} thread{}", if threads == 1 { "" } else { "s" });
+    // A model that is not found has a line of its own.
+    let Ok(found) = resolve(&loading::roots(place), &settings.model.name) else {
+        return Finding::ok("training", detail);
+    };
+    match WeightFile::open(&found.path) {
+        Ok(_) => Finding::ok("training", detail),
+        Err(error) => {
+            let reason = error.reason();
+            Finding::ok("training", format!("{detail}, but not of {}: {reason}", found.name))
+        }
+    }
 }
 
 fn gpu() -> Finding {

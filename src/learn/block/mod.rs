@@ -5,6 +5,11 @@
 //!
 //! The block (Llama, Qwen2, Qwen3): `x += O·attend(rope(Q·n), rope(K·n), V·n)`, `x += Down·(silu(Gate·m) ∘ Up·m)`
 //! with `n = rms(x)·w₁` and `m = rms(x)·w₂`; Qwen2 adds biases to Q, K, V, Qwen3 norms each head of Q and K.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "rows and heads of buffers: sizes follow from the model's shape and the layout"
+)]
+#![expect(clippy::similar_names, reason = "the pace and a site's place")]
 
 mod backward;
 mod forward;

@@ -31,7 +31,8 @@ impl Rotations {
         rotations
     }
 
-    /// Rotates each head of each row, or turns it back. `x` is (positions.len(), heads · head width).
+    /// Rotates each head of each row, or turns it back. `x` is (`positions.len()`, heads · head width).
+    #[expect(clippy::too_many_arguments, reason = "what is rotated, by what, and in which direction")]
     pub(super) fn apply(
         &self,
         kernels: &dyn Kernels,

@@ -7,7 +7,7 @@
 //!
 //! so a term needs no more than the log-sum-exp and a few logits, the dense part is one pass over the row whatever is
 //! asked, and every gradient sums to zero over the vocabulary. The KL to the reference is the one dense term; it
-//! joins the same pass ([`reference`]).
+//! joins the same pass ([`mod@reference`]).
 //!
 //! What does not live here: the logits, averaging over tokens (it is part of a term's weight), advantages.
 

@@ -45,3 +45,13 @@ pub enum WeightError {
     #[error("reading {} was cancelled", path.display())]
     Cancelled { path: PathBuf },
 }
+
+impl WeightError {
+    /// The sentence without the file's name, for where that stands already.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Untrainable { reason, .. } => format!("it {reason}; lessons still work"),
+            other => other.to_string(),
+        }
+    }
+}

@@ -4,12 +4,11 @@
 //! bytes. A new chat template or name leaves it as it is. Tensors are hashed in pieces, so that all threads of the
 //! pool that this is called in take part; the result does not depend on how many there are.
 
-use std::fmt::Write as _;
-
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 
 use super::{Decoder, WeightError, WeightFile};
+use crate::config::disk;
 use crate::gguf::{Gguf, TensorEntry};
 
 /// What is known of a file after all of it was read.
@@ -58,7 +57,7 @@ impl WeightFile {
             hash.update(digest);
         }
         let n_weights = self.tensors.iter().filter_map(TensorEntry::n_elements).sum();
-        Ok(Inspection { sha256: hexadecimal(&hash.finalize()), n_weights })
+        Ok(Inspection { sha256: disk::hex(&hash.finalize()), n_weights })
     }
 
     fn inspect_piece(&self, piece: &Piece<'_>, bytes: &mut Vec<u8>) -> Result<[u8; 32], WeightError> {
@@ -123,12 +122,4 @@ fn first_not_finite(tensor: &TensorEntry, bytes: &[u8]) -> Option<u64> {
 /// Without a branch in the loop, so that it is vectorized.
 fn all_finite(numbers: &[f32]) -> bool {
     numbers.iter().fold(0, |largest, number| largest.max(number.to_bits() & 0x7fff_ffff)) < 0x7f80_0000
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
