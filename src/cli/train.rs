@@ -3,7 +3,7 @@
 
 mod candidate;
 pub(super) mod curve;
-mod language;
+pub(super) mod language;
 mod show;
 pub(super) mod trainer;
 

@@ -2,7 +2,7 @@
 //! costs those who wait for an answer meanwhile.
 
 mod kernels;
-mod load;
+pub(super) mod load;
 mod meter;
 mod peer;
 mod report;
@@ -96,7 +96,7 @@ impl TrainBench {
 
 pub(super) fn run(place: &Place, bench: &TrainBench) -> anyhow::Result<Exit> {
     place.prepare()?;
-    let load = Load::make(place, bench)?;
+    let load = Load::make(place, &bench.geometry, &bench.matrices)?;
     let cases = bench
         .answers
         .iter()
