@@ -1,12 +1,13 @@
 """The peer that `chela bench train --peer` is measured against: a LoRA step of transformers and PEFT in bf16.
 
-The strongest setting of the stock libraries: bf16 base and adapter arithmetic (`--adapter-dtype f32` for PEFT's default), logits on answer rows only
-(`logits_to_keep`), no gradient checkpointing, AdamW included. Weights are random, the geometry is true (qwen2, tied
-head). That answers share a prompt does not help the stock libraries, so the tokens are random.
+The strongest setting of the stock libraries: base and adapter in bf16 (`--adapter-dtype f32` is PEFT's default),
+logits on answer rows only (`logits_to_keep`), no gradient checkpointing, AdamW included. Weights are random, the
+geometry is true (qwen2, tied head). That answers share a prompt does not help the stock libraries, so the tokens are
+random.
 
-Prints {"ready": true} and what it runs when the model is built. Then it reads a line from stdin before each step and prints one JSON
-line after it, so that a driver can interleave steps of its own; at the end of stdin or after --steps it prints one
-JSON line of medians and peak memory.
+Prints {"ready": true} with versions and number types when the model is built. Then it reads a line from stdin before
+each step and prints one JSON line after it, so that a driver can interleave steps of its own; at the end of stdin or
+after --steps it prints one JSON line of medians and peak memory.
 
 Run it as a program only: `import peft` means the library.
 """
