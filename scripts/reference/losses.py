@@ -8,6 +8,9 @@ import json
 import pathlib
 import sys
 
+# This folder comes last: its peft.py is not the library of that name.
+sys.path.sort(key=lambda folder: pathlib.Path(folder).resolve() == pathlib.Path(__file__).resolve().parent)
+
 import numpy
 import torch
 

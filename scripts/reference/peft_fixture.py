@@ -13,6 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
+# This folder comes last: its peft.py is not the library of that name.
+sys.path.sort(key=lambda folder: Path(folder).resolve() == Path(__file__).resolve().parent)
+
 import gguf
 import numpy as np
 import peft

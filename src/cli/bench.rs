@@ -1,7 +1,8 @@
-//! `chela bench`: measures this machine. `train` has a file of its own; here is `serve`: how fast answers come through
+//! `chela bench`: measures this machine. `train` and `agree` have files of their own; here is `serve`: how fast answers come through
 //! chela (socket, ledger, batching and all) against a bare llama.cpp loop in the same process, on the same weights,
 //! threads and prompts, in turn.
 
+mod agree;
 mod report;
 mod rounds;
 mod train;
@@ -27,6 +28,8 @@ pub(super) enum BenchCommand {
     Serve(ServeBench),
     /// Cost of a gradient step, against PEFT if it is there
     Train(train::TrainBench),
+    /// Whether trainer and engine compute the same probabilities, with and without an adapter
+    Agree(agree::AgreeBench),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +67,7 @@ pub(super) fn run(place: &Place, command: &BenchCommand) -> anyhow::Result<Exit>
     match command {
         BenchCommand::Serve(bench) => serve(place, bench),
         BenchCommand::Train(bench) => train::run(place, bench),
+        BenchCommand::Agree(bench) => agree::run(place, bench),
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod candidate;
 pub(super) mod curve;
-mod language;
+pub(super) mod language;
 mod show;
 pub(super) mod trainer;
 
@@ -82,6 +82,9 @@ pub(super) struct TrainArgs {
     /// Memory that training may use beside the model file, in MiB [default: half of what is free]
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
+    /// Seconds between two saves of the run; 0: after each step
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(..=86_400))]
+    save_every: u32,
     /// Go on with the unfinished run of this file and model
     #[arg(long)]
     resume: bool,
@@ -219,6 +222,7 @@ fn command(args: &TrainArgs) -> String {
     add("max-tokens", args.max_tokens.map(|n| n.to_string()).unwrap_or_default(), "");
     add("threads", args.threads.map(|n| n.to_string()).unwrap_or_default(), "");
     add("memory", args.memory.map(|n| n.to_string()).unwrap_or_default(), "");
+    add("save-every", args.save_every.to_string(), "60");
     command + " --resume"
 }
 
@@ -237,6 +241,7 @@ struct Run {
     identity: Identity,
     /// Of the model file.
     sha256: String,
+    save_every_s: f64,
 }
 
 impl Run {
@@ -255,7 +260,8 @@ impl Run {
         ];
         let identity = identity.map(|(name, value)| (name.to_owned(), value)).into();
         let dir = run_dir(&place.paths.data_dir, &args.file, &model.name);
-        Ok(Self { checkpoint: dir.join("checkpoint.safetensors"), identity, sha256 })
+        let checkpoint = dir.join("checkpoint.safetensors");
+        Ok(Self { checkpoint, identity, sha256, save_every_s: args.save_every.into() })
     }
 
     fn carry_out(
@@ -271,7 +277,7 @@ impl Run {
         let outcome = run_plan(
             trainer,
             plan,
-            rhythm(plan),
+            rhythm(plan, self.save_every_s),
             held_out_before,
             &mut Surroundings {
                 pace: &Pace::default(),
@@ -325,10 +331,10 @@ fn private_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Looks at the held-out examples after each epoch (a look costs about a thirtieth of it), and saves once a minute.
-fn rhythm(plan: &Plan) -> Rhythm {
+/// Looks at the held-out examples after each epoch (a look costs about a thirtieth of it), and saves as often as was asked.
+fn rhythm(plan: &Plan, save_every_s: f64) -> Rhythm {
     let look_every = plan.training.steps_per_epoch();
-    Rhythm { look_every, save_every: 0, save_every_s: 60.0, answers_at_once: 8 }
+    Rhythm { look_every, save_every: 0, save_every_s, answers_at_once: 8 }
 }
 
 /// The first Ctrl+C stops the run in order, a second one ends the process.

@@ -29,6 +29,7 @@ mod profile;
 pub mod run;
 pub mod scripted;
 pub mod shuffle;
+pub mod speed;
 pub mod weights;
 pub mod worker;
 

@@ -2,7 +2,7 @@
 //! costs those who wait for an answer meanwhile.
 
 mod kernels;
-mod load;
+pub(super) mod load;
 mod meter;
 mod peer;
 mod report;
@@ -58,6 +58,9 @@ pub(in crate::cli) struct TrainBench {
     /// Use these kernels instead of the fastest
     #[arg(long, value_name = "NAME")]
     kernels: Option<String>,
+    /// Measure only the matrix products: of all kernels that this CPU has, or of those of --kernels
+    #[arg(long, conflicts_with_all = ["peer", "serve"])]
+    kernels_only: bool,
     /// Measure PEFT in the same sitting
     #[arg(long)]
     peer: bool,
@@ -65,8 +68,11 @@ pub(in crate::cli) struct TrainBench {
     #[arg(long, value_name = "PATH", default_value = "python3", requires = "peer")]
     python: PathBuf,
     /// The program that takes PEFT's steps
-    #[arg(long, value_name = "FILE", default_value = "scripts/reference/peer.py", requires = "peer")]
+    #[arg(long, value_name = "FILE", default_value = "scripts/reference/peft.py", requires = "peer")]
     script: PathBuf,
+    /// Number type of PEFT's adapter; its own default is f32, bf16 costs it less
+    #[arg(long, value_name = "TYPE", default_value = "bf16", value_parser = ["bf16", "f32"], requires = "peer")]
+    adapter_dtype: String,
     /// Measure also what training costs somebody who waits for an answer
     #[arg(long)]
     serve: bool,
@@ -96,14 +102,18 @@ impl TrainBench {
 
 pub(super) fn run(place: &Place, bench: &TrainBench) -> anyhow::Result<Exit> {
     place.prepare()?;
-    let load = Load::make(place, bench)?;
+    if bench.kernels_only {
+        return only_kernels(bench);
+    }
+    let load = Load::make(place, &bench.geometry, &bench.matrices)?;
+    let mut peer_is = None;
     let cases = bench
         .answers
         .iter()
-        .map(|&answers| case(bench, &load, answers))
+        .map(|&answers| case(bench, &load, answers, &mut peer_is))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let serving = bench.serve.then(|| serving::measure(bench, &load)).transpose()?;
-    let report = Report::new(bench, &load, cases, kernels::speeds(), serving);
+    let report = Report::new(bench, &load, (peer_is, cases), kernels::speeds(bench)?, serving);
     if bench.json {
         output::json(&report)?;
     } else {
@@ -112,10 +122,28 @@ pub(super) fn run(place: &Place, bench: &TrainBench) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// All steps with `answers` answers to the prompt; the peer's between them.
-fn case(bench: &TrainBench, load: &Load, answers: usize) -> anyhow::Result<Case> {
+fn only_kernels(bench: &TrainBench) -> anyhow::Result<Exit> {
+    let speeds = kernels::speeds(bench)?;
+    if bench.json {
+        output::json(&speeds)?;
+    } else {
+        output::line(&kernels::lines(&speeds).join("\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// All steps with `answers` answers to the prompt; the peer's between them. `peer_is` gets what the peer says that it runs.
+fn case(
+    bench: &TrainBench,
+    load: &Load,
+    answers: usize,
+    peer_is: &mut Option<String>,
+) -> anyhow::Result<Case> {
     let batch = load.batch(bench, answers);
     let mut peer = if bench.peer { peer(bench, load, answers) } else { None };
+    if let Some(peer) = &peer {
+        *peer_is = Some(peer.runs.clone());
+    }
     forget_peak();
     let mut trainer = open_trainer(bench.opening(load))?;
     let mut own = Vec::new();

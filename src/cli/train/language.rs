@@ -17,7 +17,7 @@ use crate::turn::template::ChatTemplate;
 /// Kinds of tokens that stand for more than their letters (`llama_token_type`).
 const SPECIAL_TYPES: [i32; 2] = [3, 4];
 
-pub(super) struct Language {
+pub(in crate::cli) struct Language {
     template: ChatTemplate,
     words: Words,
     /// Stands in front of every prompt.
@@ -31,7 +31,7 @@ enum Words {
 }
 
 impl Language {
-    pub(super) fn of(model: &Found, gguf: &Gguf) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn of(model: &Found, gguf: &Gguf) -> anyhow::Result<Self> {
         match ContextTokenizer::from_gguf(gguf) {
             Ok(tokenizer) => Self::of_header(gguf, tokenizer),
             Err(reason) => {
@@ -70,7 +70,7 @@ impl Language {
     }
 
     /// Reads a training file into the model's tokens.
-    pub(super) fn read(&self, file: &mut dyn BufRead, max_tokens: usize) -> io::Result<Reading> {
+    pub(in crate::cli) fn read(&self, file: &mut dyn BufRead, max_tokens: usize) -> io::Result<Reading> {
         let tokenize = |text: &str, special: bool| match &self.words {
             Words::Own(tokenizer) => Ok(tokenizer.encode(text, special)),
             Words::Engine(engine) => engine.tokenize(text, special).map_err(|error| error.to_string()),

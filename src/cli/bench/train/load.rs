@@ -21,9 +21,9 @@ pub(super) const RANK: usize = 16;
 const EDITION: u32 = 1;
 
 /// A random model on the disk.
-pub(super) struct Load {
-    pub(super) path: PathBuf,
-    pub(super) name: String,
+pub(in crate::cli::bench) struct Load {
+    pub(in crate::cli::bench) path: PathBuf,
+    pub(in crate::cli::bench) name: String,
     pub(super) geometry: Geometry,
     pub(super) n_vocab: usize,
 }
@@ -43,12 +43,13 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
 
 impl Load {
     /// Finds the model that an earlier bench has made, or makes it.
-    pub(super) fn make(place: &Place, bench: &TrainBench) -> anyhow::Result<Self> {
-        let preset = Geometry::preset(&bench.geometry);
-        let preset = preset.with_context(|| format!("no geometry {}", bench.geometry))?;
-        let matrices = TYPES.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(&bench.matrices));
-        let geometry = Geometry { matrices: matrices.unwrap_or(TensorType::Q4_0), ..preset };
-        let name = format!("{}-{}", geometry.name, bench.matrices);
+    /// `geometry` and `matrices`: by name.
+    pub(in crate::cli::bench) fn make(place: &Place, geometry: &str, matrices: &str) -> anyhow::Result<Self> {
+        let preset = Geometry::preset(geometry);
+        let preset = preset.with_context(|| format!("no geometry {geometry}"))?;
+        let kind = TYPES.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(matrices));
+        let geometry = Geometry { matrices: kind.unwrap_or(TensorType::Q4_0), ..preset };
+        let name = format!("{}-{matrices}", geometry.name);
         let dir = place.paths.state_dir.join("bench");
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let path = dir.join(format!("random-{name}-{EDITION}.gguf"));

@@ -14,10 +14,22 @@ use crate::model::random::Architecture;
 
 /// The process. Dropping it closes its stdin, at which it ends.
 pub(super) struct Peer {
+    /// Versions and number types, in its own words.
+    pub(super) runs: String,
     child: Child,
     asks: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     said: std::path::PathBuf,
+}
+
+/// The first line.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    ready: bool,
+    peft: String,
+    torch: String,
+    base_dtype: String,
+    adapter_dtype: String,
 }
 
 /// A line that tells of a step; other lines are passed over.
@@ -47,7 +59,7 @@ impl Peer {
         let said = std::env::temp_dir().join(format!("chela-peer-{}.txt", std::process::id()));
         let threads = bench.n_threads().to_string();
         let mut command = Command::new(&bench.python);
-        command.arg(&bench.script).args(["--threads", &threads]);
+        command.arg(&bench.script).args(["--threads", &threads, "--adapter-dtype", &bench.adapter_dtype]);
         for (name, number) in [
             ("--layers", geometry.n_layers),
             ("--width", geometry.width),
@@ -78,7 +90,7 @@ impl Peer {
             .with_context(|| format!("cannot start {}", bench.python.display()))?;
         let asks = child.stdin.take();
         let answers = child.stdout.take().context("it has no stdout")?;
-        let mut peer = Self { child, asks, answers: BufReader::new(answers), said };
+        let mut peer = Self { runs: String::new(), child, asks, answers: BufReader::new(answers), said };
         peer.ready()?;
         Ok(peer)
     }
@@ -86,9 +98,10 @@ impl Peer {
     /// Waits for the line that says that the model is made.
     fn ready(&mut self) -> anyhow::Result<()> {
         let line = self.line()?;
-        let value: serde_json::Value =
-            serde_json::from_str(&line).with_context(|| format!("it says {line:?}"))?;
-        ensure!(value.get("ready").is_some(), "it begins with {line:?} and not with \"ready\"");
+        let ready: Ready = serde_json::from_str(&line)
+            .with_context(|| format!("it begins with {line:?} and not with \"ready\""))?;
+        ensure!(ready.ready, "it is not ready");
+        self.runs = ready.runs();
         Ok(())
     }
 
@@ -130,6 +143,13 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.said);
+    }
+}
+
+impl Ready {
+    fn runs(&self) -> String {
+        let Self { peft, torch, base_dtype, adapter_dtype, .. } = self;
+        format!("PEFT {peft} on PyTorch {torch}, base in {base_dtype}, adapter in {adapter_dtype}")
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::report::{machine, median};
 use super::TrainBench;
-use super::kernels::KernelSpeed;
+use super::kernels::{self, KernelSpeed};
 use super::load::Load;
 use super::meter::Cost;
 use super::serving::{Serving, Speed};
@@ -18,6 +18,9 @@ pub(super) struct Report {
     prompt_tokens: usize,
     answer_tokens: usize,
     steps: u32,
+    /// What the peer says that it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<String>,
     cases: Vec<Case>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kernels: Vec<KernelSpeed>,
@@ -61,7 +64,7 @@ impl Report {
     pub(super) fn new(
         bench: &TrainBench,
         load: &Load,
-        cases: Vec<Case>,
+        (peer, cases): (Option<String>, Vec<Case>),
         kernels: Vec<KernelSpeed>,
         serving: Option<Serving>,
     ) -> Self {
@@ -72,6 +75,7 @@ impl Report {
             prompt_tokens: bench.prompt_tokens,
             answer_tokens: bench.answer_tokens,
             steps: bench.steps,
+            peer,
             cases,
             kernels,
             serving,
@@ -124,9 +128,12 @@ fn lines(report: &Report) -> Vec<String> {
             "step      a prompt of {} tokens, answers of {}; medians of {} steps",
             report.prompt_tokens, report.answer_tokens, report.steps
         ),
+    ];
+    lines.extend(report.peer.iter().map(|peer| format!("peer      {peer}")));
+    lines.extend([
         String::new(),
         "answers        tokens   wall s    CPU s  tokens/s  peak MiB  useful TFLOP  GFLOP/s".to_owned(),
-    ];
+    ]);
     for case in &report.cases {
         lines.push(row(&format!("{} chela", case.answers), case, &case.chela));
         if let (Some(peer), Some(ratios)) = (&case.peer, &case.ratios) {
@@ -142,10 +149,7 @@ fn lines(report: &Report) -> Vec<String> {
     }
     if !report.kernels.is_empty() {
         lines.push(String::new());
-        lines.push("kernel                  shape                GFLOP/s".to_owned());
-        let kernel =
-            |speed: &KernelSpeed| format!("{:<24}{:<20}{:>8.0}", speed.name, speed.shape, speed.gflops);
-        lines.extend(report.kernels.iter().map(kernel));
+        lines.extend(kernels::lines(&report.kernels));
     }
     lines.extend(report.serving.iter().flat_map(serving_lines));
     lines
@@ -217,14 +221,17 @@ mod tests {
             prompt_tokens: 384,
             answer_tokens: 128,
             steps: 5,
+            peer: Some("PEFT 0.18 on PyTorch 2.9, base in bf16, adapter in bf16".to_owned()),
             cases: vec![
                 Case::new(1, 512, 0.8e12, &own, &[]),
                 Case::new(4, 896, 1.6e12, &own, &[cost(9.0, 8800.0)]),
             ],
             kernels: vec![KernelSpeed {
-                name: "gemm q4_0".into(),
-                shape: "512,896,4864".into(),
-                gflops: 499.0,
+                kernels: "avx512-bf16".into(),
+                weights: "q4_0".into(),
+                shape: [512, 896, 4864],
+                forward_gflops: 499.0,
+                backward_gflops: 450.0,
             }],
             serving: Some(Serving {
                 prompt_tokens: 64,

@@ -1,23 +1,30 @@
 """The peer that `chela bench train --peer` is measured against: a LoRA step of transformers and PEFT in bf16.
 
-The strongest setting of the stock libraries: bf16 base and adapter arithmetic, logits on answer rows only
-(`logits_to_keep`), no gradient checkpointing, AdamW included. Weights are random, the geometry is true (qwen2, tied
-head). That answers share a prompt does not help the stock libraries, so the tokens are random.
+The strongest setting of the stock libraries: base and adapter in bf16 (`--adapter-dtype f32` is PEFT's default),
+logits on answer rows only (`logits_to_keep`), no gradient checkpointing, AdamW included. Weights are random, the
+geometry is true (qwen2, tied head). That answers share a prompt does not help the stock libraries, so the tokens are
+random.
 
-Prints {"ready": true} when the model is built. Then it reads a line from stdin before each step and prints one JSON
-line after it, so that a driver can interleave steps of its own; at the end of stdin or after --steps it prints one
-JSON line of medians and peak memory.
+Prints {"ready": true} with versions and number types when the model is built. Then it reads a line from stdin before
+each step and prints one JSON line after it, so that a driver can interleave steps of its own; at the end of stdin or
+after --steps it prints one JSON line of medians and peak memory.
 
-The file is not called peft.py, which every program beside it would import in place of the library.
+Run it as a program only: `import peft` means the library.
 """
+
+import os
+import sys
+
+# This folder's peft.py is not the library of that name.
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
 
 import argparse
 import json
-import os
 import resource
 import statistics
-import sys
 import time
+from importlib.metadata import version
 
 
 def arguments():
@@ -38,7 +45,13 @@ def arguments():
         ("warmup", 1, "steps before them, printed but not counted"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default {default})")
-    parser.add_argument("--dtype", choices=("bf16", "f32"), default="bf16", help="of base and adapter (default bf16)")
+    parser.add_argument("--dtype", choices=("bf16", "f32"), default="bf16", help="of the base (default bf16)")
+    parser.add_argument(
+        "--adapter-dtype",
+        choices=("bf16", "f32"),
+        default="bf16",
+        help="of the adapter on a base in bf16; f32 is PEFT's own default, bf16 costs it a tenth less CPU (default bf16)",
+    )
     return parser.parse_args()
 
 
@@ -64,8 +77,7 @@ def build(settings, torch):
     torch.set_default_dtype(torch.float32)
     linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     lora = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, lora_dropout=0.0, target_modules=linears)
-    # The adapter stays in the base's type: a tenth less CPU than PEFT's default, an adapter in f32 on a bf16 base.
-    model = get_peft_model(model, lora, autocast_adapter_dtype=False)
+    model = get_peft_model(model, lora, autocast_adapter_dtype=settings.adapter_dtype == "f32")
     model.config.use_cache = False
     return model.train()
 
@@ -98,9 +110,16 @@ def main():
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
     model = build(settings, torch)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4)
     tokens = torch.randint(0, settings.vocab, (settings.answers, settings.tokens))
-    say(ready=True)
+    say(
+        ready=True,
+        peft=version("peft"),
+        torch=torch.__version__,
+        base_dtype=settings.dtype,
+        adapter_dtype={torch.bfloat16: "bf16", torch.float32: "f32"}[trained[0].dtype],
+    )
     walls, cpus = [], []
     for number in range(settings.warmup + settings.steps):
         if not sys.stdin.readline():
