@@ -31,7 +31,13 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(weights: &WeightFile, rank: usize, threads: usize, bytes: u64) -> Self {
+    pub(super) fn new(
+        weights: &WeightFile,
+        rank: usize,
+        per_word: usize,
+        threads: usize,
+        bytes: u64,
+    ) -> Self {
         let geometry = &weights.geometry;
         let count = |n: usize| n as u64;
         let (width, ffn) = (count(geometry.width), count(geometry.ffn_width));
@@ -46,9 +52,10 @@ impl Budget {
                 + ((8 + 2 * count(threads)) << 20),
             n_layers: count(geometry.n_layers),
             input: FLOAT * width,
-            kept: FLOAT * (2 * width + 2 * q + 2 * kv + count(geometry.n_heads) + 2 * ffn + low),
+            kept: FLOAT
+                * (2 * width + 2 * q + 2 * kv + count(geometry.n_heads) + 2 * ffn / count(per_word) + low),
             // Products and their gradients, what attention sums per head, the packed operand, x and dx.
-            shared: FLOAT * (4 * ffn + 6 * width + 6 * q + 4 * kv),
+            shared: FLOAT * (6 * ffn + 6 * width + 6 * q + 4 * kv),
             logits: FLOAT * count(geometry.n_vocab),
         }
     }

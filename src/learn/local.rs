@@ -80,7 +80,13 @@ impl LocalTrainer {
                 )));
             }
         };
-        let budget = Budget::new(&weights, parameters.rank, settings.threads, settings.memory_bytes);
+        let budget = Budget::new(
+            &weights,
+            parameters.rank,
+            kernels.shape().per_word,
+            settings.threads,
+            settings.memory_bytes,
+        );
         let pool = pool(settings)?;
         Ok(Self { pool, network: Network::new(weights, kernels), parameters, optimizer, budget })
     }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::linear::Backward;
+use super::stored::swiglu_backward;
 use super::{Activations, Layer, fit};
 use crate::adapter::Linear;
 use crate::learn::TrainError;
@@ -49,7 +50,8 @@ impl Layer<'_> {
             accumulate: false,
         })?;
         self.profile.time(Work::Swiglu, || {
-            swiglu_backward(kernels, kept, &mut d_product, &mut d_gate, &mut product);
+            let stored = (&kept.gate, &kept.up);
+            swiglu_backward(kernels, stored, &mut d_product, &mut d_gate, &mut product);
         });
         self.gradient_of_a(Linear::Down, &product);
         self.norm_middle(&kept.middle);
@@ -209,22 +211,4 @@ pub(in crate::learn) fn norm_backward(
     let n = weight.len();
     let rows = dx.par_chunks_exact_mut(n).zip(x.par_chunks_exact(n)).zip(dy.par_chunks_exact(n));
     rows.with_min_len(16).for_each(|((dx, x), dy)| kernels.rms_norm_backward(x, weight, epsilon, dy, dx));
-}
-
-/// Values that one thread works on at a time.
-const CHUNK: usize = 4096;
-
-fn swiglu_backward(
-    kernels: &dyn Kernels,
-    kept: &Activations,
-    d_out: &mut [f32],
-    d_gate: &mut [f32],
-    out: &mut [f32],
-) {
-    let inputs = kept.gate.par_chunks(CHUNK).zip(kept.up.par_chunks(CHUNK));
-    let outputs =
-        d_out.par_chunks_mut(CHUNK).zip(d_gate.par_chunks_mut(CHUNK)).zip(out.par_chunks_mut(CHUNK));
-    outputs.zip(inputs).for_each(|(((d_out, d_gate), out), (gate, up))| {
-        kernels.swiglu_backward(gate, up, d_out, d_gate, out);
-    });
 }

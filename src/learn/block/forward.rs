@@ -96,23 +96,34 @@ impl Layer<'_> {
         let ffn = self.context.weights.geometry.ffn_width;
         let rows = self.context.layout.n_rows() - self.from;
         self.norm_middle(&kept.middle);
-        fit(&mut kept.gate, rows * ffn);
-        fit(&mut kept.up, rows * ffn);
+        let (mut gate_out, mut up_out) =
+            (std::mem::take(&mut self.scratch.gate), std::mem::take(&mut self.scratch.up));
+        fit(&mut gate_out, rows * ffn);
+        fit(&mut up_out, rows * ffn);
         let normed = std::mem::take(&mut self.scratch.normed);
         let [.., low_gate, low_up, _] = &mut kept.low;
-        let gate = Member { linear: Linear::Gate, low: low_gate, out: &mut kept.gate, accumulate: false };
-        let up = Member { linear: Linear::Up, low: low_up, out: &mut kept.up, accumulate: false };
+        let gate = Member { linear: Linear::Gate, low: low_gate, out: &mut gate_out, accumulate: false };
+        let up = Member { linear: Linear::Up, low: low_up, out: &mut up_out, accumulate: false };
         let done = self.forward_maps(rows, Input::Rows(&normed), &mut [gate, up]);
-        self.scratch.normed = normed;
+        (self.scratch.normed, self.scratch.gate, self.scratch.up) = (normed, gate_out, up_out);
         done
     }
 
     /// `x += Down · (silu(gate) ∘ up)`; with an empty `x` only what the backward pass needs of it.
     fn project_product(&mut self, x: &mut [f32], kept: &mut Activations) -> Result<(), TrainError> {
         let rows = self.context.layout.n_rows() - self.from;
-        let input = Input::Swiglu { gate: &kept.gate, up: &kept.up };
+        let (mut gate, mut up) =
+            (std::mem::take(&mut self.scratch.gate), std::mem::take(&mut self.scratch.up));
         let low = &mut kept.low[Linear::Down as usize];
-        self.forward_maps(rows, input, &mut [Member { linear: Linear::Down, low, out: x, accumulate: true }])
+        let member = Member { linear: Linear::Down, low, out: x, accumulate: true };
+        let done = self.forward_maps(rows, Input::Swiglu { gate: &gate, up: &up }, &mut [member]);
+        let kernels = self.context.kernels;
+        self.profile.time(Work::Swiglu, || {
+            kept.gate.keep(kernels, &mut gate);
+            kept.up.keep(kernels, &mut up);
+        });
+        (self.scratch.gate, self.scratch.up) = (gate, up);
+        done
     }
 
     /// Rotated queries and keys into the scratch buffers, normed first where the architecture does that.

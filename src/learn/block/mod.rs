@@ -15,6 +15,7 @@ mod backward;
 mod forward;
 mod linear;
 mod rope;
+mod stored;
 
 use super::kernels::Kernels;
 use super::kernels::attention;
@@ -29,6 +30,7 @@ pub(super) use backward::norm_backward;
 pub(super) use forward::norm_rows;
 pub(super) use linear::encoded;
 pub(super) use rope::Rotations;
+use stored::Stored;
 
 /// What every part of a step needs and none changes.
 #[derive(Clone, Copy)]
@@ -52,8 +54,8 @@ pub(super) struct Activations {
     attended: Vec<f32>,     // (out rows, heads · head width)
     log_sum_exps: Vec<f32>, // (out rows, heads)
     middle: Vec<f32>,       // (out rows, width), between attention and feed-forward
-    gate: Vec<f32>,         // (out rows, ffn width)
-    up: Vec<f32>,           // (out rows, ffn width)
+    gate: Stored,           // (out rows, ffn width)
+    up: Stored,             // (out rows, ffn width)
     low: [Vec<f32>; 7],     // (rows of the map, rank): scale · A x
 }
 
@@ -71,6 +73,8 @@ pub(super) struct Scratch {
     d_keys: Vec<f32>,
     d_values: Vec<f32>,
     d_attended: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
     d_gate: Vec<f32>,
     d_product: Vec<f32>,
     product: Vec<f32>,

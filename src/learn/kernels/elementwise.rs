@@ -118,6 +118,26 @@ pub(super) fn swiglu_backward(
     }
 }
 
+/// To bf16: the upper half of an f32, rounded to nearest even. A NaN may become another number; no gradient is taken
+/// when there is one.
+#[inline(always)]
+pub(super) fn round(x: &[f32], out: &mut [u16]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        let bits = x.to_bits();
+        let rounded = bits.wrapping_add(0x7fff).wrapping_add((bits >> 16) & 1);
+        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
+        let upper = (rounded >> 16) as u16;
+        *out = upper;
+    }
+}
+
+#[inline(always)]
+pub(super) fn widen(x: &[u16], out: &mut [f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = f32::from_bits(u32::from(*x) << 16);
+    }
+}
+
 /// The largest value; −∞ of an empty row. A NaN is not noticed here but in the sum that follows.
 #[inline(always)]
 pub(super) fn largest(x: &[f32]) -> f32 {
@@ -190,6 +210,8 @@ macro_rules! row_methods {
             fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32], halves: bool);
             fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]);
             fn swiglu_backward(gate: &[f32], up: &[f32], dout: &mut [f32], dgate: &mut [f32], out: &mut [f32]);
+            fn round(x: &[f32], out: &mut [u16]);
+            fn widen(x: &[u16], out: &mut [f32]);
             fn largest(x: &[f32]) -> f32;
             fn exp_shifted(x: &mut [f32], shift: f32) -> f32;
             fn sum_exp_shifted(x: &[f32], shift: f32) -> f32;

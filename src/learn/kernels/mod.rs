@@ -144,6 +144,14 @@ pub trait Kernels: Send + Sync {
     ) {
         elementwise::swiglu_backward(gate, up, dout, dgate, out);
     }
+    /// To bf16, nearest even.
+    fn round(&self, x: &[f32], out: &mut [u16]) {
+        elementwise::round(x, out);
+    }
+    /// From bf16.
+    fn widen(&self, x: &[u16], out: &mut [f32]) {
+        elementwise::widen(x, out);
+    }
     fn largest(&self, x: &[f32]) -> f32 {
         elementwise::largest(x)
     }
