@@ -1,4 +1,4 @@
-//! `chela train` from outside, as far as it goes before a gradient: what it reads, refuses and announces.
+//! `chela train` from outside: what it reads, refuses and announces, and what it leaves on the shelf.
 
 use std::path::PathBuf;
 
@@ -130,6 +130,27 @@ fn json_is_one_object_for_each_event() {
     assert_eq!((&events[0]["event"], &events[0]["line"]), (&Value::from("skipped"), &Value::from(2)));
     assert_eq!((&events[1]["event"], &events[1]["examples"]), (&Value::from("planned"), &Value::from(2)));
     assert_eq!(stderr(&output), "");
+}
+
+/// Trains the starter on four lines; the checksum of the adapter that came of it.
+fn trained(threads: &str) -> String {
+    let home = Home::new();
+    let path = file(&home, &[GOOD, GOOD, r#"{"prompt":"show the date","completion":"date"}"#, GOOD]);
+    let options = ["--threads", threads, "--epochs", "2", "--batch", "2", "--hold-out", "0.25"];
+    let output = home.run(&[&["train", path.to_str().unwrap()] as &[&str], &options].concat());
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(stdout(&output), "v1\n");
+    assert!(said.contains("held-out loss ") && said.contains("chela adapter use v1"), "{said}");
+    let show = home.run(&["adapter", "show", "v1", "--json"]);
+    let shown: Value = serde_json::from_slice(&show.stdout).unwrap();
+    assert_eq!((&shown["version"], &shown["state"]), (&1.into(), &"candidate".into()), "{shown}");
+    shown["file"]["sha256"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_run_leaves_a_candidate_that_is_the_same_on_any_number_of_threads() {
+    assert_eq!(trained("1"), trained("3"));
 }
 
 #[test]
