@@ -14,9 +14,11 @@ use super::{Pace, TrainError};
 
 /// Rows, summed dimension, columns: the feed-forward layer up and down, and a part of the output layer.
 const SHAPES: [[usize; 3]; 3] = [[512, 896, 4864], [512, 4864, 896], [128, 896, 32768]];
-/// A product is repeated until it has run so often and so long.
+/// A product is repeated until it has run so often and so long,
 const LEAST_RUNS: usize = 3;
 const LEAST_SECONDS: f64 = 0.2;
+/// but no longer than this.
+const MOST_SECONDS: f64 = 0.6;
 
 /// One family of kernels on one shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +111,11 @@ fn gflops(kernels: &'static dyn Kernels, [rows, k, cols]: [usize; 3], right: Rig
     let mut seconds: Vec<f64> = Vec::new();
     // The first run only touches the memory.
     let mut is_warm = false;
-    while seconds.len() < LEAST_RUNS || seconds.iter().sum::<f64>() < LEAST_SECONDS {
+    loop {
+        let total: f64 = seconds.iter().sum();
+        if total >= MOST_SECONDS || (seconds.len() >= LEAST_RUNS && total >= LEAST_SECONDS) {
+            break;
+        }
         let began = Instant::now();
         left.lay_out(kernels, rows, &[k]);
         left.fill(kernels, 0, Rows::new(&x, k));

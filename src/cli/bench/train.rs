@@ -30,6 +30,7 @@ use report::{Case, Report, print};
     step. Useful work is 4 FLOP for each linear weight and token (forward, and the gradient that goes on), and the \
     same for the output layer on answer tokens; what is computed twice to save memory does not count."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(in crate::cli) struct TrainBench {
     /// Size of the random model
     #[arg(long, default_value = "qwen2-0.5b", value_parser = ["qwen2-0.5b", "qwen3-0.6b", "tiny"])]

@@ -62,14 +62,14 @@ impl Case {
         engine: &LogProbs,
     ) -> Self {
         let wide = |logprobs: &[f32]| logprobs.iter().copied().map(f64::from).collect::<Vec<_>>();
-        let (trained, served) = (trainer.changes(), engine.changes());
+        let (here, served) = (trainer.changes(), engine.changes());
         Self {
             kernels: kernels.to_owned(),
             loss_first,
             loss_last,
             base: distance(&wide(&trainer.base), &wide(&engine.base)),
             adapter: distance(&wide(&trainer.adapter), &wide(&engine.adapter)),
-            learned: distance(&trained, &served),
+            learned: distance(&here, &served),
             effect: distance(&served, &vec![0.0; served.len()]),
         }
     }

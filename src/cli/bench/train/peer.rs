@@ -24,7 +24,7 @@ pub(super) struct Peer {
 
 /// The first line.
 #[derive(Debug, Deserialize)]
-struct Ready {
+struct Greeting {
     ready: bool,
     peft: String,
     torch: String,
@@ -98,10 +98,10 @@ impl Peer {
     /// Waits for the line that says that the model is made.
     fn ready(&mut self) -> anyhow::Result<()> {
         let line = self.line()?;
-        let ready: Ready = serde_json::from_str(&line)
+        let greeting: Greeting = serde_json::from_str(&line)
             .with_context(|| format!("it begins with {line:?} and not with \"ready\""))?;
-        ensure!(ready.ready, "it is not ready");
-        self.runs = ready.runs();
+        ensure!(greeting.ready, "it is not ready");
+        self.runs = greeting.runs();
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl Drop for Peer {
     }
 }
 
-impl Ready {
+impl Greeting {
     fn runs(&self) -> String {
         let Self { peft, torch, base_dtype, adapter_dtype, .. } = self;
         format!("PEFT {peft} on PyTorch {torch}, base in {base_dtype}, adapter in {adapter_dtype}")
