@@ -210,5 +210,5 @@ pub(in crate::learn) fn norm_backward(
     let (x, weight, epsilon) = of;
     let n = weight.len();
     let rows = dx.par_chunks_exact_mut(n).zip(x.par_chunks_exact(n)).zip(dy.par_chunks_exact(n));
-    rows.with_min_len(16).for_each(|((dx, x), dy)| kernels.rms_norm_backward(x, weight, epsilon, dy, dx));
+    rows.with_min_len(64).for_each(|((dx, x), dy)| kernels.rms_norm_backward(x, weight, epsilon, dy, dx));
 }

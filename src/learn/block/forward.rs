@@ -189,5 +189,5 @@ pub(in crate::learn) fn norm_rows(
     out: &mut [f32],
 ) {
     let rows = out.par_chunks_exact_mut(weight.len()).zip(x.par_chunks_exact(weight.len()));
-    rows.with_min_len(16).for_each(|(out, x)| kernels.rms_norm(x, weight, epsilon, out));
+    rows.with_min_len(64).for_each(|(out, x)| kernels.rms_norm(x, weight, epsilon, out));
 }

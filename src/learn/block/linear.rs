@@ -266,7 +266,7 @@ pub(in crate::learn) fn encoded<'a>(matrix: &weights::Matrix, bytes: &'a [u8]) -
 }
 
 fn add_bias(out: &mut [f32], bias: &[f32], accumulate: bool) {
-    out.par_chunks_exact_mut(bias.len()).with_min_len(32).for_each(|row| {
+    out.par_chunks_exact_mut(bias.len()).with_min_len((1 << 17) / bias.len().max(1)).for_each(|row| {
         if accumulate {
             row.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
         } else {

@@ -43,7 +43,7 @@ impl Rotations {
     ) {
         let stride = x.len() / positions.len().max(1);
         let sines = if back { &self.minus_sin } else { &self.sin };
-        x.par_chunks_exact_mut(stride.max(1)).zip(positions).with_min_len(16).for_each(|(row, position)| {
+        x.par_chunks_exact_mut(stride.max(1)).zip(positions).with_min_len(64).for_each(|(row, position)| {
             let at = position * self.pairs..(position + 1) * self.pairs;
             let (cos, sin) = (&self.cos[at.clone()], &sines[at]);
             for head in row.chunks_exact_mut(head_width) {

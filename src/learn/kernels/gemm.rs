@@ -19,6 +19,8 @@ use crate::learn::Pace;
 const DEPTH: usize = 1024;
 /// Panels of columns in a task.
 const PANELS: usize = 8;
+/// Values that one thread packs sooner than two.
+const SMALL: usize = 1 << 14;
 /// Columns that are made at once when a left operand is computed while it is packed.
 const STRIP: usize = 512;
 
@@ -116,7 +118,9 @@ impl Left {
         let (width, size) = (shape.left, shape.left * self.words);
         let (start, words) = (self.parts[part].0 * width, self.parts[part].1.div_ceil(shape.per_word));
         let panels = &mut self.panels[..self.rows.div_ceil(width) * size];
-        panels.par_chunks_exact_mut(size).enumerate().for_each(|(at, panel)| {
+        // A rank's worth of columns is not worth waking another thread for.
+        let alone = (SMALL / (width * self.parts[part].1).max(1)).max(1);
+        panels.par_chunks_exact_mut(size).with_min_len(alone).enumerate().for_each(|(at, panel)| {
             pack(at * width, &mut panel[start..start + words * width], width);
         });
     }
