@@ -31,7 +31,6 @@ fn check(model: &str, kernels: &str, bound: Bound) {
     assert!(output.status.success(), "{}", stderr(&output));
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     let case = &report["cases"][0];
-    println!("{model}: {case}");
     let number = |pointer: &str| case.pointer(pointer).and_then(Value::as_f64).unwrap();
     assert_eq!(case["kernels"], kernels);
     assert!(report["answer_tokens"].as_u64().unwrap() > 20);

@@ -114,10 +114,10 @@ fn a_stopped_plan_ends_where_an_unstopped_one_does() {
         let mut first = open(&fixture.model, FRESH);
         let stopped = run_until(&mut first, None, stop_after, &saves);
         assert_eq!((stopped.steps, stopped.is_complete), (stop_after, false));
-        let saved = Checkpoint::load(&saves, &Identity::new()).unwrap();
-        assert_eq!(saved.state.step, stop_after);
-        let mut second = open(&fixture.model, Start::Resume(saved.state));
-        assert_eq!(run_until(&mut second, saved.held_out_before, u64::MAX, &saves), expected);
+        let checkpoint = Checkpoint::load(&saves, &Identity::new()).unwrap();
+        assert_eq!(checkpoint.state.step, stop_after);
+        let mut second = open(&fixture.model, Start::Resume(checkpoint.state));
+        assert_eq!(run_until(&mut second, checkpoint.held_out_before, u64::MAX, &saves), expected);
         assert!(bits(&second.state()) == bits(&whole.state()), "stopped after {stop_after}");
     }
 }
@@ -127,7 +127,6 @@ fn a_cancelled_step_changes_no_bit() {
     let fixture = Fixture::read("qwen3");
     let mut trainer = open(&fixture.model, FRESH);
     trainer.step(&fixture.samples, &Pace::default()).unwrap();
-    let mut n_cancelled = 0;
     // The switch is thrown after more and more spinning, so somewhere in the step; wherever that is, it counts whole
     // or not at all.
     for spin in 0..60_u32 {
@@ -147,7 +146,6 @@ fn a_cancelled_step_changes_no_bit() {
         });
         match outcome {
             Err(TrainError::Cancelled) => {
-                n_cancelled += 1;
                 assert!(bits(&trainer.state()) == bits(&before), "cancelled after {spin}");
                 let mut other = open(&fixture.model, Start::Resume(before));
                 let expected = other.step(&fixture.samples, &Pace::default()).unwrap();
@@ -162,7 +160,6 @@ fn a_cancelled_step_changes_no_bit() {
     let outcome = trainer.step(&fixture.samples, &switched_before);
     assert!(matches!(outcome, Err(TrainError::Cancelled)));
     assert!(bits(&trainer.state()) == bits(&before));
-    println!("{n_cancelled} of 60 steps were cancelled in the middle");
 }
 
 #[test]

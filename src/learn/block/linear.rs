@@ -30,7 +30,7 @@ pub(super) struct Member<'a> {
     pub(super) linear: Linear,
     /// Gets `scale·A x`, (rows, rank).
     pub(super) low: &'a mut Vec<f32>,
-    /// (rows, n_out); empty: only `low` is wanted.
+    /// (rows, `n_out`); empty: only `low` is wanted.
     pub(super) out: &'a mut [f32],
     /// Add to `out` (the residual stream) instead of replacing it.
     pub(super) accumulate: bool,

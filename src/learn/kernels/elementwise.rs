@@ -125,9 +125,7 @@ pub(super) fn round(x: &[f32], out: &mut [u16]) {
     for (out, x) in out.iter_mut().zip(x) {
         let bits = x.to_bits();
         let rounded = bits.wrapping_add(0x7fff).wrapping_add((bits >> 16) & 1);
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
-        let upper = (rounded >> 16) as u16;
-        *out = upper;
+        *out = (rounded >> 16) as u16;
     }
 }
 
