@@ -3,7 +3,8 @@
 
 use super::layout::n_rows;
 use super::network::Effort;
-use super::weights::{Geometry, WeightFile};
+use super::parameters::n_parameters;
+use super::weights::WeightFile;
 use super::{Sample, TrainError};
 
 /// Rows that a micro-batch grows to. Beyond it the kernels gain nothing and the activations only cost memory.
@@ -47,7 +48,7 @@ impl Budget {
         let low = 7 * count(rank);
         Self {
             total: bytes,
-            fixed: 4 * FLOAT * n_parameters(geometry, rank)
+            fixed: 4 * FLOAT * count(n_parameters(geometry, rank))
                 + 3 * count(largest)
                 + ((8 + 2 * count(threads)) << 20),
             n_layers: count(geometry.n_layers),
@@ -121,13 +122,6 @@ impl Budget {
         let needed_mib = self.needed(n_tokens as u64, 0).div_ceil(1 << 20);
         TrainError::OutOfBudget { n_tokens, needed_mib, budget_mib: self.total >> 20 }
     }
-}
-
-/// Trainable numbers of an adapter of this rank.
-pub fn n_parameters(geometry: &Geometry, rank: usize) -> u64 {
-    let (width, ffn) = (geometry.width, geometry.ffn_width);
-    let ends = 2 * (width + geometry.q_width()) + 2 * (width + geometry.kv_width()) + 3 * (width + ffn);
-    (geometry.n_layers * rank * ends) as u64
 }
 
 #[cfg(test)]

@@ -263,11 +263,7 @@ impl RowState {
             }
             _ => kernels.scaled_exp(logits, self.log_sum_exp, gradient.dense, out),
         }
-        for (token, value) in &gradient.sparse {
-            if cols.contains(token) {
-                out[token - cols.start] += value;
-            }
-        }
+        gradient.add_sparse(cols.start, out);
     }
 }
 

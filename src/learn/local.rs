@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::budget::Budget;
@@ -10,7 +9,7 @@ use super::head::HeadReport;
 use super::kernels;
 use super::loss::check_sample;
 use super::network::Network;
-use super::optimizer::{AdamW, AdamWSettings, Update, sum_of_squares, update_chunk};
+use super::optimizer::{AdamW, AdamWSettings, Update};
 use super::parameters::Parameters;
 use super::profile::{Profile, Work};
 use super::weights::WeightFile;
@@ -152,24 +151,12 @@ impl LocalTrainer {
         }
     }
 
-    /// AdamW over fixed chunks in parallel; nothing is changed when a gradient is not finite.
+    /// Nothing is changed when a gradient is not finite.
     fn update(&mut self) -> Result<Update, TrainError> {
-        const CHUNK: usize = 1 << 16;
-        let (parameters, optimizer) = (&mut self.parameters, &mut self.optimizer);
-        let pool = &self.pool;
+        let (parameters, optimizer, pool) = (&mut self.parameters, &mut self.optimizer, &self.pool);
+        let Parameters { values, gradients, .. } = parameters;
         self.network.profile.time(Work::Optimizer, || {
-            pool.install(|| {
-                let squares: Vec<f64> = parameters.gradients.par_chunks(CHUNK).map(sum_of_squares).collect();
-                let (update, factors) = optimizer.advance(squares.iter().sum::<f64>().sqrt())?;
-                let (first, second) = optimizer.moments_mut();
-                let values =
-                    parameters.values.par_chunks_mut(CHUNK).zip(parameters.gradients.par_chunks(CHUNK));
-                let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
-                values.zip(moments).for_each(|((values, gradients), (first, second))| {
-                    update_chunk(&factors, values, gradients, first, second);
-                });
-                Ok(update)
-            })
+            pool.install(|| optimizer.update(&mut [values.as_mut_slice()], &[gradients.as_slice()]))
         })
     }
 

@@ -36,7 +36,6 @@ pub mod worker;
 use crate::adapter::Adapter;
 use crate::engine::Token;
 
-pub use budget::n_parameters;
 pub use error::TrainError;
 pub use local::{LocalTrainer, Start, TrainSettings};
 use loss::Term;

@@ -57,7 +57,6 @@ impl Network {
         pace: &Pace,
         effort: Effort,
     ) -> Result<HeadReport, TrainError> {
-        let effort = Effort { kept_layers: 0, ..effort };
         self.run(samples, parameters, pace, (effort, false))
     }
 
@@ -177,7 +176,7 @@ impl Pass<'_> {
                 }
                 Some(kept) => self.layer(index, |layer, spare| {
                     layer.forward(x, spare)?;
-                    kept.keep_only_input(spare);
+                    kept.swap_input(spare);
                     Ok(())
                 })?,
                 None => self.layer(index, |layer, spare| layer.forward(x, spare))?,
@@ -194,10 +193,10 @@ impl Pass<'_> {
                 if is_kept {
                     return layer.backward(dx, kept, index == 0);
                 }
-                spare.take_input(kept);
+                spare.swap_input(kept);
                 layer.recompute(spare)?;
                 layer.backward(dx, spare, index == 0)?;
-                kept.keep_only_input(spare);
+                kept.swap_input(spare);
                 Ok(())
             })?;
         }

@@ -6,10 +6,15 @@
 //! `m = β1 m + (1 - β1) g`, `v = β2 v + (1 - β2) g²`,
 //! `θ = θ (1 - η λ) - η / (1 - β1^t) · m / (√v / √(1 - β2^t) + ε)`
 //!
-//! What does not live here: which matrices there are, threads. The norm is summed in a fixed order and every number
+//! What does not live here: which matrices there are. The norm is summed in a fixed order and every number
 //! is updated from its own four, so the result does not depend on how the work is cut.
 
+use rayon::prelude::*;
+
 use super::TrainError;
+
+/// Numbers that one thread updates at a time; fixed, so that the norm is summed in the same order by any number of them.
+const CHUNK: usize = 1 << 16;
 
 /// How fast and how carefully to learn.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,7 +113,7 @@ impl AdamW {
         (self.step, &self.first, &self.second)
     }
 
-    /// One gradient step. `parameters` and `gradients`: the same matrices in the same order at every call. When it
+    /// One gradient step, by all threads of the caller's pool. `parameters` and `gradients`: the same matrices in the same order at every call. When it
     /// fails (lengths differ, a gradient is not finite), nothing was changed.
     pub fn update(
         &mut self,
@@ -116,21 +121,26 @@ impl AdamW {
         gradients: &[&[f32]],
     ) -> Result<Update, TrainError> {
         self.check_lengths(parameters, gradients)?;
-        let grad_norm = gradients.iter().map(|gradient| sum_of_squares(gradient)).sum::<f64>().sqrt();
-        let (update, factors) = self.advance(grad_norm)?;
+        let squares: Vec<Vec<f64>> =
+            gradients.iter().map(|part| part.par_chunks(CHUNK).map(sum_of_squares).collect()).collect();
+        let (update, factors) = self.advance(squares.iter().flatten().sum::<f64>().sqrt())?;
         let (mut first, mut second) = (self.first.as_mut_slice(), self.second.as_mut_slice());
         for (parameters, gradients) in parameters.iter_mut().zip(gradients) {
             let (first_part, first_rest) = first.split_at_mut(parameters.len());
             let (second_part, second_rest) = second.split_at_mut(parameters.len());
-            update_chunk(&factors, parameters, gradients, first_part, second_part);
+            let values = parameters.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK));
+            let moments = first_part.par_chunks_mut(CHUNK).zip(second_part.par_chunks_mut(CHUNK));
+            values.zip(moments).for_each(|((parameters, gradients), (first, second))| {
+                update_chunk(&factors, parameters, gradients, first, second);
+            });
             (first, second) = (first_rest, second_rest);
         }
         Ok(update)
     }
 
-    /// Counts the step and says what it multiplies with, for callers that spread [`update_chunk`] over threads.
+    /// Counts the step and says what it multiplies with.
     /// Refuses a norm that is not finite.
-    pub fn advance(&mut self, grad_norm: f64) -> Result<(Update, Factors), TrainError> {
+    fn advance(&mut self, grad_norm: f64) -> Result<(Update, Factors), TrainError> {
         let step = self.step + 1;
         if !grad_norm.is_finite() {
             return Err(TrainError::NotFinite { what: "the gradient".to_owned(), step });
@@ -138,11 +148,6 @@ impl AdamW {
         self.step = step;
         let learning_rate = self.settings.learning_rate_at(step);
         Ok((Update { grad_norm, learning_rate }, Factors::new(&self.settings, step, grad_norm)))
-    }
-
-    /// First and second moments, for callers that spread [`update_chunk`] over threads.
-    pub fn moments_mut(&mut self) -> (&mut [f32], &mut [f32]) {
-        (&mut self.first, &mut self.second)
     }
 
     fn check_lengths(&self, parameters: &[&mut [f32]], gradients: &[&[f32]]) -> Result<(), TrainError> {
@@ -163,7 +168,7 @@ impl AdamW {
 
 /// What is the same for all numbers in one gradient step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Factors {
+struct Factors {
     /// The norm clip.
     gradient_scale: f32,
     /// 1 - η λ.
@@ -201,7 +206,7 @@ impl Factors {
 }
 
 /// Updates numbers from their gradients and moments: slices of equal length, any part of the whole.
-pub fn update_chunk(
+fn update_chunk(
     factors: &Factors,
     parameters: &mut [f32],
     gradients: &[f32],
@@ -219,7 +224,7 @@ pub fn update_chunk(
 }
 
 /// In f64 and in a fixed order: eight running sums, then their sum. Finite exactly if all values are.
-pub fn sum_of_squares(values: &[f32]) -> f64 {
+fn sum_of_squares(values: &[f32]) -> f64 {
     const LANES: usize = 8;
     let mut lanes = [0.0_f64; LANES];
     for values in values.chunks(LANES) {
@@ -337,7 +342,7 @@ mod tests {
             let update = update(&mut whole, &mut parameters, &step.gradients).unwrap();
             let (_, factors) = cut.advance(update.grad_norm).unwrap();
             let gradients = step.gradients.concat();
-            let (first, second) = cut.moments_mut();
+            let (first, second) = (&mut cut.first, &mut cut.second);
             let moments = first.chunks_mut(5).zip(second.chunks_mut(5));
             for ((parameters, gradients), (first, second)) in
                 flat.chunks_mut(5).zip(gradients.chunks(5)).zip(moments)

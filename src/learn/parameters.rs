@@ -133,10 +133,16 @@ impl Parameters {
     }
 }
 
+/// Trainable numbers of an adapter of this rank.
+pub(super) fn n_parameters(geometry: &Geometry, rank: usize) -> usize {
+    let ends = Linear::ALL.map(|linear| dimensions(geometry, linear));
+    geometry.n_layers * rank * ends.iter().map(|(n_in, n_out)| n_in + n_out).sum::<usize>()
+}
+
 /// Inputs and outputs of a linear map.
 fn dimensions(geometry: &Geometry, linear: Linear) -> (usize, usize) {
     let (width, ffn) = (geometry.width, geometry.ffn_width);
-    let (q, kv) = (geometry.n_heads * geometry.head_width, geometry.n_kv_heads * geometry.head_width);
+    let (q, kv) = (geometry.q_width(), geometry.kv_width());
     match linear {
         Linear::Q => (width, q),
         Linear::K | Linear::V => (width, kv),

@@ -94,12 +94,8 @@ pub(super) struct Layer<'a> {
 
 impl Activations {
     /// For a layer that computes everything again: its input is enough.
-    pub(super) fn keep_only_input(&mut self, from: &mut Self) {
-        std::mem::swap(&mut self.x, &mut from.x);
-    }
-
-    pub(super) fn take_input(&mut self, from: &mut Self) {
-        std::mem::swap(&mut self.x, &mut from.x);
+    pub(super) fn swap_input(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.x, &mut other.x);
     }
 }
 

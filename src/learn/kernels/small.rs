@@ -12,13 +12,9 @@ pub(super) fn pack_rows(
     width: usize,
     panels: &mut Vec<u32>,
 ) -> usize {
-    let (n, k) = size;
-    let words = k.div_ceil(kernels.shape().per_word);
-    panels.resize(n.div_ceil(width) * width * words, 0);
-    for (at, panel) in panels.chunks_exact_mut(width * words).enumerate() {
-        kernels.pack_rows(from.from(at * width, 0), (width.min(n - at * width), k), width, panel);
-    }
-    words
+    each_panel(kernels, size, width, panels, |first, n, panel| {
+        kernels.pack_rows(from.from(first, 0), (n, size.1), width, panel);
+    })
 }
 
 /// Packs `size = (k, n)` values; the `n` columns become lanes of panels of `width`.
@@ -29,11 +25,24 @@ pub(super) fn pack_columns(
     width: usize,
     panels: &mut Vec<u32>,
 ) -> usize {
-    let (k, n) = size;
+    each_panel(kernels, (size.1, size.0), width, panels, |first, n, panel| {
+        kernels.pack_columns(from.from(0, first), (size.0, n), width, panel);
+    })
+}
+
+/// Makes room for `n` lanes of `k` steps, `size = (n, k)`, and packs every panel: its first lane, its lanes, its place.
+fn each_panel(
+    kernels: &dyn Kernels,
+    size: (usize, usize),
+    width: usize,
+    panels: &mut Vec<u32>,
+    pack: impl Fn(usize, usize, &mut [u32]),
+) -> usize {
+    let (n, k) = size;
     let words = k.div_ceil(kernels.shape().per_word);
     panels.resize(n.div_ceil(width) * width * words, 0);
-    for (at, panel) in panels.chunks_exact_mut(width * words).enumerate() {
-        kernels.pack_columns(from.from(0, at * width), (k, width.min(n - at * width)), width, panel);
+    for (panel, first) in panels.chunks_exact_mut(width * words).zip((0..n).step_by(width)) {
+        pack(first, width.min(n - first), panel);
     }
     words
 }

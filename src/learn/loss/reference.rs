@@ -50,16 +50,7 @@ pub fn reference_kl(logits: &[f32], log_sum_exp: f32, reference: &[f32], referen
     kl
 }
 
-/// Turns a row of logits into the dense part of its gradient: `z_j := dense · p_j`.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of each caller")]
-pub fn gradient_in_place(logits: &mut [f32], log_sum_exp: f32, dense: f32) {
-    for z in logits {
-        *z = exp(*z - log_sum_exp) * dense;
-    }
-}
-
-/// As [`gradient_in_place`] with the KL to the reference: `z_j := p_j (dense + weight (log p_j - log r_j - kl))`.
+/// Turns logits into the dense part of their gradient with the KL to the reference: `z_j := p_j (dense + weight (log p_j - log r_j - kl))`.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the instruction set of each caller")]
 #[expect(clippy::cast_possible_truncation, reason = "gradients are f32; no bound is near")]
@@ -77,10 +68,10 @@ pub fn gradient_in_place_with_reference(
 }
 
 impl RowGradient {
-    /// Adds the sparse part to a row that holds the dense part.
-    pub fn add_sparse(&self, row: &mut [f32]) {
+    /// Adds the sparse part to the columns of a row that hold the dense part; `first`: the first of them.
+    pub fn add_sparse(&self, first: usize, columns: &mut [f32]) {
         for (position, value) in &self.sparse {
-            if let Some(z) = row.get_mut(*position) {
+            if let Some(z) = position.checked_sub(first).and_then(|column| columns.get_mut(column)) {
                 *z += value;
             }
         }

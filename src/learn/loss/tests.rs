@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::forward_kl::TAIL_SMOOTHING;
-use super::reference::{Reference, gradient_in_place, gradient_in_place_with_reference, reference_kl};
+use super::reference::{Reference, gradient_in_place_with_reference, reference_kl};
 use super::{RowGradient, Term, check_sample, row_gradient};
 use crate::engine::Token;
+use crate::learn::kernels::pick;
 use crate::learn::{Answer, Row, Sample};
 
 fn log_sum_exp(logits: &[f64]) -> f64 {
@@ -90,9 +91,9 @@ fn computed(row: &Row, logits: &[f32], reference: &[f32]) -> (f64, Option<f64>, 
         let reference = Reference { logits: reference, log_sum_exp: reference_lse, weight, kl: found };
         gradient_in_place_with_reference(&mut dz, lse, gradient.dense, reference);
     } else {
-        gradient_in_place(&mut dz, lse, gradient.dense);
+        pick(Some("plain")).unwrap().scaled_exp(logits, lse, gradient.dense, &mut dz);
     }
-    gradient.add_sparse(&mut dz);
+    gradient.add_sparse(0, &mut dz);
     (loss, kl, dz)
 }
 
