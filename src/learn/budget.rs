@@ -10,7 +10,7 @@ use super::{Sample, TrainError};
 /// Rows that a micro-batch grows to. Beyond it the kernels gain nothing and the activations only cost memory.
 const ROWS: usize = 1024;
 /// Logits of at most this many bytes exist at a time.
-const LOGIT_BYTES: u64 = 96 << 20;
+const LOGIT_BYTES: u64 = 320 << 20;
 /// Fewest rows whose logits are computed at once.
 const MIN_LOGIT_ROWS: u64 = 16;
 const FLOAT: u64 = 4;
@@ -113,7 +113,7 @@ impl Budget {
 
     fn logit_rows(&self) -> u64 {
         // A tight budget gives up logits first: they only cost decoding the output matrix more often.
-        let bytes = LOGIT_BYTES.min(self.total.saturating_sub(self.fixed) / 4);
+        let bytes = LOGIT_BYTES.min(self.total.saturating_sub(self.fixed) / 8);
         (bytes / self.logits.max(1)).max(MIN_LOGIT_ROWS)
     }
 

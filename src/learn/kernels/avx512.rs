@@ -39,8 +39,10 @@ impl Avx512 {
 
 /// Implements [`Kernels`] for `$cpu`, a zero-sized witness of `$features`.
 macro_rules! kernels_of {
-    ($cpu:ty, $name:literal, $per_word:literal, $features:literal) => {
+    ($cpu:ty, $name:literal, $per_word:literal, $features:literal $(, $more:item)*) => {
         impl Kernels for $cpu {
+            $($more)*
+
             fn name(&self) -> &'static str {
                 $name
             }

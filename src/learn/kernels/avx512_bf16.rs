@@ -8,11 +8,12 @@ use std::arch::x86_64::{
     _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
 };
 use std::mem::transmute;
+use std::ops::Range;
 
 use super::avx512::{
     self, Avx512, LANES, LEFT, RIGHT, kernels_of, load, panels, store, store_sum, transpose,
 };
-use super::{Kernels, Rows, Run, Shape, Tile, elementwise};
+use super::{Encoded, Kernels, Panels, Rows, Run, Shape, Tile, elementwise, encoded};
 use crate::learn::loss::reference::Reference;
 use crate::learn::weights::Decoder;
 
@@ -27,7 +28,7 @@ impl Avx512Bf16 {
 
 /// 32 floats as 16 words of two bf16.
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn to_words(low: __m512, high: __m512) -> __m512i {
+pub(super) fn to_words(low: __m512, high: __m512) -> __m512i {
     let pairs = _mm512_cvtne2ps_pbh(high, low);
     // SAFETY: both are 512 bits of plain numbers.
     unsafe { transmute::<__m512bh, __m512i>(pairs) }
@@ -62,4 +63,33 @@ fn step(sum: __m512, left: __m512i, right: __m512i) -> __m512 {
 
 panels!(2, "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c,avx2");
 
-kernels_of!(Avx512Bf16, "avx512-bf16", 2, "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c,avx2");
+kernels_of!(
+    Avx512Bf16,
+    "avx512-bf16",
+    2,
+    "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c,avx2",
+    fn pack_encoded_rows(
+        &self,
+        from: &Encoded<'_>,
+        cols: &Range<usize>,
+        k: &Range<usize>,
+        into: &mut Panels<'_>,
+    ) -> bool {
+        let Some(kind) = encoded::Kind::of(from.decoder) else { return false };
+        // SAFETY: `self` exists only where its features were detected.
+        unsafe { encoded::pack_rows(kind, from, cols, k, into) };
+        true
+    },
+    fn pack_encoded_columns(
+        &self,
+        from: &Encoded<'_>,
+        cols: &Range<usize>,
+        k: &Range<usize>,
+        into: &mut Panels<'_>,
+    ) -> bool {
+        let Some(kind) = encoded::Kind::of(from.decoder) else { return false };
+        // SAFETY: `self` exists only where its features were detected.
+        unsafe { encoded::pack_columns(kind, from, cols, k, into) };
+        true
+    }
+);

@@ -12,7 +12,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::tile::Shared;
-use super::{Encoded, Kernels, Rows, Run};
+use super::{Encoded, Kernels, Panels, Rows, Run};
 use crate::learn::Pace;
 
 /// Steps of the summed dimension that are packed at once: with 8 panels of columns this fills half of a 1 MB cache.
@@ -249,8 +249,8 @@ impl Task<'_> {
 
     fn pack(&self, kernels: &dyn Kernels, stretch: &Stretch<'_>, words: usize, buffers: &mut Buffers) {
         let Buffers { right, decoded } = buffers;
-        let into =
-            Packing { kernels, words, first_word: stretch.right_word, lanes: kernels.shape().right, right };
+        let lanes = kernels.shape().right;
+        let into = Packing { kernels, into: Panels { words, first_word: stretch.right_word, lanes, right } };
         match stretch.right {
             Right::RowsOf(Matrix::Dense(rows)) => into.dense_rows(rows, &self.cols, &stretch.k),
             Right::ColumnsOf(Matrix::Dense(rows)) => into.dense_columns(rows, &self.cols, &stretch.k),
@@ -298,26 +298,20 @@ impl Task<'_> {
     }
 }
 
-/// Where a stretch of the right operand goes.
+/// Packs a stretch of the right operand.
 struct Packing<'a> {
     kernels: &'a dyn Kernels,
-    /// Words of a whole panel.
-    words: usize,
-    first_word: usize,
-    lanes: usize,
-    right: &'a mut [u32],
+    into: Panels<'a>,
 }
 
 impl Packing<'_> {
     /// The place of panel `panel`, from step `k` of this stretch on.
     fn panel(&mut self, panel: usize, k: usize) -> &mut [u32] {
-        let word = panel * self.words + self.first_word + k / self.kernels.shape().per_word;
-        let end = (panel + 1) * self.words;
-        &mut self.right[word * self.lanes..end * self.lanes]
+        self.into.panel(panel, k / self.kernels.shape().per_word)
     }
 
     fn dense_rows(mut self, rows: Rows<'_>, cols: &Range<usize>, k: &Range<usize>) {
-        let (kernels, lanes) = (self.kernels, self.lanes);
+        let (kernels, lanes) = (self.kernels, self.into.lanes);
         for (panel, col) in cols.clone().step_by(lanes).enumerate() {
             let n = lanes.min(cols.end - col);
             kernels.pack_rows(rows.from(col, k.start), (n, k.len()), lanes, self.panel(panel, 0));
@@ -325,7 +319,7 @@ impl Packing<'_> {
     }
 
     fn dense_columns(mut self, rows: Rows<'_>, cols: &Range<usize>, k: &Range<usize>) {
-        let (kernels, lanes) = (self.kernels, self.lanes);
+        let (kernels, lanes) = (self.kernels, self.into.lanes);
         for (panel, col) in cols.clone().step_by(lanes).enumerate() {
             let n = lanes.min(cols.end - col);
             kernels.pack_columns(rows.from(k.start, col), (k.len(), n), lanes, self.panel(panel, 0));
@@ -340,7 +334,10 @@ impl Packing<'_> {
         k: &Range<usize>,
         decoded: &mut Vec<f32>,
     ) {
-        let (kernels, lanes) = (self.kernels, self.lanes);
+        let (kernels, lanes) = (self.kernels, self.into.lanes);
+        if kernels.pack_encoded_rows(&encoded, cols, k, &mut self.into) {
+            return;
+        }
         let strip = encoded.block_len.max(128);
         decoded.resize(decoded.len().max(lanes * strip), 0.0);
         for (panel, col) in cols.clone().step_by(lanes).enumerate() {
@@ -367,7 +364,10 @@ impl Packing<'_> {
         decoded: &mut Vec<f32>,
     ) {
         const ROWS: usize = 16;
-        let (kernels, lanes, width) = (self.kernels, self.lanes, cols.len());
+        let (kernels, lanes, width) = (self.kernels, self.into.lanes, cols.len());
+        if kernels.pack_encoded_columns(&encoded, cols, k, &mut self.into) {
+            return;
+        }
         decoded.resize(decoded.len().max(ROWS * width), 0.0);
         for start in k.clone().step_by(ROWS) {
             let n_rows = ROWS.min(k.end - start);

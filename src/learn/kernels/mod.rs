@@ -21,6 +21,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
 mod elementwise;
+#[cfg(target_arch = "x86_64")]
+mod encoded;
 pub(crate) mod gemm;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -34,6 +36,8 @@ mod tile;
 
 pub use pick::{available, pick};
 pub use tile::{Shared, Tile};
+
+use std::ops::Range;
 
 use super::loss::reference::Reference;
 use super::weights::Decoder;
@@ -51,13 +55,32 @@ pub struct Shape {
 
 /// A part of a frozen weight matrix as it lies in the file: whole rows, still encoded.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Encoded<'a> {
+pub struct Encoded<'a> {
     pub(crate) decoder: Decoder,
     pub(crate) bytes: &'a [u8],
     pub(crate) row_bytes: usize,
     /// Weights and bytes of a block.
     pub(crate) block_len: usize,
     pub(crate) block_bytes: usize,
+}
+
+/// Where a stretch of the right operand of a product goes: `[panel][words][lanes]`.
+#[derive(Debug)]
+pub struct Panels<'a> {
+    /// Words of a whole panel.
+    pub(crate) words: usize,
+    /// Where the stretch begins in each panel.
+    pub(crate) first_word: usize,
+    pub(crate) lanes: usize,
+    pub(crate) right: &'a mut [u32],
+}
+
+impl Panels<'_> {
+    /// The place of panel `panel`, from word `word` of this stretch on.
+    pub(crate) fn panel(&mut self, panel: usize, word: usize) -> &mut [u32] {
+        let start = panel * self.words + self.first_word + word;
+        &mut self.right[start * self.lanes..(panel + 1) * self.words * self.lanes]
+    }
 }
 
 /// `words` steps of the summed dimension: the same stretch of a left and of a right panel.
@@ -110,6 +133,28 @@ pub trait Kernels: Send + Sync {
     fn multiply(&self, runs: &[Run<'_>], tile: Tile<'_>);
     /// `tile (+)= leftᵀ · right` over `k` rows of both, in f32, unpacked; at most 16 by 16.
     fn outer(&self, left: Rows<'_>, right: Rows<'_>, k: usize, tile: Tile<'_>);
+
+    /// Packs encoded weights, rows `cols` of them becoming lanes, summed over their columns `k` (whole blocks),
+    /// without decoding them to f32 first. `false`: nothing was done, this type has no such way.
+    fn pack_encoded_rows(
+        &self,
+        _from: &Encoded<'_>,
+        _cols: &Range<usize>,
+        _k: &Range<usize>,
+        _into: &mut Panels<'_>,
+    ) -> bool {
+        false
+    }
+    /// The same for columns `cols` (whole blocks) that become lanes, summed over rows `k`.
+    fn pack_encoded_columns(
+        &self,
+        _from: &Encoded<'_>,
+        _cols: &Range<usize>,
+        _k: &Range<usize>,
+        _into: &mut Panels<'_>,
+    ) -> bool {
+        false
+    }
 
     /// Asks for memory that will be read soon.
     fn prefetch(&self, _bytes: &[u8]) {}

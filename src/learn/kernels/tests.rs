@@ -2,6 +2,7 @@
 //!
 //! A CPU with AVX-512 also runs the AVX2 kernels here, and all run the plain ones.
 
+mod encoded;
 mod panels;
 mod products;
 mod rows;
