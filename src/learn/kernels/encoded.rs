@@ -136,8 +136,10 @@ fn columns<const BYTES: usize>(
 /// Picks value `first + i` of two registers of 32 in turn.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn interleaved(first: u16) -> __m512i {
-    let order: [u16; 32] =
-        std::array::from_fn(|at| first + (at / 2) as u16 + if at % 2 == 1 { 32 } else { 0 });
+    let mut order = [0_u16; 32];
+    for (pair, at) in order.as_chunks_mut().0.iter_mut().zip(first..) {
+        *pair = [at, at + 32];
+    }
     // SAFETY: 64 bytes of plain numbers.
     unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }
 }
@@ -182,8 +184,8 @@ fn four_bits(scale: __m512, quants: &[u8]) -> __m512i {
     };
     let mask = _mm_set1_epi8(0x0f);
     let (low, high) = (_mm_and_si128(packed, mask), _mm_and_si128(_mm_srli_epi16::<4>(packed), mask));
-    let picked = _mm512_cvtepu8_epi16(_mm256_set_m128i(high, low));
-    _mm512_permutexvar_epi16(picked, _mm512_castsi256_si512(table))
+    let choice = _mm512_cvtepu8_epi16(_mm256_set_m128i(high, low));
+    _mm512_permutexvar_epi16(choice, _mm512_castsi256_si512(table))
 }
 
 #[inline]
