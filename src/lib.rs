@@ -26,6 +26,9 @@
 //! | [`turn`] | messages, turns, sessions; messages into a prompt through the model's own chat template; pure |
 //! | [`gguf`] | the model file format: header, metadata, vocabulary, writing; pure |
 //! | [`engine`] | serving: model, contexts, batching, sampling, adapters; the only home of llama.cpp |
+//! | [`signal`] | detectors: what a next state says about the answer before it, by rules alone; pure |
+//! | [`judge`] | verdicts: the order of evidence, the base model's votes, hints |
+//! | [`lesson`] | which sentences a prompt gets, which contradict, when one retires; pure |
 //! | [`adapter`] | LoRA matrices as a value; GGUF and PEFT files, manifest, the shelf of versions |
 //! | [`learn`] | training: frozen weights, kernels, block forward and backward, losses, optimizer, worker |
 //! | [`store`] | the ledger: schema steps, queries, the writer thread; the only home of rusqlite |
@@ -81,8 +84,11 @@ pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod gguf;
+pub mod judge;
 pub mod learn;
+pub mod lesson;
 pub mod model;
+pub mod signal;
 pub mod store;
 pub mod tui;
 pub mod turn;

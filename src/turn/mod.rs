@@ -3,6 +3,7 @@
 //! Pure values without IO. Everything above the engine speaks in these words. A **turn** is one prompt and the
 //! policy's response; a **session** is the turns that share a context window (glossary: DESIGN §2.1).
 
+pub mod next_state;
 pub mod prompt;
 pub mod template;
 

@@ -10,11 +10,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("turn", &["config"]),
     ("gguf", &["config", "turn"]),
     ("engine", &["config", "turn", "gguf"]),
+    ("signal", &["config", "turn"]),
+    ("judge", &["config", "turn", "engine", "signal"]),
+    ("lesson", &["config", "turn"]),
     ("adapter", &["config", "turn", "gguf", "engine"]),
-    ("learn", &["config", "turn", "gguf", "engine", "adapter"]),
-    ("store", &["config", "turn", "engine", "adapter"]),
+    ("learn", &["config", "turn", "gguf", "engine", "lesson", "adapter"]),
+    ("store", &["config", "turn", "engine", "signal", "judge", "lesson", "adapter"]),
     ("model", &["config", "turn", "gguf", "engine"]),
-    ("daemon", &["config", "turn", "gguf", "engine", "adapter", "learn", "store", "model"]),
+    (
+        "daemon",
+        &[
+            "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
+            "model",
+        ],
+    ),
     ("client", &["config", "turn", "daemon"]),
     ("tui", &["config", "turn", "gguf", "engine", "model", "daemon", "client"]),
     (

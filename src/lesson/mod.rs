@@ -1,0 +1,81 @@
+//! Lessons: one imperative sentence with a scope, put in the policy's context when it is relevant.
+//!
+//! What lives here: what a lesson is, which ones a prompt gets, which contradict, when one retires. Pure: time comes
+//! as an argument. What does not: where hints come from (`judge`), where lessons are kept (`store`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::turn::{PolicyVersion, TurnId};
+
+/// Longest text of a lesson, in characters.
+pub const MAX_CHARS: usize = 160;
+/// Most lessons in a prompt, and most tokens they may take.
+pub const MAX_IN_PROMPT: usize = 6;
+pub const MAX_TOKENS: usize = 400;
+
+/// Row id of a lesson in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LessonId(pub i64);
+
+/// A lesson as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lesson {
+    pub id: LessonId,
+    pub text: String,
+    pub scope: Scope,
+    pub state: State,
+    pub origin: Origin,
+    /// Turns that it was drawn from.
+    pub sources: Vec<TurnId>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// In how many prompts it stood, and what came of them.
+    pub used: u32,
+    pub helped: u32,
+    pub failed: u32,
+    /// The user wants it never to retire.
+    pub pinned: bool,
+}
+
+/// Where a lesson holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "of", rename_all = "snake_case")]
+pub enum Scope {
+    Global,
+    /// In and below this directory.
+    Project(String),
+    /// When this program is asked for or used.
+    Program(String),
+    /// In this session only.
+    Session(String),
+}
+
+/// Where a lesson stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", content = "in_version", rename_all = "snake_case")]
+pub enum State {
+    /// Waits for the user's yes.
+    Proposed,
+    /// In every prompt that it fits.
+    Active,
+    /// The weights of this version hold it (the gate has shown that); it is left out of prompts while that version,
+    /// or a later one built on it, serves.
+    Learned(PolicyVersion),
+    /// Contradicted by a newer one, or out of use.
+    Retired,
+    /// Removed by the user.
+    Pruned,
+}
+
+/// Who a lesson is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Written as a lesson: `chela teach`, `/teach`.
+    Taught,
+    /// Drawn from a person's words or edit.
+    Corrected,
+    /// Seen in a program's output and confirmed by the person (it ran well, or was accepted in the review pane).
+    Confirmed,
+}
