@@ -29,8 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "config", "turn", "gguf", "engine", "adapter", "learn", "store", "model", "daemon", "client",
-            "tui",
+            "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
+            "model", "daemon", "client", "tui",
         ],
     ),
 ];
