@@ -14,6 +14,7 @@ use super::loss::reference::Reference;
 use super::loss::{RowGradient, row_gradient};
 use super::profile::{Profile, Work};
 use super::{Row, TrainError};
+use crate::engine::Token;
 
 /// Bytes of the output matrix that are read at a time.
 const BLOCK_BYTES: usize = 8 << 20;
@@ -38,6 +39,8 @@ pub(super) struct HeadReport {
     pub(super) n_kl: usize,
     /// Of each row's token.
     pub(super) logprobs: Vec<f32>,
+    /// The most probable tokens of each row, where they were asked for.
+    pub(super) tops: Vec<Vec<(Token, f32)>>,
 }
 
 /// The answer rows' last hidden states, before the final norm.
@@ -56,6 +59,7 @@ struct RowState {
     gradient: RowGradient,
     /// Which row of the chunk's reference logits, its log-sum-exp, and the KL to it.
     reference: Option<(usize, f32, f64)>,
+    top: Vec<(Token, f32)>,
 }
 
 /// The head at work.
@@ -65,6 +69,8 @@ pub(super) struct Head<'a> {
     pub(super) profile: &'a mut Profile,
     /// Rows whose logits exist at the same time.
     pub(super) chunk: usize,
+    /// How many of each row's most probable tokens are wanted.
+    pub(super) top: usize,
 }
 
 impl Head<'_> {
@@ -86,6 +92,9 @@ impl Head<'_> {
             let policy = &hidden.policy[start * width..end * width];
             let rows = self.rows(policy, hidden, start..end, &targets[start..end])?;
             self.add_to(&mut report, &rows, &targets[start..end]);
+            if self.top > 0 {
+                report.tops.extend(rows.iter().map(|row| row.top.clone()));
+            }
             if let Some(d_hidden) = &mut d_hidden {
                 self.backward(policy, &rows, &mut d_hidden[start * width..end * width])?;
             }
@@ -116,7 +125,7 @@ impl Head<'_> {
         }
         let mut places = 0..;
         let places: Vec<Option<usize>> = wanted.iter().map(|row| row.and_then(|_| places.next())).collect();
-        let kernels = self.context.kernels;
+        let (kernels, top) = (self.context.kernels, self.top);
         let rows = self.profile.time(Work::Loss, || {
             targets
                 .par_iter()
@@ -124,7 +133,9 @@ impl Head<'_> {
                 .map(|(at, row)| {
                     let place = places.get(at).copied().flatten();
                     let reference = place.map(|place| (place, &reference_logits[place * vocab..][..vocab]));
-                    row_state(kernels, row, &logits[at * vocab..][..vocab], reference)
+                    let logits = &logits[at * vocab..][..vocab];
+                    let state = row_state(kernels, row, logits, reference);
+                    RowState { top: most_probable(logits, state.log_sum_exp, top), ..state }
                 })
                 .collect()
         });
@@ -281,6 +292,23 @@ fn row_state(
             Some((place, base, kernels.reference_kl(logits, state.log_sum_exp, reference, base)));
     }
     state
+}
+
+/// The `n` tokens with the largest logits, and their log-probabilities.
+fn most_probable(logits: &[f32], log_sum_exp: f32, n: usize) -> Vec<(Token, f32)> {
+    if n == 0 {
+        return Vec::new();
+    }
+    // Larger first; of equals the smaller id.
+    let order = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    let mut found: Vec<(usize, f32)> = logits.iter().copied().enumerate().collect();
+    if n < found.len() {
+        found.select_nth_unstable_by(n, order);
+        found.truncate(n);
+    }
+    found.sort_unstable_by(order);
+    let token = |id: usize| Token::try_from(id).unwrap_or(Token::MAX);
+    found.into_iter().map(|(id, logit)| (token(id), logit - log_sum_exp)).collect()
 }
 
 /// `log Σ e^z`, with f32 sums over short stretches and an f64 sum over them.

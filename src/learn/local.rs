@@ -8,13 +8,14 @@ use super::budget::Budget;
 use super::head::HeadReport;
 use super::kernels;
 use super::loss::check_sample;
-use super::network::Network;
+use super::network::{Batch, Network};
 use super::optimizer::{AdamW, AdamWSettings, Update};
 use super::parameters::Parameters;
 use super::profile::{Profile, Work};
 use super::weights::WeightFile;
-use super::{Pace, Sample, Scores, StepReport, TrainError, TrainState, Trainer};
+use super::{Ask, Distributions, Pace, Sample, Scores, StepReport, TrainError, TrainState, Trainer};
 use crate::adapter::Adapter;
+use crate::engine::Token;
 
 /// What a trainer is opened with.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +120,7 @@ impl LocalTrainer {
         let mut n_tokens = 0;
         for (samples, effort) in self.budget.micro_batches(batch)? {
             let (network, parameters) = (&mut self.network, &mut self.parameters);
-            let report = self.pool.install(|| network.learn(samples, parameters, pace, effort))?;
+            let report = self.pool.install(|| network.learn(Batch { samples, pace, effort }, parameters))?;
             pace.check()?;
             if !report.loss.is_finite() {
                 return Err(self.not_finite(step, pace));
@@ -140,6 +141,25 @@ impl LocalTrainer {
             n_targets: rows.filter(|row| !row.terms.is_empty()).count(),
             ..StepReport::default()
         })
+    }
+
+    /// Forward only, sample by sample; `ask` is (with the adapter, most probable tokens of each row).
+    fn look(
+        &mut self,
+        samples: &[Sample],
+        ask: (bool, usize),
+        pace: &Pace,
+    ) -> Result<Vec<HeadReport>, TrainError> {
+        self.check(samples)?;
+        let mut reports = Vec::with_capacity(samples.len());
+        for sample in samples {
+            for (samples, effort) in self.budget.micro_batches(std::slice::from_ref(sample))? {
+                let (network, parameters) = (&mut self.network, &mut self.parameters);
+                let batch = Batch { samples, pace, effort };
+                reports.push(self.pool.install(|| network.score(batch, parameters, ask))?);
+            }
+        }
+        Ok(reports)
     }
 
     /// Whose fault a loss that is not finite is: that of a broken model file, which is named, or of the run.
@@ -185,17 +205,19 @@ impl Trainer for LocalTrainer {
     }
 
     fn score(&mut self, samples: &[Sample], pace: &Pace) -> Result<Vec<Scores>, TrainError> {
-        self.check(samples)?;
-        let mut scores = Vec::with_capacity(samples.len());
-        for sample in samples {
-            let one = std::slice::from_ref(sample);
-            for (one, effort) in self.budget.micro_batches(one)? {
-                let (network, parameters) = (&mut self.network, &mut self.parameters);
-                let report = self.pool.install(|| network.score(one, parameters, pace, effort))?;
-                scores.push(by_answer(sample, &report));
-            }
-        }
-        Ok(scores)
+        let reports = self.look(samples, (true, 0), pace)?;
+        Ok(samples.iter().zip(&reports).map(|(sample, report)| by_answer(sample, report)).collect())
+    }
+
+    fn distributions(
+        &mut self,
+        samples: &[Sample],
+        ask: Ask,
+        pace: &Pace,
+    ) -> Result<Vec<Distributions>, TrainError> {
+        let reports = self.look(samples, (ask.adapted, ask.top.max(1)), pace)?;
+        let both = samples.iter().zip(reports);
+        Ok(both.map(|(sample, report)| tops_by_answer(sample, report.tops)).collect())
     }
 
     fn state(&self) -> TrainState {
@@ -220,6 +242,13 @@ fn by_answer(sample: &Sample, report: &HeadReport) -> Scores {
     let answers = sample.answers.iter();
     let logprobs = answers.map(|answer| logprobs.by_ref().take(answer.rows.len()).collect()).collect();
     Scores { loss: report.loss, logprobs }
+}
+
+/// The same for the most probable tokens.
+fn tops_by_answer(sample: &Sample, tops: Vec<Vec<(Token, f32)>>) -> Distributions {
+    let mut tops = tops.into_iter();
+    let answers = sample.answers.iter();
+    Distributions { answers: answers.map(|answer| tops.by_ref().take(answer.rows.len()).collect()).collect() }
 }
 
 fn pool(settings: &TrainSettings) -> Result<ThreadPool, TrainError> {

@@ -48,6 +48,14 @@ pub trait Trainer {
     fn step(&mut self, batch: &[Sample], pace: &Pace) -> Result<StepReport, TrainError>;
     /// Loss and log-probabilities of each answer token, without a gradient.
     fn score(&mut self, samples: &[Sample], pace: &Pace) -> Result<Vec<Scores>, TrainError>;
+    /// The most probable tokens at each answer token: what a teacher hands on (`Term::ForwardKl`), and what a student's
+    /// support is drawn from (`Term::ReverseKl`). No gradient; terms are not looked at.
+    fn distributions(
+        &mut self,
+        samples: &[Sample],
+        ask: Ask,
+        pace: &Pace,
+    ) -> Result<Vec<Distributions>, TrainError>;
     /// What was learned so far and what the optimizer remembers.
     fn state(&self) -> TrainState;
 }
@@ -99,6 +107,23 @@ pub struct Scores {
     pub loss: f64,
     /// For each answer, for each token: natural log of its probability at temperature 1.
     pub logprobs: Vec<Vec<f32>>,
+}
+
+/// Whose distributions, and how much of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// With the adapter as it is now, or the base alone.
+    pub adapted: bool,
+    /// How many tokens of each distribution, at least 1; at most the vocabulary's.
+    pub top: usize,
+}
+
+/// Distributions over one sample's answers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Distributions {
+    /// For each answer, for each of its tokens: tokens and natural log-probabilities at temperature 1, most probable
+    /// first; equals in the order of their ids.
+    pub answers: Vec<Vec<Vec<(Token, f32)>>>,
 }
 
 /// Everything that a run needs in order to go on with identical numbers.

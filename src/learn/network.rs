@@ -24,6 +24,21 @@ pub(super) struct Network {
     pub(super) profile: Profile,
 }
 
+/// A micro-batch, and how it is computed.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub(super) samples: &'a [Sample],
+    pub(super) pace: &'a Pace,
+    pub(super) effort: Effort,
+}
+
+/// What a pass over a micro-batch is for.
+struct Task {
+    with_gradient: bool,
+    adapted: bool,
+    top: usize,
+}
+
 /// How a micro-batch is computed within the memory budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Effort {
@@ -49,43 +64,39 @@ impl Network {
         }
     }
 
-    /// Losses and log-probabilities; no gradient.
+    /// Losses and log-probabilities, and with `top` the most probable tokens; no gradient. `adapted`: with the
+    /// adapter, or the base alone.
     pub(super) fn score(
         &mut self,
-        samples: &[Sample],
+        batch: Batch<'_>,
         parameters: &mut Parameters,
-        pace: &Pace,
-        effort: Effort,
+        (adapted, top): (bool, usize),
     ) -> Result<HeadReport, TrainError> {
-        self.run(samples, parameters, pace, (effort, false))
+        self.run(batch, parameters, &Task { with_gradient: false, adapted, top })
     }
 
-    /// The same, and the gradients are added to those in `parameters`.
+    /// Losses and log-probabilities, and the gradients are added to those in `parameters`.
     pub(super) fn learn(
         &mut self,
-        samples: &[Sample],
+        batch: Batch<'_>,
         parameters: &mut Parameters,
-        pace: &Pace,
-        effort: Effort,
     ) -> Result<HeadReport, TrainError> {
-        self.run(samples, parameters, pace, (effort, true))
+        self.run(batch, parameters, &Task { with_gradient: true, adapted: true, top: 0 })
     }
 
     fn run(
         &mut self,
-        samples: &[Sample],
+        batch: Batch<'_>,
         parameters: &mut Parameters,
-        pace: &Pace,
-        (effort, with_gradient): (Effort, bool),
+        task: &Task,
     ) -> Result<HeadReport, TrainError> {
+        let Batch { samples, pace, effort } = batch;
         let (reference, reference_rows) = self.reference(samples, parameters, pace)?;
         let layout = Layout::new(samples);
         let rotations = Rotations::new(&self.rope, &layout);
-        let kernels = self.kernels;
-        let weights = &self.weights;
-        let context =
-            Context { kernels, weights, layout: &layout, rotations: &rotations, pace, adapted: true };
-        let kept = if with_gradient { &mut self.kept[..] } else { &mut [] };
+        let (kernels, weights, adapted) = (self.kernels, &self.weights, task.adapted);
+        let context = Context { kernels, weights, layout: &layout, rotations: &rotations, pace, adapted };
+        let kept = if task.with_gradient { &mut self.kept[..] } else { &mut [] };
         let mut pass = Pass {
             context,
             parameters,
@@ -96,11 +107,11 @@ impl Network {
         };
         pass.forward(&mut self.hidden, kept)?;
         let hidden = Hidden { policy: &self.hidden, reference: &reference, reference_rows: &reference_rows };
-        let mut head =
-            Head { context, scratch: &mut self.head, profile: pass.profile, chunk: effort.logit_rows.max(1) };
-        let d_hidden = with_gradient.then_some(&mut self.d_hidden);
+        let chunk = effort.logit_rows.max(1);
+        let mut head = Head { context, scratch: &mut self.head, profile: pass.profile, chunk, top: task.top };
+        let d_hidden = task.with_gradient.then_some(&mut self.d_hidden);
         let report = head.run(hidden, &layout.targets, d_hidden)?;
-        if with_gradient && report.loss.is_finite() {
+        if task.with_gradient && report.loss.is_finite() {
             pass.backward(&mut self.d_hidden, &mut self.kept)?;
         }
         Ok(report)

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pace, Sample, Scores, StepReport, TrainError, TrainState, Trainer};
+use super::{Ask, Distributions, Pace, Sample, Scores, StepReport, TrainError, TrainState, Trainer};
 use crate::adapter::{Adapter, Linear, Pair, Site};
+use crate::engine::Token;
 use crate::learn::loss::Term;
 
 /// What a scripted step does between two looks at the pace.
@@ -142,6 +143,25 @@ impl Trainer for Scripted {
                 Scores { loss: loss * weights(one).map(f64::from).sum::<f64>(), logprobs: logprobs.collect() }
             })
             .collect())
+    }
+
+    /// The answer's own token is certain but for a little, the next id gets the rest.
+    fn distributions(
+        &mut self,
+        samples: &[Sample],
+        ask: Ask,
+        pace: &Pace,
+    ) -> Result<Vec<Distributions>, TrainError> {
+        self.compute(pace)?;
+        let row = |token: Token| {
+            let both = [(token, 0.9_f32.ln()), (token.wrapping_add(1), 0.1_f32.ln())];
+            both.into_iter().take(ask.top).collect()
+        };
+        let answers = |sample: &Sample| {
+            let rows = sample.answers.iter().map(|answer| answer.rows.iter());
+            rows.map(|rows| rows.map(|one| row(one.token)).collect()).collect()
+        };
+        Ok(samples.iter().map(|sample| Distributions { answers: answers(sample) }).collect())
     }
 
     fn state(&self) -> TrainState {

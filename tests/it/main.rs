@@ -15,6 +15,7 @@ mod ask;
 mod check_file;
 mod cli;
 mod crash;
+mod distributions;
 mod embeddings;
 mod engine;
 mod faults;
