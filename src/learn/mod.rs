@@ -21,6 +21,7 @@ mod layout;
 mod local;
 pub mod loss;
 mod network;
+pub mod obedience;
 pub mod optimizer;
 mod pace;
 mod parameters;
