@@ -50,11 +50,14 @@ pub fn is_same(a: &str, b: &str) -> bool {
 
 /// Words as a shell or a reader parts them: quotes and closing punctuation do not make another word.
 fn words(text: &str) -> BTreeSet<String> {
+    let quotes = ['"', '\'', '`'];
     let bare = |word: &str| {
-        let word = word.trim_matches(|c: char| matches!(c, '"' | '\'' | '`' | ',' | ';' | '!' | '?' | ':'));
-        word.strip_suffix('.').unwrap_or(word).to_lowercase()
+        let inner = word.trim_start_matches(quotes);
+        let inner = inner.trim_end_matches(|c: char| quotes.contains(&c) || ".,;!?:".contains(c));
+        // `.` and `..` are words of their own.
+        if inner.is_empty() { word.to_lowercase() } else { inner.to_lowercase() }
     };
-    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+    text.split_whitespace().map(bare).collect()
 }
 
 #[cfg(test)]
@@ -99,6 +102,11 @@ mod tests {
         assert_eq!(common.added, BTreeSet::from(["rg".to_owned()]));
         assert_eq!(common.removed, BTreeSet::from(["grep".to_owned()]));
         assert!(common.is_followed_by("rg c z") && !common.is_followed_by("grep c z"));
+    }
+
+    #[test]
+    fn a_folder_that_is_a_dot_is_a_word() {
+        assert_eq!(change("find .", "find ..").added, BTreeSet::from(["..".to_owned()]));
     }
 
     #[test]
