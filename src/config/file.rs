@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::learning::Learning;
+
 /// The default file: every key with its explanation, commented out.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.toml");
 
@@ -19,6 +21,7 @@ pub struct Settings {
     pub daemon: Daemon,
     pub serve: Serve,
     pub chat: Chat,
+    pub learn: Learning,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -241,6 +244,8 @@ fn check(table: &toml::Table, origin: &str) -> Result<Settings, ConfigError> {
         ("sampling.max_tokens", sampling.max_tokens >= 1, "1 or more"),
         ("engine.threads", settings.engine.threads <= 512, "0 to 512"),
         ("engine.parallel", (1..=64).contains(&settings.engine.parallel), "1 to 64"),
+        ("learn.max_load_percent", settings.learn.max_load_percent <= 100, "0 to 100"),
+        ("learn.session_idle_minutes", settings.learn.session_idle_minutes >= 1, "1 or more"),
         ("engine.gpu_layers", settings.engine.gpu_layers >= -1, "-1 or more"),
     ];
     match ranges.iter().find(|(_, holds, _)| !holds) {

@@ -5,9 +5,11 @@
 
 pub(crate) mod disk;
 mod file;
+mod learning;
 mod paths;
 
 pub use file::{
     AlternateScreen, Chat, ConfigError, DEFAULT_FILE, Model, Settings, Theme, known_keys, load, set_key,
 };
+pub use learning::{Dial, Learning, When};
 pub use paths::{PathEnv, Paths, PathsError};
