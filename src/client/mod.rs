@@ -22,7 +22,7 @@ use crate::daemon::wire::{
 use crate::turn::{SessionId, TurnId};
 use call::{Answer, Call};
 pub use launch::Launcher;
-pub use stream::ChatStream;
+pub use stream::{ChatStream, LoopStream, Told};
 
 /// How long `stop` lets running answers go on before they are interrupted.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -121,6 +121,12 @@ impl Client {
         request.stream = true;
         request.stream_options = Some(StreamOptions { include_usage: true });
         let call = Call::post("/v1/chat/completions", &request)?;
+        self.retried(|| stream::open(&self.paths.socket(), call.clone()))
+    }
+
+    /// What happens in the loop from now on.
+    pub fn events(&self) -> Result<LoopStream, ClientError> {
+        let call = Call::get("/chela/v1/events");
         self.retried(|| stream::open(&self.paths.socket(), call.clone()))
     }
 

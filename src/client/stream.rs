@@ -1,4 +1,4 @@
-//! The chunks of a running answer, read by a thread of their own.
+//! What the daemon tells bit by bit, read by a thread of its own: the chunks of a running answer, the loop's events.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -6,28 +6,33 @@ use std::thread;
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ClientError;
 use super::call::{self, Call};
 use super::sse::Events;
-use crate::daemon::wire::{ChatChunk, ErrorBody};
+use crate::daemon::wire::{ChatChunk, ErrorBody, LoopEvent};
 
 /// Chunks that wait for the caller; more wait in the daemon, which puts them together.
 const WAITING: usize = 64;
 
-type Chunk = Result<ChatChunk, ClientError>;
+/// The chunks of one answer, in order; ends after the last one.
+pub type ChatStream = Told<ChatChunk>;
 
-/// The chunks of one answer, in order; ends after the last one. Dropping it disconnects.
+/// What happens in the loop, until the daemon ends.
+pub type LoopStream = Told<LoopEvent>;
+
+/// A stream of events as values. Dropping it disconnects.
 #[derive(Debug)]
-pub struct ChatStream {
-    chunks: mpsc::Receiver<Chunk>,
+pub struct Told<T> {
+    chunks: mpsc::Receiver<Result<T, ClientError>>,
     /// The reading thread ends when this is dropped.
     _alive: oneshot::Sender<()>,
 }
 
-impl Iterator for ChatStream {
-    type Item = Chunk;
+impl<T> Iterator for Told<T> {
+    type Item = Result<T, ClientError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.chunks.blocking_recv()
@@ -35,25 +40,28 @@ impl Iterator for ChatStream {
 }
 
 /// Asks, and returns when the daemon has taken or refused the request.
-pub(super) fn open(socket: &Path, call: Call) -> Result<ChatStream, ClientError> {
+pub(super) fn open<T: DeserializeOwned + Send + 'static>(
+    socket: &Path,
+    call: Call,
+) -> Result<Told<T>, ClientError> {
     let (alive, gone) = oneshot::channel();
     let (chunks_out, chunks) = mpsc::channel(WAITING);
     let (taken, outcome) = oneshot::channel();
     let reading = Reading { socket: socket.to_path_buf(), call, chunks: chunks_out };
-    thread::Builder::new().name("chat-stream".into()).spawn(move || reading.run(taken, gone))?;
+    thread::Builder::new().name("told".into()).spawn(move || reading.run(taken, gone))?;
     outcome.blocking_recv().unwrap_or(Err(ClientError::Lost))?;
-    Ok(ChatStream { chunks, _alive: alive })
+    Ok(Told { chunks, _alive: alive })
 }
 
-struct Reading {
+struct Reading<T> {
     socket: PathBuf,
     call: Call,
-    chunks: mpsc::Sender<Chunk>,
+    chunks: mpsc::Sender<Result<T, ClientError>>,
 }
 
 type Taken = oneshot::Sender<Result<(), ClientError>>;
 
-impl Reading {
+impl<T: DeserializeOwned> Reading<T> {
     fn run(self, taken: Taken, gone: oneshot::Receiver<()>) {
         let runtime = match call::runtime() {
             Ok(runtime) => runtime,
@@ -87,7 +95,10 @@ impl Reading {
 }
 
 /// Sends on what comes in. Only `[DONE]` is a good end.
-async fn forward(response: Response<Incoming>, chunks: &mpsc::Sender<Chunk>) -> Result<(), ClientError> {
+async fn forward<T: DeserializeOwned>(
+    response: Response<Incoming>,
+    chunks: &mpsc::Sender<Result<T, ClientError>>,
+) -> Result<(), ClientError> {
     let mut body = response.into_body();
     let mut events = Events::default();
     while let Some(frame) = body.frame().await {
@@ -104,7 +115,7 @@ async fn forward(response: Response<Incoming>, chunks: &mpsc::Sender<Chunk>) -> 
     Err(ClientError::Lost)
 }
 
-fn parse(event: &str) -> Chunk {
+fn parse<T: DeserializeOwned>(event: &str) -> Result<T, ClientError> {
     if let Ok(ErrorBody { error }) = serde_json::from_str(event) {
         return Err(ClientError::Refused { status: 500, code: error.code, message: error.message });
     }

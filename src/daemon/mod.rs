@@ -11,6 +11,7 @@ mod answer;
 mod auth;
 mod chat;
 mod error;
+mod events;
 mod ledger;
 mod lifecycle;
 mod listen;
@@ -42,6 +43,7 @@ pub use auth::{TokenHash, generate_token};
 use crate::config::{Paths, PathsError, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::store::{self, Opened, SqliteStore, StoreError};
+use events::News;
 use ledger::Ledger;
 use models::Models;
 use policy::Policies;
@@ -211,6 +213,7 @@ async fn listen_and_serve(
         ledger,
         register: Register::new(),
         presence: Presence::new(),
+        news: News::new(),
         stop: watch::channel(None).0,
         started: Instant::now(),
         started_at: Timestamp::now().as_second(),

@@ -21,10 +21,10 @@ use super::error::ApiError;
 use super::models::Slot;
 use super::state::Daemon;
 use super::wire::{
-    AdapterList, Health, Interrupted, MAX_BODY, SessionList, SessionThread, Shutdown, Status, TurnRow,
-    UseAdapter, UseModel,
+    AdapterList, Health, Interrupted, LoopEvent, MAX_BODY, SessionList, SessionThread, Shutdown, Status,
+    TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, chat, request};
+use super::{ModelChoice, chat, events, request};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.
@@ -49,6 +49,7 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/model", post(use_model))
         .route("/chela/v1/adapters", get(adapters))
         .route("/chela/v1/adapters/use", post(use_adapter))
+        .route("/chela/v1/events", get(events::events))
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)
         .method_not_allowed_fallback(wrong_method)
@@ -212,6 +213,7 @@ async fn use_adapter(State(daemon): Shared, body: Body) -> Result<Json<AdapterLi
     // In a task of its own: a client that goes away does not undo half of it.
     let switching = tokio::spawn(async move {
         daemon.policies.switch(&serving, version, &reason).await?;
+        daemon.news.tell(LoopEvent::Serving { version });
         daemon.policies.list(Some(&serving)).await
     });
     let list = switching.await;

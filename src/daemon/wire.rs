@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 // A manifest goes over the socket as it stands on the shelf.
 pub use crate::adapter::Manifest;
 // `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
+use crate::lesson::Lesson;
 pub use crate::store::{SessionRow, SessionThread, TurnRow};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
@@ -106,6 +107,34 @@ pub struct ChelaRequest {
 
 fn main_line() -> TurnKind {
     TurnKind::Main
+}
+
+/// One line of `GET /chela/v1/events`: what happened in the loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum LoopEvent {
+    /// What came of a turn. `reward` is −1, 0 or 1; `None`: nothing can be said, and `rule` says why.
+    Judged { turn: TurnId, reward: Option<i8>, rule: String, hint: Option<String> },
+    /// A lesson is new or stands elsewhere. `turn`: the one it comes from, if it comes from one.
+    Lesson { lesson: Lesson, turn: Option<TurnId> },
+    /// A run's progress. `phase`: rehearsing, training or measuring; `done` of `total` in it.
+    Learning { run: i64, phase: LearnPhase, done: u64, total: u64, loss: Option<f64>, eta_s: Option<f64> },
+    /// The gate decided. `reasons`: sentences.
+    Decided { run: i64, version: PolicyVersion, is_promoted: bool, reasons: Vec<String> },
+    /// Another version answers from the next turn on.
+    Serving { version: PolicyVersion },
+    /// Nothing is learned at present, and why: the machine is in use, on battery, nothing to learn.
+    Waiting { reason: String },
+    /// The listener was too slow for so many events.
+    Missed { n_events: u64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnPhase {
+    Rehearsing,
+    Training,
+    Measuring,
 }
 
 /// chela's own part of an answer: in the first chunk of a stream, or in the whole body.
