@@ -163,8 +163,9 @@ fn lock(path: &Path) -> Result<Option<File>, DaemonError> {
 }
 
 fn serve(config: DaemonConfig) -> Result<(), DaemonError> {
-    let Opened { store, notice, n_recovered } = SqliteStore::open(&config.paths.ledger(), Timestamp::now())?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), n_recovered, notice, "starting");
+    let Opened { store, notice, n_recovered, n_interrupted } =
+        SqliteStore::open(&config.paths.ledger(), Timestamp::now())?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), n_recovered, n_interrupted, notice, "starting");
     let socket = config.paths.socket();
     let (handle, store_thread) = store::spawn(Box::new(store)).map_err(DaemonError::Threads)?;
     let ledger = Ledger::new(handle, config.paths.ledger());

@@ -8,6 +8,7 @@
 //! power cut; a database from a newer program is refused, a corrupt one is set aside and never deleted.
 
 mod blob;
+mod entry;
 mod failure;
 mod open;
 mod reader;
@@ -15,18 +16,28 @@ mod rows;
 mod schema;
 mod scripted;
 mod search;
-mod sqlite;
 mod words;
+mod write;
 mod writer;
 
+pub use entry::{
+    By, Decision, LessonChange, LessonEdit, Measures, NewGate, NewLesson, NewRun, NewVerdict, RunEnd,
+    RunEnding, RunId, Sample, SampleRole,
+};
 pub use open::Opened;
-pub use reader::Reader;
-pub use rows::{Counts, ServingRow, SessionRow, SessionThread, StoredTurn, TurnRow};
+pub use reader::{LessonFilter, Reader, TurnFilter};
+pub use rows::{
+    Counts, GateRow, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, RewardCount, RunRow,
+    RunState, SampleRow, ServingRow, SessionRow, SessionThread, StateKind, Stats, StoredTurn, TurnLine,
+    TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
+};
 pub use scripted::ScriptedStore;
-pub use sqlite::SqliteStore;
+pub use write::SqliteStore;
 pub use writer::{OnDone, StoreHandle, spawn};
 
 use crate::engine::Token;
+use crate::lesson::LessonId;
+use crate::turn::next_state::{Closing, NextState};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// The seam to the ledger's write side. One owner: the writer thread.
@@ -48,17 +59,86 @@ pub enum Entry {
     /// A turn begins: written before its first token is sampled.
     BeginTurn(NewTurn),
     /// Tokens of a running turn, in order; written before any client sees them.
-    AppendTokens { turn: TurnId, tokens: Vec<StoredToken> },
+    AppendTokens {
+        turn: TurnId,
+        tokens: Vec<StoredToken>,
+    },
     /// Text of a running turn that came without a token: what the engine had held back (`engine::Finish::rest`).
-    AppendText { turn: TurnId, text: String },
+    AppendText {
+        turn: TurnId,
+        text: String,
+    },
     /// A running turn ends; its chunks become the response.
-    EndTurn { turn: TurnId, ended_at: i64, ending: Ending, error: Option<String> },
+    EndTurn {
+        turn: TurnId,
+        ended_at: i64,
+        ending: Ending,
+        error: Option<String>,
+    },
     /// Gives a session a title (the first request, cut).
-    TitleSession { session: SessionId, title: String },
-    /// No more turns are expected in this session.
-    CloseSession { session: SessionId, closed_at: i64 },
-    /// Another version of the policy serves from now on.
+    TitleSession {
+        session: SessionId,
+        title: String,
+    },
+    /// The person or client ended this session: its last turn is told so where nothing else came after it. A turn
+    /// that begins later opens it again.
+    CloseSession {
+        session: SessionId,
+        closed_at: i64,
+    },
+    /// The same for a session in which nothing happened for the idle time-out.
+    CloseIdleSession {
+        session: SessionId,
+        closed_at: i64,
+    },
+    /// Another version of the policy serves from now on. Lessons that it does not hold become active again.
     Serve(NewServing),
+    /// As [`Entry::Serve`], back to the base or to a version that served before; any other is refused.
+    Rollback(NewServing),
+    /// Something arrived after an answer. A main-line turn now waits for a verdict.
+    RecordNextState {
+        turn: TurnId,
+        at: i64,
+        state: NextState,
+    },
+    /// Signals and verdict of a turn; earlier ones of the same turn count no longer.
+    Judge(NewVerdict),
+    /// A new lesson; what it contradicts retires.
+    AddLesson(NewLesson),
+    ChangeLesson(LessonEdit),
+    /// The lessons in a turn's prompt, as they stand there. A second time adds only what is new.
+    UseLessons {
+        turn: TurnId,
+        lessons: Vec<LessonId>,
+    },
+    /// What came of a lesson in a turn; a second word on the same replaces the first.
+    CountLessonEffect {
+        turn: TurnId,
+        lesson: LessonId,
+        helped: bool,
+    },
+    /// A training run begins; there is never more than one.
+    BeginRun(NewRun),
+    /// More of what a running run is made of.
+    RecordSamples {
+        run: RunId,
+        samples: Vec<Sample>,
+    },
+    /// A run ends without a candidate.
+    EndRun(RunEnd),
+    /// The gate has decided. A promotion is one step: the candidate serves, its lessons are learned, the run ends.
+    /// It is refused when what serves, or a lesson that was taught, changed since the run began.
+    RecordGate(NewGate),
+}
+
+impl Entry {
+    /// How the session closes, for the entries that close one.
+    fn closing(&self) -> Closing {
+        match self {
+            Self::CloseIdleSession { .. } => Closing::Idle,
+            _ => Closing::Done,
+        }
+    }
 }
 
 /// What serves, for one base model.
@@ -115,6 +195,10 @@ pub enum Receipt {
     Done,
     /// The id of the turn that [`Entry::BeginTurn`] made.
     Turn(TurnId),
+    /// The id of the lesson that [`Entry::AddLesson`] made.
+    Lesson(LessonId),
+    /// The id of the run that [`Entry::BeginRun`] began.
+    Run(RunId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +225,30 @@ pub enum StoreError {
     NoTurn(i64),
     #[error("turn {0} has already ended")]
     TurnEnded(i64),
+    #[error("lesson {0} does not exist")]
+    NoLesson(i64),
+    #[error("lesson {lesson} did not stand in the prompt of turn {turn}")]
+    LessonNotUsed { turn: i64, lesson: i64 },
+    #[error("run {0} does not exist")]
+    NoRun(i64),
+    #[error("run {0} has already ended")]
+    RunEnded(i64),
+    #[error("run {0} has not ended yet; one run at a time")]
+    RunActive(i64),
+    #[error("turn {0} is held out for the gate and cannot be trained on")]
+    HeldOut(i64),
+    #[error("turn {0} was trained on and cannot be held out")]
+    TrainedOn(i64),
+    #[error("lesson {lesson} changed while run {run} taught it; run again")]
+    LessonChanged { run: i64, lesson: i64 },
+    #[error("run {run} began while {was} served, and now {is} does; run again")]
+    ServingChanged { run: i64, was: PolicyVersion, is: PolicyVersion },
+    #[error("{0} is taken; a version is never given twice")]
+    VersionTaken(PolicyVersion),
+    #[error("{0} never served with this model; nothing to roll back to")]
+    NeverServed(PolicyVersion),
+    #[error("{0} is not a finite number")]
+    NotFinite(&'static str),
     #[error("the ledger has stopped")]
     Stopped,
     #[error("ledger: {0}")]

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::failure::{corrupt, store_error, unwritable};
 use super::reader::{open_read_only, wal_of, with_suffix};
-use super::sqlite::{Durability, End, SqliteStore, end_turn};
+use super::write::{Durability, End, SqliteStore, end_turn, interrupt_runs};
 use super::{StoreError, schema};
 use crate::turn::{Ending, TurnId};
 
@@ -30,6 +30,8 @@ pub struct Opened {
     pub notice: Option<String>,
     /// How many turns the last daemon left without an end; they have one now ([`Ending::Crashed`]).
     pub n_recovered: usize,
+    /// How many training runs it left without an end; they are interrupted, and nothing of them was promoted.
+    pub n_interrupted: usize,
 }
 
 impl SqliteStore {
@@ -60,8 +62,9 @@ fn open_sound(path: &Path, now: Timestamp, steps: &[&str]) -> Result<Opened, Sto
     let mut conn = connect(path).map_err(|err| store_error(path, &err))?;
     let notice = bring_up_to_date(&mut conn, path, found, steps)?;
     let mut store = SqliteStore { conn, path: path.to_path_buf(), durability: None };
-    let n_recovered = end_crashed_turns(&mut store, now).map_err(|err| store_error(path, &err))?;
-    Ok(Opened { store, notice, n_recovered })
+    let (n_recovered, n_interrupted) =
+        end_what_crashed(&mut store, now).map_err(|err| store_error(path, &err))?;
+    Ok(Opened { store, notice, n_recovered, n_interrupted })
 }
 
 /// Creates what is absent and takes other users' access to what is there. SQLite gives the files beside it the
@@ -149,7 +152,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
-    conn.set_prepared_statement_cache_capacity(32);
+    conn.set_prepared_statement_cache_capacity(128);
     // Both fullfsync pragmas matter on macOS only, where fsync alone does not survive a power cut.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL;
@@ -198,8 +201,8 @@ fn back_up(conn: &Connection, path: &Path, found: i64) -> Result<PathBuf, StoreE
     Ok(copy)
 }
 
-/// Gives an end to every turn that has none: nobody is answering them any more.
-fn end_crashed_turns(store: &mut SqliteStore, now: Timestamp) -> rusqlite::Result<usize> {
+/// Gives an end to every turn and training run that has none: nobody is at work on them any more.
+fn end_what_crashed(store: &mut SqliteStore, now: Timestamp) -> rusqlite::Result<(usize, usize)> {
     store.set_durability(Durability::Power)?;
     let tx = store.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let turns: Vec<i64> = tx
@@ -210,8 +213,9 @@ fn end_crashed_turns(store: &mut SqliteStore, now: Timestamp) -> rusqlite::Resul
     for turn in &turns {
         end_turn(&tx, TurnId(*turn), &end)?;
     }
+    let n_runs = interrupt_runs(&tx, now.as_millisecond())?;
     tx.commit()?;
-    Ok(turns.len())
+    Ok((turns.len(), n_runs))
 }
 
 /// Moves the ledger and the files beside it to a name that says when, such that SQLite tools can still open it.
@@ -276,14 +280,14 @@ mod tests {
     #[test]
     fn an_older_ledger_is_copied_and_brought_up_to_date() {
         let (_dir, path) = older();
-        let opened = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE lesson (x)")).unwrap();
-        let copy = with_suffix(&path, ".v2.bak");
+        let opened = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE later (x)")).unwrap();
+        let copy = with_suffix(&path, ".v3.bak");
         assert_eq!(
             opened.notice.unwrap(),
             format!("the ledger was brought up to date; the old one is kept as {}", copy.display())
         );
         drop(opened.store);
-        assert_eq!((version_of(&path), version_of(&copy)), (3, 2));
+        assert_eq!((version_of(&path), version_of(&copy)), (4, 3));
         assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Reader::open(&copy).unwrap().counts().unwrap().sessions, 1);
     }
@@ -293,9 +297,10 @@ mod tests {
         for n_steps in 1..schema::STEPS.len() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("ledger.db");
-            let old = SqliteStore::open_with(&path, NOW, &schema::STEPS[..n_steps]).unwrap().store;
+            let mut old = Connection::open(&path).unwrap();
+            schema::migrate(&mut old, &schema::STEPS[..n_steps]).unwrap();
             let insert = "INSERT INTO session (key, source, started_at) VALUES ('s', 'chat', 1)";
-            old.conn.execute(insert, []).unwrap();
+            old.execute(insert, []).unwrap();
             drop(old);
             drop(SqliteStore::open(&path, NOW).unwrap());
             let mut reader = Reader::open(&path).unwrap();
@@ -308,18 +313,18 @@ mod tests {
         let (_dir, path) = older();
         let failed = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE session (x)"));
         assert!(matches!(failed.err(), Some(StoreError::Sqlite(_))));
-        assert_eq!(version_of(&path), 2);
+        assert_eq!(version_of(&path), 3);
         assert_eq!(Reader::open(&path).unwrap().counts().unwrap().sessions, 1);
     }
 
     #[test]
     fn a_second_copy_does_not_replace_the_first() {
         let (_dir, path) = older();
-        let first = with_suffix(&path, ".v2.bak");
+        let first = with_suffix(&path, ".v3.bak");
         std::fs::write(&first, "precious").unwrap();
-        drop(SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE lesson (x)")).unwrap());
+        drop(SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE later (x)")).unwrap());
         assert_eq!(std::fs::read(&first).unwrap(), b"precious");
-        assert_eq!(version_of(&with_suffix(&first, ".2")), 2);
+        assert_eq!(version_of(&with_suffix(&first, ".2")), 3);
     }
 
     #[test]

@@ -3,8 +3,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Append only: a step's position is its version, and released steps are frozen.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("schema/0001_turns.sql"), include_str!("schema/0002_serving.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/0001_turns.sql"),
+    include_str!("schema/0002_serving.sql"),
+    include_str!("schema/0003_loop.sql"),
+];
 
 /// `application_id` of a ledger: "chel" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x6368_656c;

@@ -1,5 +1,10 @@
 //! What a person typed into a search box, as an FTS5 query. Pure; whatever was typed, the query is well-formed.
 
+use std::collections::HashSet;
+
+/// Bounds what a long text costs as a query.
+const MAX_WORDS: usize = 128;
+
 /// All words must occur, the last letters of each may be missing. `None`: there is no word to look for.
 pub(super) fn fts_query(typed: &str) -> Option<String> {
     let words: Vec<String> = typed
@@ -8,6 +13,21 @@ pub(super) fn fts_query(typed: &str) -> Option<String> {
         .map(|word| format!("\"{}\"*", word.replace('"', "\"\"")))
         .collect();
     (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Any of the words may occur: for ranking what is near to a text. Words beyond the first `MAX_WORDS` different ones
+/// are left out.
+pub(super) fn fts_any(text: &str) -> Option<String> {
+    let mut seen = HashSet::new();
+    let words: Vec<String> = text
+        .split(|char: char| !char.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .filter(|word| seen.insert(word.clone()))
+        .take(MAX_WORDS)
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    (!words.is_empty()).then(|| words.join(" OR "))
 }
 
 #[cfg(test)]
@@ -30,6 +50,14 @@ mod tests {
     #[test]
     fn operators_are_words() {
         check("a AND (b OR c)", Some("\"a\"* \"AND\"* \"(b\"* \"OR\"* \"c)\"*"));
+    }
+
+    #[test]
+    fn any_word_of_a_text_is_enough() {
+        assert_eq!(fts_any("Use ss, use \"ss -t\"!").as_deref(), Some("\"use\" OR \"ss\" OR \"t\""));
+        assert_eq!(fts_any("?! 🦀"), None);
+        let long: String = (0..1000).map(|n| format!("w{n} ")).collect();
+        assert_eq!(fts_any(&long).unwrap().split(" OR ").count(), MAX_WORDS);
     }
 
     #[test]
@@ -78,6 +106,9 @@ mod tests {
             let conn = one_row("some words");
             for text in [&typed, &marks] {
                 if let Some(query) = fts_query(text) {
+                    prop_assert!(hits(&conn, &query).is_ok(), "{}", query);
+                }
+                if let Some(query) = fts_any(text) {
                     prop_assert!(hits(&conn, &query).is_ok(), "{}", query);
                 }
             }

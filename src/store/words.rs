@@ -1,4 +1,4 @@
-//! Enum values as the words that the tables hold: the same words as on the wire.
+//! Enum values as the words that the tables hold, and larger values as JSON: the same as on the wire.
 
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -22,6 +22,21 @@ pub(super) fn get_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusq
 /// As [`get_word`], for a column that may be empty.
 pub(super) fn get_word_opt<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
     row.get::<_, Option<String>>(column)?.as_deref().map(parse).transpose()
+}
+
+/// Reads a column of JSON.
+pub(super) fn get_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    parse_json(&row.get::<_, String>(column)?)
+}
+
+/// As [`get_json`], for a column that may be empty.
+pub(super) fn get_json_opt<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    row.get::<_, Option<String>>(column)?.as_deref().map(parse_json).transpose()
+}
+
+fn parse_json<T: DeserializeOwned>(json: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(json)
+        .map_err(|err| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, err.into()))
 }
 
 fn parse<T: DeserializeOwned>(word: &str) -> rusqlite::Result<T> {

@@ -96,7 +96,7 @@ fn new_turn(session: &str, parent: Option<TurnId>, request: &str) -> NewTurn {
 fn begin(store: &mut dyn Store, turn: NewTurn) -> TurnId {
     match store.append(Entry::BeginTurn(turn)).unwrap() {
         Receipt::Turn(turn) => turn,
-        Receipt::Done => panic!("a turn without an id"),
+        other => panic!("{other:?} instead of a turn"),
     }
 }
 
@@ -485,7 +485,7 @@ fn a_newer_ledger_is_refused_and_not_touched() {
     patch(&ledger.path, 60, &99_u32.to_be_bytes());
     let before = fs::read(&ledger.path).unwrap();
 
-    let expected = StoreError::FromTheFuture { path: ledger.path.display().to_string(), found: 99, known: 2 };
+    let expected = StoreError::FromTheFuture { path: ledger.path.display().to_string(), found: 99, known: 3 };
     assert_eq!(SqliteStore::open(&ledger.path, now()).err(), Some(expected.clone()));
     assert_eq!(Reader::open(&ledger.path).err(), Some(expected));
     assert_eq!(fs::read(&ledger.path).unwrap(), before);

@@ -4,13 +4,19 @@
 //! commits only reach the operating system: they survive the death of the process, and the end of their turn
 //! syncs them too.
 
+mod feedback;
+mod lessons;
+mod runs;
+
 use std::path::PathBuf;
 
+pub(super) use lessons::scope_columns;
+pub(super) use runs::{LINEAGE, interrupt_runs};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::failure::{Failure, store_error};
-use super::words::word;
-use super::{Entry, NewServing, NewSession, NewTurn, Receipt, Store, StoreError, StoredToken, blob};
+use crate::store::failure::{Failure, store_error};
+use crate::store::words::word;
+use crate::store::{Entry, NewSession, NewTurn, Receipt, Store, StoreError, StoredToken, blob};
 use crate::turn::{Ending, SessionId, TurnId, TurnKind};
 
 /// The ledger in a file. Made by [`SqliteStore::open`]; nothing else may write the file while it lives.
@@ -55,7 +61,7 @@ impl SqliteStore {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut receipts = Vec::with_capacity(entries.len());
         for entry in entries {
-            receipts.push(match apply(&tx, entry) {
+            receipts.push(match apply_whole(&tx, entry) {
                 Ok(receipt) => Ok(receipt),
                 Err(Failure::Refused(err)) => Err(err),
                 Err(Failure::Sqlite(err)) => return Err(err),
@@ -95,12 +101,27 @@ impl Drop for SqliteStore {
 
 fn durability(entry: &Entry) -> Durability {
     match entry {
-        Entry::BeginTurn(_) | Entry::EndTurn { .. } | Entry::Serve(_) => Durability::Power,
+        Entry::BeginTurn(_)
+        | Entry::EndTurn { .. }
+        | Entry::Serve(_)
+        | Entry::Rollback(_)
+        | Entry::RecordNextState { .. }
+        | Entry::AddLesson(_)
+        | Entry::ChangeLesson(_)
+        | Entry::BeginRun(_)
+        | Entry::EndRun(_)
+        | Entry::RecordGate(_) => Durability::Power,
+        // What is lost of these is done again, or is synced by the entry that follows.
         Entry::OpenSession(_)
         | Entry::AppendTokens { .. }
         | Entry::AppendText { .. }
         | Entry::TitleSession { .. }
-        | Entry::CloseSession { .. } => Durability::Process,
+        | Entry::CloseSession { .. }
+        | Entry::CloseIdleSession { .. }
+        | Entry::Judge(_)
+        | Entry::UseLessons { .. }
+        | Entry::CountLessonEffect { .. }
+        | Entry::RecordSamples { .. } => Durability::Process,
     }
 }
 
@@ -118,16 +139,51 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
             let sql = "UPDATE session SET title = ?2 WHERE key = ?1";
             check_found(tx.prepare_cached(sql)?.execute(params![session.0, title])?, session)?;
         }
-        Entry::CloseSession { session, closed_at } => {
-            let sql = "UPDATE session SET closed_at = ?2 WHERE key = ?1";
-            check_found(tx.prepare_cached(sql)?.execute(params![session.0, closed_at])?, session)?;
+        Entry::CloseSession { session, closed_at } | Entry::CloseIdleSession { session, closed_at } => {
+            feedback::close_session(tx, session, *closed_at, entry.closing())?;
         }
-        Entry::Serve(NewServing { at, version, base_sha256, reason }) => {
-            let sql = "INSERT INTO serving (at, version, base, reason) VALUES (?1, ?2, ?3, ?4)";
-            tx.prepare_cached(sql)?.execute(params![at, version.0, base_sha256, reason])?;
+        Entry::Serve(serving) => runs::serve(tx, serving)?,
+        Entry::Rollback(serving) => runs::roll_back(tx, serving)?,
+        Entry::RecordNextState { turn, at, state } => feedback::record_next_state(tx, *turn, *at, state)?,
+        Entry::Judge(verdict) => feedback::judge(tx, verdict)?,
+        Entry::AddLesson(lesson) => return lessons::add_lesson(tx, lesson).map(Receipt::Lesson),
+        Entry::ChangeLesson(edit) => lessons::change_lesson(tx, edit)?,
+        Entry::UseLessons { turn, lessons } => lessons::use_lessons(tx, *turn, lessons)?,
+        Entry::CountLessonEffect { turn, lesson, helped } => {
+            lessons::count_effect(tx, *turn, *lesson, *helped)?;
         }
+        Entry::BeginRun(run) => return runs::begin_run(tx, run).map(Receipt::Run),
+        Entry::RecordSamples { run, samples } => runs::record_samples(tx, *run, samples)?,
+        Entry::EndRun(end) => runs::end_run(tx, end)?,
+        Entry::RecordGate(gate) => runs::record_gate(tx, gate)?,
     }
     Ok(Receipt::Done)
+}
+
+/// Entries of several statements, some of which may be written before a later one finds a reason to refuse.
+fn has_several_steps(entry: &Entry) -> bool {
+    !matches!(entry, Entry::AppendTokens { .. } | Entry::AppendText { .. })
+}
+
+/// Applies an entry such that a refused one leaves nothing behind in the transaction.
+fn apply_whole(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
+    if !has_several_steps(entry) {
+        return apply(tx, entry);
+    }
+    tx.execute_batch("SAVEPOINT entry")?;
+    let outcome = apply(tx, entry);
+    match &outcome {
+        Ok(_) => tx.execute_batch("RELEASE entry")?,
+        Err(Failure::Refused(_)) => tx.execute_batch("ROLLBACK TO entry; RELEASE entry")?,
+        // The whole transaction is lost.
+        Err(Failure::Sqlite(_)) => {}
+    }
+    outcome
+}
+
+/// A value as the tables hold it where its shape may grow.
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|err| StoreError::Sqlite(err.to_string()))
 }
 
 fn open_session(tx: &Transaction<'_>, session: &NewSession) -> rusqlite::Result<()> {
@@ -154,14 +210,14 @@ fn begin_turn(tx: &Transaction<'_>, turn: &NewTurn) -> Result<TurnId, Failure> {
     tx.prepare_cached("INSERT INTO turn_prompt (turn, ids) VALUES (?1, ?2)")?.execute(params![id, prompt])?;
     tx.prepare_cached("INSERT INTO running (turn) VALUES (?1)")?.execute([id])?;
     if turn.kind == TurnKind::Main {
-        tx.prepare_cached("UPDATE session SET last_turn = ?2 WHERE id = ?1")?.execute([session, id])?;
+        tx.prepare_cached("UPDATE session SET last_turn = ?2, closed_at = NULL WHERE id = ?1")?
+            .execute([session, id])?;
     }
     Ok(TurnId(id))
 }
 
 fn insert_turn(tx: &Transaction<'_>, session: i64, turn: &NewTurn) -> Result<i64, Failure> {
-    let messages =
-        serde_json::to_string(&turn.messages).map_err(|err| StoreError::Sqlite(err.to_string()))?;
+    let messages = json(&turn.messages)?;
     let n_prompt = i64::try_from(turn.prompt.len()).unwrap_or(i64::MAX);
     tx.prepare_cached(
         "INSERT INTO turn (session, parent, kind, source, started_at, policy, n_prompt, model, cwd, settings, messages)

@@ -1,5 +1,9 @@
 //! The ledger's read side: a connection of its own that never writes, with or without a daemon.
 
+mod feedback;
+mod lessons;
+mod runs;
+
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -7,15 +11,17 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use feedback::TurnFilter;
+pub use lessons::LessonFilter;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::failure::{Failure, corrupt, store_error};
-use super::rows::{Counts, ServingRow, SessionRow, SessionThread, StoredTurn, TurnRow};
-use super::search::fts_query;
-use super::sqlite::{Chunk, response_so_far};
-use super::words::{get_word, get_word_opt};
-use super::{StoreError, blob, schema};
+use crate::store::failure::{Failure, corrupt, store_error};
+use crate::store::rows::{Counts, ServingRow, SessionRow, SessionThread, StoredTurn, TurnRow};
+use crate::store::search::fts_query;
+use crate::store::words::{get_word, get_word_opt};
+use crate::store::write::{Chunk, response_so_far};
+use crate::store::{StoreError, blob, schema};
 use crate::turn::{PolicyVersion, SessionId, TurnId};
 
 /// Turns that [`Reader::export`] reads at a time. No transaction is open while the caller writes them out.
@@ -174,7 +180,7 @@ fn check_version(path: &Path, found: i64, known: usize) -> Result<(), StoreError
 
 /// Opens without creating anything. Without a log beside it nobody has the ledger open, so SQLite is told that
 /// the file does not change: otherwise it would want to create a log. The second value says whether it was told.
-pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<(Connection, bool)> {
+pub(in crate::store) fn open_read_only(path: &Path) -> rusqlite::Result<(Connection, bool)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let immutable = !wal_of(path).exists();
     let conn = if immutable {
@@ -183,15 +189,16 @@ pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<(Connection, bool)
         Connection::open_with_flags(path, flags)?
     };
     conn.busy_timeout(Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(64);
     Ok((conn, immutable))
 }
 
 /// The write-ahead log beside a database.
-pub(super) fn wal_of(path: &Path) -> PathBuf {
+pub(in crate::store) fn wal_of(path: &Path) -> PathBuf {
     with_suffix(path, "-wal")
 }
 
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(in crate::store) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

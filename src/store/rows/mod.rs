@@ -3,6 +3,13 @@
 //! [`SessionRow`], [`SessionThread`] and [`TurnRow`] are boundary rows: the daemon sends them as they are and
 //! `chela export` writes them as lines.
 
+mod feedback;
+mod lesson;
+mod run;
+
+pub use feedback::{NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
+pub use lesson::{LessonEvent, LessonStory, LessonUse, StateKind, UsedIn};
+pub use run::{GateRow, RewardCount, RunRow, RunState, SampleRow, Stats};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Token;
