@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::error::ApiError;
 use super::ledger::Ledger;
 use super::models::Serving;
+use super::next_states;
 use super::policy::Lease;
 use super::reply::{More, Piece, Reader, finish_reason};
 use super::running::{Entered, Running};
@@ -23,7 +24,7 @@ use crate::engine::{
     EngineError, Finish, FinishReason, Generate, GenerateEvent, Job, Priority, SampledToken, Sampling, Token,
 };
 use crate::store::{Entry, NewSession, NewTurn, Receipt, StoredToken};
-use crate::turn::{Ending, TurnId};
+use crate::turn::{Ending, TurnId, TurnKind};
 
 /// Chunks that may wait for a slow reader; what comes after that is put together into one.
 const WAITING_CHUNKS: usize = 256;
@@ -47,6 +48,8 @@ pub(super) struct Plan {
     /// No turn follows in the session.
     pub(super) last: bool,
     pub(super) n_dropped: usize,
+    /// What follows this turn, or follows from it, may be learned from.
+    pub(super) teaches: bool,
 }
 
 /// Starts the answer and returns its reading end.
@@ -140,7 +143,30 @@ impl Pump {
         if titled {
             self.ledger.append_or_log(title).await;
         }
+        self.tell_parent();
         Ok(turn)
+    }
+
+    /// Notes what this turn's messages say about the answer that they follow. Nobody waits for it.
+    fn tell_parent(&self) {
+        let turn = &self.plan.turn;
+        let Some(parent) = turn.parent.filter(|_| turn.kind == TurnKind::Main && self.plan.teaches) else {
+            return;
+        };
+        let (states, at) = (next_states::of(&turn.messages, &[]), turn.started_at);
+        let ledger = Arc::clone(&self.ledger);
+        tokio::spawn(async move {
+            for state in states {
+                if let Err(err) = ledger.record_next_state(parent, at, state).await {
+                    let reason = err.detail.message;
+                    tracing::error!(
+                        reason,
+                        parent = parent.0,
+                        "what followed this turn is not in the ledger"
+                    );
+                }
+            }
+        });
     }
 
     /// Gives the work to the engine; its events arrive in the channel.
@@ -331,7 +357,7 @@ mod tests {
     use crate::engine::scripted::{Gate, Scripted, Step};
     use crate::store::{ScriptedStore, Store, StoreError};
     use crate::turn::template::ChatTemplate;
-    use crate::turn::{Message, PolicyVersion, Role, SessionId, Source, TurnKind};
+    use crate::turn::{Message, PolicyVersion, Role, SessionId, Source};
 
     fn say(text: &str) -> Step {
         Step::Say(text.to_owned())
@@ -368,6 +394,7 @@ mod tests {
             title: String::new(),
             last: false,
             n_dropped: 0,
+            teaches: true,
         }
     }
 

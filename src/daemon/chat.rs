@@ -27,7 +27,7 @@ use super::wire::ChatRequest;
 use super::{auth, routes};
 use crate::engine::{Grammar, Sampling};
 use crate::store::{NewSession, NewTurn};
-use crate::turn::{PolicyVersion, SessionId, TurnKind};
+use crate::turn::{PolicyVersion, SessionId, Source, TurnKind};
 
 pub(super) async fn complete(State(daemon): State<Arc<Daemon>>, headers: HeaderMap, body: Body) -> Response {
     let (mut response, policy) = match respond(&daemon, &headers, body).await {
@@ -150,6 +150,8 @@ fn plan(
         session,
         turn,
         n_dropped,
+        // Unknown clients are served and not learned from.
+        teaches: place.source != Source::Api,
     })
 }
 

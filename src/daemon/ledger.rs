@@ -8,6 +8,7 @@ use super::error::ApiError;
 use crate::store::{
     Entry, Reader, Receipt, ServingRow, SessionRow, SessionThread, StoreError, StoreHandle, TurnRow,
 };
+use crate::turn::next_state::NextState;
 use crate::turn::{SessionId, TurnId};
 
 pub(super) struct Ledger {
@@ -33,6 +34,22 @@ impl Ledger {
         if let Err(err) = self.append(entry).await {
             tracing::error!(%err, "not in the ledger");
         }
+    }
+
+    /// Notes what followed a turn. The same thing a second time is a retry of the client's, and says nothing new.
+    pub(super) async fn record_next_state(
+        &self,
+        turn: TurnId,
+        at: i64,
+        state: NextState,
+    ) -> Result<(), ApiError> {
+        let known = self.ask(move |reader| reader.next_states(turn)).await?;
+        if known.iter().any(|known| known.state == state) {
+            tracing::info!(turn = turn.0, "a retry: what follows this turn is known");
+            return Ok(());
+        }
+        self.append(Entry::RecordNextState { turn, at, state }).await?;
+        Ok(())
     }
 
     pub(super) async fn sessions(

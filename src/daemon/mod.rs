@@ -17,6 +17,7 @@ mod lifecycle;
 mod listen;
 pub mod logging;
 mod models;
+mod next_states;
 mod policy;
 mod prompt;
 mod reply;
