@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
+use crate::lesson::{Lesson, LessonId};
 use crate::store::{
-    Entry, Reader, Receipt, ServingRow, SessionRow, SessionThread, StoreError, StoreHandle, TurnRow,
+    Entry, LessonFilter, LessonStory, Reader, Receipt, ServingRow, SessionRow, SessionThread, StoreError,
+    StoreHandle, TurnRow, TurnStory,
 };
 use crate::turn::next_state::NextState;
 use crate::turn::{SessionId, TurnId};
@@ -67,6 +69,18 @@ impl Ledger {
 
     pub(super) async fn turn(&self, turn: TurnId) -> Result<TurnRow, ApiError> {
         self.ask(move |reader| reader.turn(turn)).await.map(|turn| turn.row)
+    }
+
+    pub(super) async fn turn_story(&self, turn: TurnId) -> Result<TurnStory, ApiError> {
+        self.ask(move |reader| reader.turn_story(turn)).await
+    }
+
+    pub(super) async fn lessons(&self, filter: LessonFilter, limit: usize) -> Result<Vec<Lesson>, ApiError> {
+        self.ask(move |reader| reader.lessons(&filter, limit)).await
+    }
+
+    pub(super) async fn lesson(&self, lesson: LessonId) -> Result<LessonStory, ApiError> {
+        self.ask(move |reader| reader.lesson(lesson)).await
     }
 
     /// Every change of what serves, oldest first.

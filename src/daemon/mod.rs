@@ -25,6 +25,7 @@ mod request;
 mod routes;
 mod running;
 mod state;
+mod teaching;
 mod threads;
 pub mod wire;
 

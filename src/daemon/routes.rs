@@ -24,7 +24,7 @@ use super::wire::{
     AdapterList, Health, Interrupted, LoopEvent, MAX_BODY, SessionList, SessionThread, Shutdown, Status,
     TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, chat, events, request};
+use super::{ModelChoice, chat, events, request, teaching};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.
@@ -49,6 +49,11 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/model", post(use_model))
         .route("/chela/v1/adapters", get(adapters))
         .route("/chela/v1/adapters/use", post(use_adapter))
+        .route("/chela/v1/turns/{id}/why", get(teaching::why))
+        .route("/chela/v1/turns/{id}/rating", post(teaching::rate))
+        .route("/chela/v1/turns/{id}/next-states", post(teaching::next_state))
+        .route("/chela/v1/lessons", get(teaching::lessons).post(teaching::teach))
+        .route("/chela/v1/lessons/{id}", get(teaching::lesson).post(teaching::change))
         .route("/chela/v1/events", get(events::events))
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)
@@ -231,12 +236,12 @@ async fn shutdown(State(daemon): Shared, body: Body) -> Result<Json<Value>, ApiE
     Ok(Json(json!({"stopping": true, "running_requests": daemon.register.count()})))
 }
 
-fn turn_id(id: &str) -> Result<TurnId, ApiError> {
+pub(super) fn turn_id(id: &str) -> Result<TurnId, ApiError> {
     id.parse()
         .map(TurnId)
         .map_err(|_| ApiError::not_found("turn_not_found", format!("\"{id}\" is no turn's number")))
 }
 
-fn bad_query(err: &QueryRejection) -> ApiError {
+pub(super) fn bad_query(err: &QueryRejection) -> ApiError {
     ApiError::bad_request("invalid_query", err.body_text())
 }

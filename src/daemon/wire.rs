@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 // A manifest goes over the socket as it stands on the shelf.
 pub use crate::adapter::Manifest;
 // `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
-use crate::lesson::Lesson;
+use crate::lesson::{Lesson, Scope};
 pub use crate::store::{SessionRow, SessionThread, TurnRow};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
@@ -107,6 +107,72 @@ pub struct ChelaRequest {
 
 fn main_line() -> TurnKind {
     TurnKind::Main
+}
+
+/// Body of `POST /chela/v1/turns/{id}/rating`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    pub good: bool,
+    /// Why, in the person's own words; a lesson may be drawn from them.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// Body of `POST /chela/v1/lessons`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teach {
+    /// Imperative, at most 160 characters.
+    pub text: String,
+    /// Where it holds; inferred from the text and the turn when absent.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+    /// The turn that it is about.
+    #[serde(default)]
+    pub turn: Option<TurnId>,
+}
+
+/// Body of `GET /chela/v1/lessons`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LessonList {
+    pub lessons: Vec<Lesson>,
+}
+
+/// Body of `POST /chela/v1/lessons/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeLesson {
+    #[serde(flatten)]
+    pub change: LessonWish,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What a person wants of a lesson.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum LessonWish {
+    /// Into every prompt that it fits, whatever it was before: a yes, or an undo.
+    Activate,
+    Retire,
+    /// It was wrong.
+    Prune,
+    Reword {
+        text: String,
+    },
+    Rescope {
+        scope: Scope,
+    },
+    Pin {
+        pinned: bool,
+    },
+}
+
+/// A lesson before and after a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LessonChanged {
+    pub was: Lesson,
+    pub now: Lesson,
 }
 
 /// One line of `GET /chela/v1/events`: what happened in the loop.

@@ -1,0 +1,157 @@
+//! The addresses through which people and programs teach: what followed a turn, ratings, lessons, and `why`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::answer::now_ms;
+use super::error::ApiError;
+use super::request;
+use super::routes::{bad_query, read, turn_id};
+use super::state::Daemon;
+use super::wire::{ChangeLesson, LessonChanged, LessonList, LoopEvent, Rate, Teach};
+use crate::lesson::{Lesson, LessonId, Origin, Scope};
+use crate::store::{
+    By, Entry, LessonChange, LessonEdit, LessonFilter, LessonStory, NewLesson, Receipt, StateKind, TurnStory,
+};
+use crate::turn::TurnId;
+use crate::turn::next_state::NextState;
+
+const DEFAULT_LESSONS: usize = 100;
+const MAX_LESSONS: usize = 10_000;
+
+type Shared = State<Arc<Daemon>>;
+
+/// `GET /chela/v1/turns/{id}/why`: everything that is known of a turn.
+pub(super) async fn why(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<TurnStory>, ApiError> {
+    Ok(Json(daemon.ledger.turn_story(turn_id(&id)?).await?))
+}
+
+/// `POST /chela/v1/turns/{id}/rating`: a person's own judgement.
+pub(super) async fn rate(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<TurnStory>, ApiError> {
+    let turn = turn_id(&id)?;
+    let Rate { good, note } = parsed(body).await?;
+    record(&daemon, turn, NextState::Rating { good, note }).await
+}
+
+/// `POST /chela/v1/turns/{id}/next-states`: what a program saw follow an answer of ours.
+pub(super) async fn next_state(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<TurnStory>, ApiError> {
+    let turn = turn_id(&id)?;
+    let state = parsed(body).await?;
+    record(&daemon, turn, state).await
+}
+
+async fn record(daemon: &Daemon, turn: TurnId, state: NextState) -> Result<Json<TurnStory>, ApiError> {
+    daemon.ledger.record_next_state(turn, now_ms(), state).await?;
+    Ok(Json(daemon.ledger.turn_story(turn).await?))
+}
+
+#[derive(Deserialize)]
+pub(super) struct LessonQuery {
+    state: Option<StateKind>,
+    query: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /chela/v1/lessons?state=&query=&limit=`: newest first.
+pub(super) async fn lessons(
+    State(daemon): Shared,
+    query: Result<Query<LessonQuery>, QueryRejection>,
+) -> Result<Json<LessonList>, ApiError> {
+    let Query(LessonQuery { state, query, limit }) = query.map_err(|err| bad_query(&err))?;
+    let filter = LessonFilter { state, words: query, scope: None };
+    let limit = limit.unwrap_or(DEFAULT_LESSONS).min(MAX_LESSONS);
+    Ok(Json(LessonList { lessons: daemon.ledger.lessons(filter, limit).await? }))
+}
+
+/// `GET /chela/v1/lessons/{id}`: with its history and its uses.
+pub(super) async fn lesson(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<LessonStory>, ApiError> {
+    Ok(Json(daemon.ledger.lesson(lesson_id(&id)?).await?))
+}
+
+/// `POST /chela/v1/lessons`: a lesson in the person's own words. It holds from the next prompt on.
+pub(super) async fn teach(State(daemon): Shared, body: Body) -> Result<Json<Lesson>, ApiError> {
+    let Teach { text, scope, turn } = parsed(body).await?;
+    let lesson = NewLesson {
+        text,
+        scope: scope.unwrap_or(Scope::Global),
+        origin: Origin::Taught,
+        waits_for_yes: false,
+        pinned: false,
+        sources: turn.into_iter().collect(),
+        replaces: Vec::new(),
+        by: By::User,
+        reason: "taught".to_owned(),
+        created_at: now_ms(),
+    };
+    daemon.teach(lesson, turn).await.map(Json)
+}
+
+/// `POST /chela/v1/lessons/{id}`: a person changes a lesson.
+pub(super) async fn change(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<LessonChanged>, ApiError> {
+    let lesson = lesson_id(&id)?;
+    let ChangeLesson { change, reason } = parsed(body).await?;
+    let was = daemon.ledger.lesson(lesson).await?.lesson;
+    let edit = LessonEdit { lesson, change: change.into(), by: By::User, reason, at: now_ms() };
+    daemon.ledger.append(Entry::ChangeLesson(edit)).await?;
+    let now = daemon.ledger.lesson(lesson).await?.lesson;
+    daemon.news.tell(LoopEvent::Lesson { lesson: now.clone(), turn: None });
+    Ok(Json(LessonChanged { was, now }))
+}
+
+impl Daemon {
+    /// Writes a lesson, and says so. `turn`: the one that it comes from.
+    pub(super) async fn teach(&self, lesson: NewLesson, turn: Option<TurnId>) -> Result<Lesson, ApiError> {
+        let Receipt::Lesson(id) = self.ledger.append(Entry::AddLesson(lesson)).await? else {
+            return Err(ApiError::internal("ledger_failed", "the ledger gave the lesson no number"));
+        };
+        let lesson = self.ledger.lesson(id).await?.lesson;
+        self.news.tell(LoopEvent::Lesson { lesson: lesson.clone(), turn });
+        Ok(lesson)
+    }
+}
+
+async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
+    serde_json::from_slice(&read(body).await?).map_err(|err| request::not_json(&err))
+}
+
+fn lesson_id(id: &str) -> Result<LessonId, ApiError> {
+    let number = id.strip_prefix('#').unwrap_or(id).parse();
+    number
+        .map(LessonId)
+        .map_err(|_| ApiError::not_found("lesson_not_found", format!("\"{id}\" is no lesson's number")))
+}
+
+impl From<super::wire::LessonWish> for LessonChange {
+    fn from(wish: super::wire::LessonWish) -> Self {
+        use super::wire::LessonWish;
+        match wish {
+            LessonWish::Activate => Self::Activate,
+            LessonWish::Retire => Self::Retire { replaced_by: None },
+            LessonWish::Prune => Self::Prune,
+            LessonWish::Reword { text } => Self::Reword(text),
+            LessonWish::Rescope { scope } => Self::Rescope(scope),
+            LessonWish::Pin { pinned } => Self::Pin(pinned),
+        }
+    }
+}
