@@ -14,12 +14,15 @@ mod daemon;
 mod doctor;
 mod exit;
 mod export;
+mod lessons;
 mod loading;
 mod model;
 mod output;
 mod place;
 mod serve;
+mod teach;
 mod train;
+mod why;
 
 use std::process::ExitCode;
 
@@ -58,6 +61,12 @@ enum Command {
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Teach a lesson; it holds from the next answer on
+    Teach(teach::TeachArgs),
+    /// Look at lessons, change them, take them back
+    Lessons(lessons::LessonsArgs),
+    /// Explain an answer: what followed it, what was concluded and learned from it
+    Why(why::WhyArgs),
     /// Learn from a file of conversations: makes a candidate adapter
     Train(train::TrainArgs),
     /// Look at what was learned, choose a version of it, take it along
@@ -107,6 +116,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),
+        Some(Command::Teach(teach)) => teach::run(&place, &teach),
+        Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
+        Some(Command::Why(why)) => why::run(&place, &why),
         Some(Command::Train(train)) => train::run(&place, &train),
         Some(Command::Adapter(adapter)) => adapter::run(&place, adapter),
         Some(Command::Serve(serve)) => serve::run(&place, serve),

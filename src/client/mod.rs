@@ -7,6 +7,7 @@ mod call;
 mod launch;
 mod sse;
 mod stream;
+mod teaching;
 
 use std::path::Path;
 use std::time::Duration;

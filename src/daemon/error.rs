@@ -90,6 +90,7 @@ impl From<StoreError> for ApiError {
         match err {
             StoreError::NoSession(_) => Self::not_found("session_not_found", message),
             StoreError::NoTurn(_) => Self::not_found("turn_not_found", message),
+            StoreError::NoLesson(_) => Self::not_found("lesson_not_found", message),
             _ => Self::internal("ledger_failed", message),
         }
     }

@@ -1,0 +1,122 @@
+//! `chela why`: the whole row of a turn, from what was said to which version learned it.
+
+use clap::Args;
+
+use super::place::Place;
+use super::{Exit, lessons, output};
+use crate::client::Client;
+use crate::store::{NextStateRow, TurnStory, VerdictRow};
+use crate::turn::next_state::NextState;
+use crate::turn::{Role, TurnId};
+
+/// Explain an answer: what it was asked, what followed, what was concluded and learned from it
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// The turn's number; the newest turn when absent
+    turn: Option<i64>,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(place: &Place, args: &WhyArgs) -> anyhow::Result<Exit> {
+    let client = Client::connect(&place.paths)?;
+    let turn = match args.turn {
+        Some(number) => TurnId(number),
+        None => newest(&client)?,
+    };
+    let story = client.why(turn)?;
+    if args.json {
+        output::json(&story)?;
+    } else {
+        output::line(&told(&story))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn newest(client: &Client) -> anyhow::Result<TurnId> {
+    let sessions = client.sessions(1, "")?.sessions;
+    let session = sessions.first().ok_or_else(|| anyhow::anyhow!("there is no turn yet; ask something"))?;
+    let thread = client.session(&session.id)?;
+    let last = thread.turns.last().map(|turn| turn.id);
+    last.ok_or_else(|| anyhow::anyhow!("the newest session has no turn yet; ask something"))
+}
+
+/// The story as lines of `what  text`.
+fn told(story: &TurnStory) -> String {
+    let turn = &story.turn;
+    let mut rows = vec![
+        ("turn", format!("{} of session {}, {} {}", turn.id.0, turn.session.0, turn.model, turn.policy)),
+        (
+            "asked",
+            turn.messages
+                .iter()
+                .rfind(|message| message.role == Role::User)
+                .map_or_else(String::new, |message| message.content.clone()),
+        ),
+        ("answered", turn.response.clone()),
+    ];
+    for used in &story.used {
+        let effect = match used.helped {
+            Some(true) => ", it helped",
+            Some(false) => ", it did not help",
+            None => "",
+        };
+        rows.push(("lesson", format!("#{} {}{effect}", used.lesson.id.0, used.lesson.text)));
+    }
+    rows.extend(story.next_states.iter().map(|state| ("then", followed(state))));
+    for verdict in &story.verdicts {
+        rows.extend(
+            verdict
+                .signals
+                .iter()
+                .map(|signal| ("signal", format!("{} ({:.2})", signal.rule, signal.strength))),
+        );
+        rows.push(("verdict", concluded(verdict)));
+    }
+    if story.is_waiting {
+        rows.push(("verdict", "waits for the judge".to_owned()));
+    }
+    rows.extend(story.drawn.iter().map(|lesson| ("taught", lessons::line(lesson))));
+    rows.extend(story.samples.iter().map(|row| {
+        let version = row.candidate.map_or_else(|| "no version".to_owned(), |version| version.to_string());
+        ("learned", format!("run {} for {version}", row.run.0))
+    }));
+    let cells = |(what, text): &(&str, String)| {
+        vec![(*what).to_owned(), output::harmless(text).replace('\n', "\n          ")]
+    };
+    output::table(&rows.iter().map(cells).collect::<Vec<_>>())
+}
+
+fn followed(row: &NextStateRow) -> String {
+    match &row.state {
+        NextState::Reply { text } => format!("you: {text}"),
+        NextState::Edit { text } => format!("you made of it: {text}"),
+        NextState::Command(outcome) => format!("exit {}: {}", outcome.status, outcome.command),
+        NextState::Tools { results } => format!("{} tool results", results.len()),
+        NextState::Page { .. } => "the page changed".to_owned(),
+        NextState::Tests { report } => report.lines().last().unwrap_or_default().to_owned(),
+        NextState::Rating { good, note } => {
+            let word = if *good { "good" } else { "bad" };
+            format!(
+                "you rated it {word}{}",
+                note.as_ref().map(|note| format!(": {note}")).unwrap_or_default()
+            )
+        }
+        NextState::Closed { .. } => "the session ended".to_owned(),
+    }
+}
+
+fn concluded(row: &VerdictRow) -> String {
+    let verdict = &row.verdict;
+    let reward = match verdict.reward {
+        Some(1) => "good",
+        Some(-1) => "bad",
+        Some(_) => "neither",
+        None => "nothing can be said",
+    };
+    let hint = verdict.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+    let votes =
+        if verdict.votes.is_empty() { String::new() } else { format!(", {} votes", verdict.votes.len()) };
+    format!("{reward} by {} ({:.2}{votes}){hint}", verdict.rule, verdict.confidence)
+}
