@@ -254,3 +254,6 @@ pub enum StoreError {
     #[error("ledger: {0}")]
     Sqlite(String),
 }
+
+#[cfg(test)]
+mod plans;

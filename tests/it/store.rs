@@ -16,31 +16,31 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 /// 2026-11-22T15:04:00Z.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_795_359_840).unwrap()
 }
 
-struct Ledger {
-    dir: TempDir,
-    path: PathBuf,
+pub(super) struct Ledger {
+    pub(super) dir: TempDir,
+    pub(super) path: PathBuf,
 }
 
 impl Ledger {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         Self { dir, path }
     }
 
-    fn open(&self) -> Opened {
+    pub(super) fn open(&self) -> Opened {
         SqliteStore::open(&self.path, now()).unwrap()
     }
 
-    fn store(&self) -> SqliteStore {
+    pub(super) fn store(&self) -> SqliteStore {
         self.open().store
     }
 
-    fn reader(&self) -> Reader {
+    pub(super) fn reader(&self) -> Reader {
         Reader::open(&self.path).unwrap()
     }
 
@@ -55,7 +55,7 @@ impl Ledger {
     }
 
     /// What `kill -9` at this moment would leave behind: everything that reached the operating system.
-    fn as_a_kill_leaves_it(&self) -> Ledger {
+    pub(super) fn as_a_kill_leaves_it(&self) -> Ledger {
         let copy = Ledger::new();
         for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
             fs::copy(self.dir.path().join(name), copy.dir.path().join(name)).unwrap();
@@ -64,11 +64,11 @@ impl Ledger {
     }
 }
 
-fn id(name: &str) -> SessionId {
+pub(super) fn id(name: &str) -> SessionId {
     SessionId(name.into())
 }
 
-fn new_session(name: &str) -> Entry {
+pub(super) fn new_session(name: &str) -> Entry {
     Entry::OpenSession(NewSession {
         id: id(name),
         source: Source::Chat,
@@ -77,7 +77,7 @@ fn new_session(name: &str) -> Entry {
     })
 }
 
-fn new_turn(session: &str, parent: Option<TurnId>, request: &str) -> NewTurn {
+pub(super) fn new_turn(session: &str, parent: Option<TurnId>, request: &str) -> NewTurn {
     NewTurn {
         session: id(session),
         parent,
@@ -93,7 +93,7 @@ fn new_turn(session: &str, parent: Option<TurnId>, request: &str) -> NewTurn {
     }
 }
 
-fn begin(store: &mut dyn Store, turn: NewTurn) -> TurnId {
+pub(super) fn begin(store: &mut dyn Store, turn: NewTurn) -> TurnId {
     match store.append(Entry::BeginTurn(turn)).unwrap() {
         Receipt::Turn(turn) => turn,
         other => panic!("{other:?} instead of a turn"),
@@ -104,17 +104,17 @@ fn token(id: i32, logprob: f32, text: &str) -> StoredToken {
     StoredToken { id, logprob, text: text.into() }
 }
 
-fn say(store: &mut dyn Store, turn: TurnId, text: &str) {
+pub(super) fn say(store: &mut dyn Store, turn: TurnId, text: &str) {
     store.append(Entry::AppendTokens { turn, tokens: vec![token(42, -0.25, text)] }).unwrap();
 }
 
-fn end(store: &mut dyn Store, turn: TurnId) {
+pub(super) fn end(store: &mut dyn Store, turn: TurnId) {
     let ending = Ending::Stop;
     store.append(Entry::EndTurn { turn, ended_at: 3_000, ending, error: None }).unwrap();
 }
 
 /// A whole turn; opens its session when needed.
-fn exchange(store: &mut dyn Store, turn: NewTurn, answer: &str) -> TurnId {
+pub(super) fn exchange(store: &mut dyn Store, turn: NewTurn, answer: &str) -> TurnId {
     store.append(new_session(&turn.session.0)).unwrap();
     let turn = begin(store, turn);
     say(store, turn, answer);

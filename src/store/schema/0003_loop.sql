@@ -38,8 +38,8 @@ CREATE TABLE verdict (
 ) STRICT;
 CREATE INDEX verdict_by_turn ON verdict (turn);
 CREATE UNIQUE INDEX verdict_of_turn ON verdict (turn) WHERE is_newest = 1;
-CREATE INDEX verdict_by_reward ON verdict (reward, turn) WHERE is_newest = 1;
-CREATE INDEX verdict_by_time ON verdict (judged_at, source, reward) WHERE is_newest = 1;
+CREATE INDEX verdict_by_reward ON verdict (reward, turn, is_newest) WHERE is_newest = 1;
+CREATE INDEX verdict_by_time ON verdict (judged_at, source, reward, is_newest) WHERE is_newest = 1;
 
 -- What the rules found, for the verdict that rests on it.
 CREATE TABLE signal (
@@ -130,6 +130,8 @@ CREATE TABLE learn_run (
 CREATE INDEX learn_run_by_state ON learn_run (state);
 CREATE INDEX learn_run_open ON learn_run (id) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX learn_run_candidate ON learn_run (candidate) WHERE candidate IS NOT NULL;
+
+CREATE INDEX serving_by_version ON serving (version);
 
 -- What a run learned from, or was measured on.
 CREATE TABLE sample (

@@ -224,3 +224,43 @@ pub(in crate::store) fn scope_columns(scope: &Scope) -> (&'static str, Option<&s
         Scope::Session(session) => ("session", Some(session)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::lesson::Origin;
+    use crate::store::{Entry, SqliteStore, Store};
+
+    #[test]
+    fn a_reworded_lesson_leaves_no_old_word_in_the_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store =
+            SqliteStore::open(&dir.path().join("ledger.db"), Timestamp::UNIX_EPOCH).unwrap().store;
+        let new = NewLesson {
+            text: "Use xylophone.".into(),
+            scope: Scope::Global,
+            origin: Origin::Taught,
+            waits_for_yes: false,
+            pinned: false,
+            sources: Vec::new(),
+            replaces: Vec::new(),
+            by: By::User,
+            reason: "taught".into(),
+            created_at: 0,
+        };
+        store.append(Entry::AddLesson(new)).unwrap();
+        let in_index = |store: &SqliteStore| -> i64 {
+            let sql = "SELECT count(*) FROM lesson_text_data WHERE instr(block, 'xylophone')";
+            store.conn.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(in_index(&store), 1);
+        let change = LessonChange::Reword("Use a drum.".into());
+        let edit = LessonEdit { lesson: LessonId(1), change, by: By::User, reason: String::new(), at: 1 };
+        store.append(Entry::ChangeLesson(edit)).unwrap();
+        assert_eq!(in_index(&store), 0);
+        let check = "INSERT INTO lesson_text (lesson_text) VALUES ('integrity-check')";
+        store.conn.execute(check, []).unwrap();
+    }
+}

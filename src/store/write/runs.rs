@@ -322,3 +322,105 @@ pub(in crate::store) fn interrupt_runs(tx: &Transaction<'_>, now: i64) -> rusqli
         [now],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::lesson::{Origin, Scope, State};
+    use crate::store::{Entry, Measures, NewLesson, Reader, Receipt, RunState, SqliteStore, Store};
+
+    fn lesson() -> Entry {
+        Entry::AddLesson(NewLesson {
+            text: "Use ss.".into(),
+            scope: Scope::Global,
+            origin: Origin::Taught,
+            waits_for_yes: false,
+            pinned: false,
+            sources: Vec::new(),
+            replaces: Vec::new(),
+            by: By::User,
+            reason: "taught".into(),
+            created_at: 0,
+        })
+    }
+
+    fn begin() -> Entry {
+        Entry::BeginRun(NewRun {
+            started_at: 0,
+            base_sha256: "b".into(),
+            parent: PolicyVersion::BASE,
+            seed: 1,
+            dial: "careful".into(),
+            counts: json!({}),
+        })
+    }
+
+    fn limit_pages(store: &SqliteStore, n_pages: i64) {
+        let sql = format!("PRAGMA max_page_count = {n_pages}");
+        store.conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_leaves_nothing_of_a_promotion_and_it_can_be_sent_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store =
+            SqliteStore::open(&dir.path().join("ledger.db"), Timestamp::UNIX_EPOCH).unwrap().store;
+        assert_eq!(store.append(lesson()), Ok(Receipt::Lesson(LessonId(1))));
+        assert_eq!(store.append(begin()), Ok(Receipt::Run(RunId(1))));
+        let promotion = Entry::RecordGate(NewGate {
+            run: RunId(1),
+            at: 1,
+            candidate: PolicyVersion(1),
+            // Written last, and too large for the pages that are left.
+            measures: Measures { candidate: json!("x".repeat(50_000)), serving: json!(0), base: json!(0) },
+            decision: Decision::Promote { learned: vec![LessonId(1)] },
+            reasons: vec!["obeys".into()],
+            counts: None,
+        });
+        let stands = |store: &SqliteStore| {
+            let mut reader = Reader::open(&store.path).unwrap();
+            let lesson = reader.lesson(LessonId(1)).unwrap();
+            let n_served = reader.serving().unwrap().len();
+            (reader.run(RunId(1)).unwrap().state, lesson.lesson.state, lesson.history.len(), n_served)
+        };
+
+        limit_pages(&store, 1);
+        assert!(matches!(store.append(promotion.clone()), Err(StoreError::Unwritable { .. })));
+        assert_eq!(stands(&store), (RunState::Running, State::Active, 1, 0));
+        limit_pages(&store, 1_000_000);
+        assert_eq!(store.append(promotion), Ok(Receipt::Done));
+        assert_eq!(stands(&store), (RunState::Promoted, State::Learned(PolicyVersion(1)), 2, 1));
+    }
+
+    #[test]
+    fn a_refused_promotion_does_not_disturb_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store =
+            SqliteStore::open(&dir.path().join("ledger.db"), Timestamp::UNIX_EPOCH).unwrap().store;
+        let refused = Entry::RecordGate(NewGate {
+            run: RunId(1),
+            at: 1,
+            candidate: PolicyVersion(1),
+            measures: Measures { candidate: json!(0), serving: json!(0), base: json!(0) },
+            decision: Decision::Promote { learned: vec![LessonId(1), LessonId(9)] },
+            reasons: Vec::new(),
+            counts: None,
+        });
+        let outcomes = store.append_group(vec![lesson(), begin(), refused, lesson()]);
+        assert_eq!(
+            outcomes,
+            [
+                Ok(Receipt::Lesson(LessonId(1))),
+                Ok(Receipt::Run(RunId(1))),
+                Err(StoreError::NoLesson(9)),
+                Ok(Receipt::Lesson(LessonId(2))),
+            ]
+        );
+        let mut reader = Reader::open(&store.path).unwrap();
+        let run = reader.run(RunId(1)).unwrap();
+        assert_eq!((run.state, run.candidate), (RunState::Running, None));
+        assert_eq!(reader.lessons_in_force().unwrap().len(), 2);
+    }
+}

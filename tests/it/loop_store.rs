@@ -1,0 +1,7 @@
+//! The ledger's part of the loop from outside: feedback, verdicts, lessons, runs, promotion and rollback.
+
+mod feedback;
+mod fixture;
+mod lessons;
+mod runs;
+mod twin;

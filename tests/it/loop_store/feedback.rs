@@ -1,0 +1,322 @@
+//! What came after an answer and what was concluded of it.
+
+use chela::judge::Verdict;
+use chela::store::{
+    Entry, NewTurn, NewVerdict, RewardCount, ScriptedStore, SqliteStore, Store, StoreError, TurnFilter,
+};
+use chela::turn::next_state::{Closing, CommandOutcome, NextState, ToolResult};
+use chela::turn::{Ending, Source, TurnId, TurnKind};
+use proptest::prelude::*;
+
+use super::fixture::*;
+
+fn states(ledger: &Ledger, turn: TurnId) -> Vec<NextState> {
+    ledger.reader().next_states(turn).unwrap().into_iter().map(|row| row.state).collect()
+}
+
+fn waiting(ledger: &Ledger) -> Vec<TurnId> {
+    ledger.reader().waiting_turns(10).unwrap().into_iter().map(|turn| turn.turn).collect()
+}
+
+fn any_state() -> impl Strategy<Value = NextState> {
+    let text = || any::<String>();
+    let outcome = (text(), any::<i32>(), any::<Vec<i32>>(), text(), any::<Option<u64>>()).prop_map(
+        |(command, status, pipeline, output, duration_ms)| {
+            NextState::Command(CommandOutcome { command, status, pipeline, output, duration_ms })
+        },
+    );
+    let tool = (any::<Option<String>>(), text(), any::<Option<i32>>())
+        .prop_map(|(name, content, status)| ToolResult { name, content, status });
+    prop_oneof![
+        text().prop_map(|text| NextState::Reply { text }),
+        text().prop_map(|text| NextState::Edit { text }),
+        outcome,
+        prop::collection::vec(tool, 0..3).prop_map(|results| NextState::Tools { results }),
+        (any::<Option<String>>(), text()).prop_map(|(before, after)| NextState::Page { before, after }),
+        text().prop_map(|report| NextState::Tests { report }),
+        (any::<bool>(), any::<Option<String>>()).prop_map(|(good, note)| NextState::Rating { good, note }),
+        prop_oneof![Just(Closing::Done), Just(Closing::Idle)].prop_map(|by| NextState::Closed { by }),
+    ]
+}
+
+#[test]
+fn any_next_state_comes_back_as_it_was() {
+    let ledger = Ledger::new();
+    let store = std::cell::RefCell::new(ledger.store());
+    let turn = exchange(&mut *store.borrow_mut(), new_turn("s", None, "x"), "y");
+    let mut sent = Vec::new();
+    proptest!(ProptestConfig::with_cases(64), |(state in any_state())| {
+        store.borrow_mut().append(next(turn, state.clone())).unwrap();
+        sent.push(state);
+    });
+    assert_eq!(states(&ledger, turn), sent);
+}
+
+#[test]
+fn an_answer_waits_for_its_verdict_from_its_next_state_on() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let first = exchange(&mut store, new_turn("s", None, "one"), "1");
+    let second = exchange(&mut store, new_turn("s", Some(first), "two"), "2");
+    assert_eq!(waiting(&ledger), []);
+    for turn in [second, first] {
+        store.append(next(turn, reply("no"))).unwrap();
+    }
+    assert_eq!(waiting(&ledger), [first, second]);
+    let waits = ledger.reader().waiting_turns(1).unwrap();
+    assert_eq!((waits.len(), waits[0].session.clone()), (1, id("s")));
+    assert_eq!((waits[0].states[0].at, waits[0].states[0].state.clone()), (4_000, reply("no")));
+
+    store.append(Entry::Judge(judged(first, 1, None))).unwrap();
+    assert_eq!(waiting(&ledger), [second]);
+}
+
+#[test]
+fn a_running_answer_waits_only_once_it_has_ended() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    store.append(new_session("s")).unwrap();
+    let turn = begin(&mut store, new_turn("s", None, "x"));
+    store.append(next(turn, reply("stop"))).unwrap();
+    assert_eq!(waiting(&ledger), []);
+    end(&mut store, turn);
+    assert_eq!(waiting(&ledger), [turn]);
+}
+
+#[test]
+fn a_side_turn_never_waits() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let side = NewTurn { kind: TurnKind::Side, ..new_turn("s", None, "make a title") };
+    let turn = exchange(&mut store, side, "Title");
+    store.append(next(turn, reply("thanks"))).unwrap();
+    assert_eq!(states(&ledger, turn), [reply("thanks")]);
+    assert_eq!(waiting(&ledger), []);
+}
+
+#[test]
+fn what_arrives_while_the_judge_reads_is_judged_too() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let turn = exchange(&mut store, new_turn("s", None, "x"), "y");
+    store.append(next(turn, reply("hm"))).unwrap();
+    store.append(next(turn, NextState::Rating { good: true, note: None })).unwrap();
+    store.append(Entry::Judge(judged(turn, 1, Some(-1)))).unwrap();
+    assert_eq!(waiting(&ledger), [turn]);
+    store.append(Entry::Judge(judged(turn, 2, Some(1)))).unwrap();
+    assert_eq!(waiting(&ledger), []);
+}
+
+#[test]
+fn a_verdict_comes_back_whole_and_the_newest_counts() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let turn = judged_turn(&mut store, "list ports", None);
+    let verdict = Verdict {
+        reward: Some(-1),
+        hint: Some("Use ss, not netstat.".into()),
+        rule: "words.correction".into(),
+        votes: vec![vote(0.125), vote(0.25)],
+        confidence: 0.5,
+    };
+    let signals = vec![signal("words.correction"), signal("exit.failed")];
+    let new = NewVerdict { verdict: verdict.clone(), signals: signals.clone(), ..judged(turn, 1, None) };
+    store.append(Entry::Judge(new)).unwrap();
+
+    let story = ledger.reader().turn_story(turn).unwrap();
+    let counts: Vec<bool> = story.verdicts.iter().map(|verdict| verdict.is_newest).collect();
+    assert_eq!(counts, [false, true]);
+    let newest = ledger.reader().verdicts(&id("s")).unwrap();
+    assert_eq!(newest, story.verdicts[1..]);
+    assert_eq!((&newest[0].verdict, &newest[0].signals), (&verdict, &signals));
+    assert_eq!((newest[0].model.as_str(), newest[0].judged_at, newest[0].seen), ("judge", 5_000, 1));
+}
+
+#[track_caller]
+fn check_refused(entry: &Entry, expected: &StoreError) {
+    let ledger = Ledger::new();
+    let mut twin = ScriptedStore::new();
+    let stores: [&mut dyn Store; 2] = [&mut ledger.store(), &mut twin];
+    for store in stores {
+        exchange(store, new_turn("s", None, "x"), "y");
+        assert_eq!(store.append(entry.clone()).unwrap_err(), *expected);
+    }
+    let story = ledger.reader().turn_story(TurnId(1)).unwrap();
+    assert_eq!((story.next_states, story.verdicts, story.is_waiting), (vec![], vec![], false));
+}
+
+#[test]
+fn nothing_comes_after_an_unknown_turn() {
+    check_refused(&next(TurnId(9), reply("x")), &StoreError::NoTurn(9));
+    check_refused(&Entry::Judge(judged(TurnId(9), 0, None)), &StoreError::NoTurn(9));
+}
+
+#[test]
+fn a_verdict_that_is_no_number_is_refused() {
+    let mut new = judged(TurnId(1), 0, Some(1));
+    new.verdict.confidence = f32::NAN;
+    check_refused(&Entry::Judge(new), &StoreError::NotFinite("the verdict's confidence"));
+    let mut new = judged(TurnId(1), 0, Some(1));
+    new.verdict.votes = vec![vote(f32::INFINITY)];
+    check_refused(&Entry::Judge(new), &StoreError::NotFinite("a vote's probability"));
+    let mut new = judged(TurnId(1), 0, Some(1));
+    new.signals = vec![chela::signal::Signal { strength: f32::NAN, ..signal("x") }];
+    check_refused(&Entry::Judge(new), &StoreError::NotFinite("a signal's strength"));
+}
+
+// Sessions that end.
+
+#[test]
+fn the_last_turn_hears_that_its_session_closed() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let first = exchange(&mut store, new_turn("s", None, "one"), "1");
+    let last = exchange(&mut store, new_turn("s", Some(first), "two"), "2");
+    store.append(Entry::CloseSession { session: id("s"), closed_at: 9_000 }).unwrap();
+    assert_eq!(states(&ledger, last), [NextState::Closed { by: Closing::Done }]);
+    assert_eq!(states(&ledger, first), []);
+    assert_eq!(waiting(&ledger), [last]);
+}
+
+#[test]
+fn closing_adds_nothing_to_what_came_before() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let turn = exchange(&mut store, new_turn("s", None, "one"), "1");
+    store.append(next(turn, reply("thanks"))).unwrap();
+    for closed_at in [9_000, 9_001] {
+        store.append(Entry::CloseSession { session: id("s"), closed_at }).unwrap();
+    }
+    assert_eq!(states(&ledger, turn), [reply("thanks")]);
+}
+
+#[test]
+fn idle_sessions_are_found_until_they_are_closed_and_again_when_they_go_on() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let idle = |before| ledger.reader().idle_sessions(before, 10).unwrap();
+    exchange(&mut store, new_turn("a", None, "x"), "y");
+    exchange(&mut store, new_turn("b", None, "x"), "y");
+    assert_eq!(idle(3_000), []);
+    assert_eq!(idle(3_001), [id("a"), id("b")]);
+    store.append(Entry::CloseIdleSession { session: id("a"), closed_at: 4_000 }).unwrap();
+    assert_eq!(idle(9_000), [id("b")]);
+    assert_eq!(states(&ledger, TurnId(1)), [NextState::Closed { by: Closing::Idle }]);
+    exchange(&mut store, new_turn("a", Some(TurnId(1)), "more"), "y");
+    assert_eq!(idle(9_000), [id("b"), id("a")]);
+}
+
+// Lists.
+
+fn listed(ledger: &Ledger, filter: &TurnFilter) -> Vec<i64> {
+    ledger.reader().turns(filter, None, 10).unwrap().into_iter().map(|line| line.turn.id.0).collect()
+}
+
+#[test]
+fn turns_are_listed_by_what_was_concluded_newest_first() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    for (request, reward) in [("alpha", Some(1)), ("beta", Some(-1)), ("gamma", None), ("alpha two", Some(1))]
+    {
+        judged_turn(&mut store, request, reward);
+    }
+    exchange(&mut store, new_turn("t", None, "not judged"), "y");
+    assert_eq!(listed(&ledger, &TurnFilter::All), [5, 4, 3, 2, 1]);
+    assert_eq!(listed(&ledger, &TurnFilter::Reward(1)), [4, 1]);
+    assert_eq!(listed(&ledger, &TurnFilter::Reward(0)), [] as [i64; 0]);
+    assert_eq!(listed(&ledger, &TurnFilter::Session(id("t"))), [5]);
+    assert_eq!(listed(&ledger, &TurnFilter::Words("alph".into())), [4, 1]);
+    assert_eq!(listed(&ledger, &TurnFilter::Words("?!".into())), [] as [i64; 0]);
+    let page = ledger.reader().turns(&TurnFilter::All, Some(TurnId(4)), 2).unwrap();
+    let page: Vec<(i64, Option<i8>)> = page
+        .into_iter()
+        .map(|line| (line.turn.id.0, line.verdict.and_then(|verdict| verdict.verdict.reward)))
+        .collect();
+    assert_eq!(page, [(3, None), (2, Some(-1))]);
+}
+
+fn cut_off(store: &mut SqliteStore) -> TurnId {
+    store.append(new_session("s")).unwrap();
+    let turn = begin(store, new_turn("s", None, "x"));
+    let ending = Ending::Interrupted;
+    store.append(Entry::EndTurn { turn, ended_at: 3_000, ending, error: None }).unwrap();
+    store.append(Entry::Judge(judged(turn, 0, Some(1)))).unwrap();
+    turn
+}
+
+#[test]
+fn only_whole_answers_are_confirmed_good_or_bad() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let good = judged_turn(&mut store, "good", Some(1));
+    let bad = judged_turn(&mut store, "bad", Some(-1));
+    let interrupted = cut_off(&mut store);
+    let changed_mind = judged_turn(&mut store, "first good", Some(1));
+    store.append(Entry::Judge(judged(changed_mind, 1, Some(-1)))).unwrap();
+
+    let mut reader = ledger.reader();
+    let ids = |lines: Vec<chela::store::TurnLine>| -> Vec<TurnId> {
+        lines.into_iter().map(|line| line.turn.id).collect()
+    };
+    assert_eq!(ids(reader.good_turns(None, 10).unwrap()), [good]);
+    assert_eq!(ids(reader.bad_turns(None, 10).unwrap()), [changed_mind, bad]);
+    assert_eq!(ids(reader.bad_turns(Some(changed_mind), 10).unwrap()), [bad]);
+    assert_eq!(listed(&ledger, &TurnFilter::Reward(1)), [interrupted.0, good.0]);
+}
+
+#[test]
+fn rewards_are_counted_by_day_surface_and_value() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let day = 86_400_000;
+    let rewards = [Some(1), Some(1), None, Some(-1)];
+    for (n, reward) in (0_i64..).zip(rewards) {
+        let turn = exchange(&mut store, new_turn("s", None, "x"), "y");
+        // Two at the end of day 1, two at the start of day 2.
+        let judged_at = 2 * day - 2 + n;
+        store.append(Entry::Judge(NewVerdict { judged_at, ..judged(turn, 0, Some(0)) })).unwrap();
+        store.append(Entry::Judge(NewVerdict { judged_at, ..judged(turn, 0, reward) })).unwrap();
+    }
+    let count = |day, reward, n_turns| RewardCount { day, source: Source::Shell, reward, n_turns };
+    let rewards = |since, offset| ledger.reader().stats(since, offset).unwrap().rewards;
+    assert_eq!(rewards(0, 0), [count(1, Some(1), 2), count(2, None, 1), count(2, Some(-1), 1)]);
+    assert_eq!(rewards(2 * day, 0), [count(2, None, 1), count(2, Some(-1), 1)]);
+    assert_eq!(rewards(0, 2), [count(2, None, 1), count(2, Some(-1), 1), count(2, Some(1), 2)]);
+}
+
+#[test]
+fn ratings_are_set_beside_the_votes_they_test() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let mut voted = |rating: Option<bool>, good: f32| {
+        let turn = exchange(&mut store, new_turn("s", None, "x"), "y");
+        let mut new = judged(turn, 0, Some(1));
+        new.verdict.votes = vec![vote(good)];
+        store.append(Entry::Judge(new)).unwrap();
+        for good in rating {
+            store.append(next(turn, NextState::Rating { good, note: None })).unwrap();
+            store.append(Entry::Judge(judged(turn, 1, Some(if good { 1 } else { -1 })))).unwrap();
+        }
+        turn
+    };
+    let disputed = voted(Some(false), 0.75);
+    voted(None, 0.5);
+    let agreed = voted(Some(true), 1.0);
+    let rated = ledger.reader().rated_votes(10).unwrap();
+    let rated: Vec<_> =
+        rated.iter().map(|rated| (rated.turn, rated.good, rated.verdict.votes[0].good)).collect();
+    assert_eq!(rated, [(agreed, true, 1.0), (disputed, false, 0.75)]);
+    assert_eq!(ledger.reader().rated_votes(1).unwrap().len(), 1);
+}
+
+#[test]
+fn acknowledged_feedback_survives_a_kill() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let turn = exchange(&mut store, new_turn("s", None, "x"), "y");
+    store.append(next(turn, reply("no, use ss"))).unwrap();
+    let after = ledger.as_a_kill_leaves_it();
+    after.open();
+    assert_eq!(states(&after, turn), [reply("no, use ss")]);
+    assert_eq!(waiting(&after), [turn]);
+}
