@@ -5,6 +5,14 @@
 //!
 //! What always holds: a hint comes from a person's words or edit, never from a program's text ([`HumanWords`]).
 
+pub mod calibration;
+pub mod decide;
+pub mod hint;
+pub mod model;
+pub mod prompt;
+mod reading;
+pub mod scripted;
+
 use serde::{Deserialize, Serialize};
 
 use crate::turn::next_state::NextState;
