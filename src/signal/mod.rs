@@ -6,11 +6,108 @@
 //! What always holds: text that no person wrote says success or failure at most; retries, duplicates and answers that
 //! were cut off say nothing.
 
+mod again;
+mod commands;
+mod edit;
+mod normal;
+mod outcome;
+mod page;
+mod phrases;
+mod program_errors;
+mod rating;
+mod tests_report;
+mod tools;
+mod words;
+
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::turn::next_state::{NextState, ToolResult};
 use crate::turn::{Ending, Source};
+
+/// All that the rules find in a next state, strongest evidence first. Empty: no rule knows this, the judge may ask the
+/// model. An answer that was cut off is never blamed or praised; what the person says to do differently still counts.
+pub fn detect(answered: &Answered<'_>, next: &NextState) -> Vec<Signal> {
+    let mut signals = found(answered, next);
+    if !answered.ending.is_whole() {
+        signals.retain(|signal| signal.is_directive);
+        for signal in &mut signals {
+            signal.says = Says::Nothing;
+        }
+        signals.insert(0, nothing("answer.cut", 1.0));
+        return signals;
+    }
+    signals.sort_by(|a, b| b.evidence.cmp(&a.evidence).then(b.strength.total_cmp(&a.strength)));
+    signals
+}
+
+/// The text that spans count in: the person's words, a command's output, a page, a report, or the contents of all tool
+/// results, one after the other with a line end between.
+pub fn text_of(next: &NextState) -> Cow<'_, str> {
+    match next {
+        NextState::Reply { text } | NextState::Edit { text } => text.as_str().into(),
+        NextState::Command(outcome) => outcome.output.as_str().into(),
+        NextState::Tools { results } => joined(results).into(),
+        NextState::Page { after, .. } => after.as_str().into(),
+        NextState::Tests { report } => report.as_str().into(),
+        NextState::Rating { note, .. } => note.as_deref().unwrap_or_default().into(),
+        NextState::Closed { .. } => "".into(),
+    }
+}
+
+fn joined(results: &[ToolResult]) -> String {
+    results.iter().map(|result| result.content.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+fn found(answered: &Answered<'_>, next: &NextState) -> Vec<Signal> {
+    match next {
+        NextState::Reply { text } => replied(answered, text),
+        NextState::Edit { text } => edit::edited(answered, text),
+        NextState::Command(outcome) => outcome::ran(answered, outcome),
+        NextState::Tools { results } => tools::answered(results),
+        NextState::Page { before, after } => page::shown(answered.answer, before.as_deref(), after),
+        NextState::Tests { report } => tests_report::reported(report),
+        NextState::Rating { good, note } => vec![rating::rated(*good, note.as_deref())],
+        NextState::Closed { .. } => vec![nothing("session.closed", 1.0)],
+    }
+}
+
+/// A person's reply: a command of the chat, a retry, a pasted error, words about the answer, or a request.
+fn replied(answered: &Answered<'_>, text: &str) -> Vec<Signal> {
+    let words = normal::words(text);
+    if let Some(signal) = rating::commanded(text, &words).or_else(|| again::retried(answered, &words)) {
+        return vec![signal];
+    }
+    let asked = again::asked(answered, &words);
+    if let Some(repeated) = asked.clone().filter(|asked| asked.rule == "request.repeated") {
+        return vec![repeated];
+    }
+    let said = words::said(&words, again::is_related(answered, &words));
+    if said.iter().any(|signal| signal.is_directive) {
+        return said;
+    }
+    let praised = said.iter().any(|signal| signal.says == Says::Good);
+    if let Some(pasted) = program_errors::pasted(text).filter(|_| !praised) {
+        return vec![pasted].into_iter().chain(said).collect();
+    }
+    if !said.is_empty() {
+        return said;
+    }
+    asked.into_iter().collect()
+}
+
+fn nothing(rule: &str, strength: f32) -> Signal {
+    Signal {
+        rule: rule.into(),
+        says: Says::Nothing,
+        evidence: Evidence::Explicit,
+        strength,
+        span: 0..0,
+        is_directive: false,
+    }
+}
 
 /// A turn as the detectors see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
