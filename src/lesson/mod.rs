@@ -3,6 +3,11 @@
 //! What lives here: what a lesson is, which ones a prompt gets, which contradict, when one retires. Pure: time comes
 //! as an argument. What does not: where hints come from (`judge`), where lessons are kept (`store`).
 
+mod claim;
+mod programs;
+pub mod wording;
+pub mod words;
+
 use serde::{Deserialize, Serialize};
 
 use crate::turn::{PolicyVersion, TurnId};
