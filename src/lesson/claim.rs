@@ -147,7 +147,9 @@ fn swap(words: &Words, is_program: &dyn Fn(&str) -> bool) -> Option<Claim> {
     let plain = SWAPS.iter().filter_map(|pattern| matched(pattern, &tokens)).find(|(old, _)| is_name(old));
     let of_programs = || {
         let all = SWAPS_OF_PROGRAMS.iter().filter_map(|pattern| matched(pattern, &tokens));
-        all.into_iter().find(|(old, new)| is_name(old) && (is_program(old) || is_program(new)))
+        all.into_iter().find(|(old, new)| {
+            is_name(old) && is_name(new) && !new.contains(' ') && (is_program(old) || is_program(new))
+        })
     };
     let (old, new) = plain.or_else(of_programs)?;
     (old != new).then_some(Claim::Swap { old, new })

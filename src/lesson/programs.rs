@@ -277,10 +277,17 @@ const OTHERS: &str = "tee nl paste comm split shuf rev env printf echo alias exp
     screenfetch neofetch fzf yq xclip pbcopy wl-copy youtube-dl yt-dlp source prettier black ruff eslint mypy cpio";
 
 /// One cue, its words stemmed.
-struct Cue {
+pub(super) struct Cue {
     program: &'static str,
     all: Vec<Vec<String>>,
     none: Vec<String>,
+}
+
+impl Cue {
+    pub(super) fn holds(&self, words: &Words) -> bool {
+        self.all.iter().all(|any| any.iter().any(|word| words.stems.contains(word)))
+            && !self.none.iter().any(|word| words.stems.contains(word))
+    }
 }
 
 /// The table made ready: names to the name of their program, and each cue under the words that it begins with.
@@ -310,7 +317,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-fn read_cue(program: &'static str, cue: &str) -> Cue {
+/// Reads a cue. `program` is whose it is.
+pub(super) fn read_cue(program: &'static str, cue: &str) -> Cue {
     let alternatives = |part: &str| part.split('|').map(stem).collect::<Vec<_>>();
     let (none, all): (Vec<&str>, Vec<&str>) = cue.split(' ').partition(|part| part.starts_with('!'));
     Cue {
@@ -347,7 +355,7 @@ pub(super) fn has_cues(name: &str) -> bool {
 }
 
 /// The program that is used for the same tasks, for names such as `podman` or `dnf`.
-fn kin(name: &str) -> Option<&'static str> {
+pub(super) fn kin(name: &str) -> Option<&'static str> {
     PROGRAMS
         .iter()
         .find(|(_, also, cues)| !cues.is_empty() && also.split_whitespace().any(|other| other == name))
@@ -365,8 +373,7 @@ pub(super) fn likely(words: &Words) -> BTreeSet<String> {
 pub(super) fn for_task(words: &Words) -> impl Iterator<Item = &'static str> {
     let cues = words.stems.iter().filter_map(|word| TABLE.by_word.get(word)).flatten();
     cues.filter_map(|idx| TABLE.cues.get(*idx))
-        .filter(|cue| cue.all.iter().all(|any| any.iter().any(|word| words.stems.contains(word))))
-        .filter(|cue| !cue.none.iter().any(|word| words.stems.contains(word)))
+        .filter(|cue| cue.holds(words))
         .map(|cue| canonical(cue.program))
 }
 

@@ -478,17 +478,15 @@ fn hides(verb: &str, negated: bool, rest: &[&str]) -> Option<usize> {
         let is_reader = |word: &&str| READERS.contains(word);
         rest.iter().skip(skipped).take(8).position(|word| is_reader(&word)).map(|at| at + skipped)
     };
-    match stem(verb).as_str() {
-        "hid" | "conceal" | "withhold" => {
-            let from = rest.iter().position(|word| *word == "from")?;
-            reader(from + 1)
-        }
-        "tell" | "inform" | "notify" | "warn" | "mention" | "reveal" | "disclos" if negated => {
-            // "don't tell me to read the manual" is about manners, not about hiding.
-            reader(0).filter(|at| stem(verb) != "tell" || rest.get(*at).is_some_and(|word| *word != "me"))
-        }
-        _ => None,
+    let is_one_of = |verbs: &[&str]| verbs.iter().any(|known| stem(known) == stem(verb));
+    if is_one_of(&["hide", "conceal", "withhold"]) {
+        let from = rest.iter().position(|word| *word == "from")?;
+        return reader(from + 1);
     }
+    // "don't tell me to read the manual" is about manners, not about hiding.
+    let tells = is_one_of(&["tell"]);
+    let speaks = tells || is_one_of(&["inform", "notify", "warn", "mention", "reveal", "disclose"]);
+    reader(0).filter(|at| negated && speaks && !(tells && rest.get(*at) == Some(&"me")))
 }
 
 /// Whether the lesson says nothing that the request did not say.

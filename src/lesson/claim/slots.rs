@@ -240,11 +240,7 @@ const OPEN: &[(&str, &str, &str)] = &[
     ("editor", "edit", "file open text favourite write everything code use with call"),
     ("pager", "pag", "file long read show page use"),
     ("browser", "brows", "page open web use"),
-    (
-        "default branch",
-        "branch",
-        "default main master work name call current everything merged into we ours",
-    ),
+    ("default branch", "branch", "default main master work name call current everything merged into we ours"),
     ("git remote", "remot", "git push name use call origin"),
     ("tests", "test", "run start command suite runner use call"),
     ("build", "build compil", "run command use project call"),
