@@ -3,6 +3,17 @@
 //! What lives here: what a lesson is, which ones a prompt gets, which contradict, when one retires. Pure: time comes
 //! as an argument. What does not: where hints come from (`judge`), where lessons are kept (`store`).
 
+mod claim;
+pub mod contradiction;
+pub mod life;
+mod programs;
+pub mod prompt;
+pub mod relevance;
+pub mod scope;
+mod subjects;
+pub mod wording;
+pub mod words;
+
 use serde::{Deserialize, Serialize};
 
 use crate::turn::{PolicyVersion, TurnId};
@@ -36,6 +47,37 @@ pub struct Lesson {
     pub failed: u32,
     /// The user wants it never to retire.
     pub pinned: bool,
+    /// Words of the requests that it was drawn from ([`words::trigger_words`]): a request like them needs it again.
+    #[serde(default)]
+    pub triggers: Vec<String>,
+    /// What came of its last uses that were judged, oldest first; at most [`life::RECENT`].
+    #[serde(default)]
+    pub recent: Vec<life::Effect>,
+    /// The newer lesson that contradicts it, where that retired it.
+    #[serde(default)]
+    pub replaced_by: Option<LessonId>,
+}
+
+impl Lesson {
+    /// A lesson that the user wrote, active and not used yet. `created_at` in Unix milliseconds.
+    pub fn new(id: LessonId, text: impl Into<String>, scope: Scope, created_at: i64) -> Self {
+        Self {
+            id,
+            text: text.into(),
+            scope,
+            state: State::Active,
+            origin: Origin::Taught,
+            sources: Vec::new(),
+            created_at,
+            used: 0,
+            helped: 0,
+            failed: 0,
+            pinned: false,
+            triggers: Vec::new(),
+            recent: Vec::new(),
+            replaced_by: None,
+        }
+    }
 }
 
 /// Where a lesson holds.
