@@ -70,7 +70,11 @@ impl Pair {
         let by_votes = p_good(&verdict.votes);
         let p_good = match verdict.reward {
             Some(reward) if by_votes.is_none() => {
-                if reward > 0 { verdict.confidence } else { 1.0 - verdict.confidence }
+                if reward > 0 {
+                    verdict.confidence
+                } else {
+                    1.0 - verdict.confidence
+                }
             }
             _ => by_votes?,
         };
@@ -90,8 +94,9 @@ pub fn p_good(votes: &[Vote]) -> Option<f32> {
 pub fn calibration(pairs: &[Pair]) -> Calibration {
     let usable: Vec<Pair> = pairs.iter().copied().filter(|pair| (0.0..=1.0).contains(&pair.p_good)).collect();
     let bins = reliability(&usable);
-    let weighted = bins.iter().map(|bin| count(bin.n) * (bin.mean_predicted - bin.share_good).abs()).sum::<f64>();
-    let squares = usable.iter().map(|pair| (f64::from(pair.p_good) - truth(pair)).powi(2)).sum::<f64>();
+    let weighted =
+        bins.iter().map(|bin| count(bin.n) * (bin.mean_predicted - bin.share_good).abs()).sum::<f64>();
+    let squares = usable.iter().map(|pair| (f64::from(pair.p_good) - truth(*pair)).powi(2)).sum::<f64>();
     let each = |sum: f64| (!usable.is_empty()).then(|| sum / count(usable.len()));
     Calibration {
         n: usable.len(),
@@ -111,25 +116,24 @@ fn count(n: usize) -> f64 {
     n as f64
 }
 
-fn truth(pair: &Pair) -> f64 {
+fn truth(pair: Pair) -> f64 {
     f64::from(u8::from(pair.rated_good))
 }
 
 fn reliability(pairs: &[Pair]) -> Vec<Bin> {
     let edge = |at: usize| count(at) / count(N_BINS);
-    let bin_of = |pair: &Pair| {
-        (1..N_BINS).take_while(|&at| f64::from(pair.p_good) >= edge(at)).count()
-    };
+    let bin_of = |pair: &Pair| (1..N_BINS).take_while(|&at| f64::from(pair.p_good) >= edge(at)).count();
     let bins = (0..N_BINS).filter_map(|at| {
         let inside: Vec<&Pair> = pairs.iter().filter(|pair| bin_of(pair) == at).collect();
         let n = inside.len();
-        let mean = |value: &dyn Fn(&Pair) -> f64| inside.iter().map(|pair| value(pair)).sum::<f64>() / count(n);
+        let mean =
+            |value: &dyn Fn(&Pair) -> f64| inside.iter().map(|pair| value(pair)).sum::<f64>() / count(n);
         (n > 0).then(|| Bin {
             low: edge(at),
             high: edge(at + 1),
             n,
             mean_predicted: mean(&|pair| f64::from(pair.p_good)),
-            share_good: mean(&truth),
+            share_good: mean(&|pair| truth(*pair)),
         })
     });
     bins.collect()
@@ -208,7 +212,10 @@ mod tests {
     #[test]
     fn without_ratings_nothing_is_claimed() {
         let found = calibration(&[]);
-        assert_eq!((found.n, found.ece, found.brier, found.temperature, found.threshold), (0, None, None, None, None));
+        assert_eq!(
+            (found.n, found.ece, found.brier, found.temperature, found.threshold),
+            (0, None, None, None, None)
+        );
     }
 
     #[test]
@@ -259,7 +266,13 @@ mod tests {
 
     #[test]
     fn a_pair_is_made_from_votes_or_from_the_deciding_rule() {
-        let mut verdict = Verdict { reward: Some(-1), hint: None, rule: "exit.failed".into(), votes: vec![], confidence: 0.75 };
+        let mut verdict = Verdict {
+            reward: Some(-1),
+            hint: None,
+            rule: "exit.failed".into(),
+            votes: vec![],
+            confidence: 0.75,
+        };
         assert!((Pair::of(&verdict, false).unwrap().p_good - 0.25).abs() < 1e-6);
         verdict.votes = vec![Vote { order: String::new(), good: 0.3, bad: 0.1, unclear: 0.6 }];
         assert!((Pair::of(&verdict, false).unwrap().p_good - 0.75).abs() < 1e-6);

@@ -41,7 +41,10 @@ pub struct Hint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drawn {
     Hint(Hint),
-    Refused { text: String, why: Refusal },
+    Refused {
+        text: String,
+        why: Refusal,
+    },
     /// The person asked for nothing that could be done differently.
     Nothing,
 }
@@ -103,7 +106,12 @@ pub fn accept(text: &str, case: &Case<'_>, words: HumanWords<'_>) -> Result<Hint
     }
     let own = grounds::own_words(words.text());
     grounds::check(&text, &own, case)?;
-    Ok(Hint { lasting: lasts(&text, &own, case), program: program(&text, case), text, rule: "hint.model".to_owned() })
+    Ok(Hint {
+        lasting: lasts(&text, &own, case),
+        program: program(&text, case),
+        text,
+        rule: "hint.model".to_owned(),
+    })
 }
 
 /// What holds for every hint, whoever worded it.
@@ -139,7 +147,10 @@ fn normal_form(text: &str) -> String {
     let line = line.trim_end_matches(['.', '!']).trim();
     let mut chars = line.chars();
     match chars.next() {
-        Some(first) if chars.clone().next().is_some_and(char::is_lowercase) && meaning::is_imperative(&lowered(line)) => {
+        Some(first)
+            if chars.clone().next().is_some_and(char::is_lowercase)
+                && meaning::is_imperative(&lowered(line)) =>
+        {
             first.to_lowercase().chain(chars).collect()
         }
         _ => line.to_owned(),

@@ -116,7 +116,11 @@ impl ModelJudge {
     }
 
     /// The events of a generation; the channel closes behind the last one.
-    fn generate(&self, prompt: Vec<Token>, sampling: Sampling) -> Result<Receiver<GenerateEvent>, JudgeError> {
+    fn generate(
+        &self,
+        prompt: Vec<Token>,
+        sampling: Sampling,
+    ) -> Result<Receiver<GenerateEvent>, JudgeError> {
         let (sender, receiver) = channel();
         let job = Generate {
             prompt,

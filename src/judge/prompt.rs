@@ -36,11 +36,8 @@ fn body(case: &Case<'_>, budget: usize) -> Result<String, JudgeError> {
     let next = shown(case.next)?;
     let texts = [case.request.trim(), case.answer.trim(), next.as_str()];
     let [request, answer, next_room] = shares(texts.map(|text| text.chars().count()), budget);
-    let [request, answer, next] = [
-        cut(case.request.trim(), request),
-        cut(case.answer.trim(), answer),
-        cut(&next, next_room),
-    ];
+    let [request, answer, next] =
+        [cut(case.request.trim(), request), cut(case.answer.trim(), answer), cut(&next, next_room)];
     let speaker = case.next.speaker();
     Ok(format!("Request: {request}\nAnswer: {answer}\nNext ({speaker}): {next}"))
 }
@@ -98,7 +95,9 @@ fn cut(text: &str, limit: usize) -> String {
     if n_chars <= limit {
         return text.to_owned();
     }
-    let Some(kept) = limit.checked_sub(CUT.chars().count()) else { return text.chars().take(limit).collect() };
+    let Some(kept) = limit.checked_sub(CUT.chars().count()) else {
+        return text.chars().take(limit).collect();
+    };
     let head = kept * HEAD.0 / HEAD.1;
     let tail = kept - head;
     let start = text.chars().take(head);
@@ -146,7 +145,10 @@ mod tests {
     #[test]
     fn tool_results_stand_one_below_the_other() {
         let result = |content: &str, status| ToolResult { name: None, content: content.into(), status };
-        check(NextState::Tools { results: vec![result("ok", None), result("", Some(500))] }, "(tool): ok\nstatus 500");
+        check(
+            NextState::Tools { results: vec![result("ok", None), result("", Some(500))] },
+            "(tool): ok\nstatus 500",
+        );
     }
 
     #[test]
@@ -173,7 +175,9 @@ mod tests {
         for word in WORDS {
             let mut places: Vec<usize> = ORDERS
                 .iter()
-                .map(|order| order.split([',', ' ']).filter(|w| !w.is_empty() && *w != "or").position(|w| w == word))
+                .map(|order| {
+                    order.split([',', ' ']).filter(|w| !w.is_empty() && *w != "or").position(|w| w == word)
+                })
                 .map(Option::unwrap)
                 .collect();
             places.sort_unstable();

@@ -4,7 +4,7 @@
 //! that use it find nothing and leave the case to the model.
 
 /// Programs that people suggest; an answer that begins with one of them is a command even without options.
-const KNOWN: &str = " 7z ack ag ansible apk apt apt-get awk bash bat brew bun bundle bzip2 cal cargo cat cd chmod chown \
+const KNOWN: &str = " 7z ack ag ansible apk apt apt-get aria2c awk base64 bash bat brew btop bun bundle bzip2 convert comm delta just cal cargo cat cd chmod chown \
     chgrp clang cmake cmp comm composer conda cp cron crontab curl cut date dd deno df diff dig dir dirname dmesg dnf \
     docker docker-compose du dust echo ed emacs env exa export eza fd ffmpeg file find fish flatpak free gcc gem gh git \
     go gpg grep groups gunzip gzip head helm history hostname htop http hx id ifconfig ip iptables java jobs journalctl \
@@ -19,11 +19,30 @@ const KNOWN: &str = " 7z ack ag ansible apk apt apt-get awk bash bat brew bun bu
 
 /// What may stand before the program.
 const BEFORE: &[&str] = &["sudo", "doas", "time", "nohup", "nice", "exec", "command", "env"];
+/// Lines that begin with these hold several commands.
+const KEYWORDS: &[&str] = &["for", "while", "until", "if", "case"];
 const SEPARATORS: &[&str] = &["|", "||", "&&", ";", "|&"];
 /// Programs whose first word is the real command.
 const WITH_VERBS: &[&str] = &[
-    "apt", "apt-get", "brew", "cargo", "dnf", "docker", "gh", "git", "go", "helm", "kubectl", "npm", "pip", "pnpm",
-    "podman", "systemctl", "terraform", "uv", "yarn",
+    "apt",
+    "apt-get",
+    "brew",
+    "cargo",
+    "dnf",
+    "docker",
+    "gh",
+    "git",
+    "go",
+    "helm",
+    "kubectl",
+    "npm",
+    "pip",
+    "pnpm",
+    "podman",
+    "systemctl",
+    "terraform",
+    "uv",
+    "yarn",
 ];
 
 pub(super) fn is_known(word: &str) -> bool {
@@ -47,24 +66,43 @@ pub(super) fn is_program_name(word: &str) -> bool {
 
 /// The command that an answer consists of: its only line, or the only line of its only code block.
 pub(super) fn line(answer: &str) -> Option<&str> {
+    perhaps(answer).filter(|line| looks_like_command(line))
+}
+
+/// The same, where what was said about it (`add -v`) already shows that it is a command.
+pub(super) fn perhaps(answer: &str) -> Option<&str> {
     let answer = answer.trim();
     let inner = match answer.strip_prefix("```") {
         Some(rest) => rest.split_once('\n')?.1.strip_suffix("```")?.trim(),
         None => answer.trim_matches('`'),
     };
     let inner = inner.strip_prefix("$ ").unwrap_or(inner);
-    (!inner.contains('\n') && looks_like_command(inner)).then_some(inner)
+    let is_simple = first(inner).is_some_and(|word| is_program_name(word) && !KEYWORDS.contains(&word));
+    (!inner.contains('\n') && is_simple && !ends_as_prose(inner)).then_some(inner)
+}
+
+/// The first word that does not only stand before the program.
+fn first(line: &str) -> Option<&str> {
+    line.split_whitespace().find(|word| !BEFORE.contains(word) && !word.contains('='))
 }
 
 fn looks_like_command(line: &str) -> bool {
-    let mut words = line.split_whitespace().skip_while(|word| BEFORE.contains(word) || word.contains('='));
-    let Some(first) = words.next() else { return false };
-    let is_path = first.starts_with("./") || first.starts_with('/') || first.starts_with("~/");
-    let has_shell_form = || words.clone().any(|word| is_flag(word) || word.contains(['/', '|', '*', '$', '>']));
-    let n_words = words.clone().count();
-    is_program_name(first)
-        && !ends_as_prose(line)
-        && (is_path || is_known(first) || has_shell_form() || n_words == 1 && first.chars().all(|c| !c.is_uppercase()))
+    let Some(first) = first(line) else { return false };
+    let is_shell_form =
+        |word: &str| is_flag(word) || word.contains(['/', '|', '*', '$', '>']) || is_file_name(word);
+    first.contains('/')
+        || is_known(first)
+        || line.split_whitespace().count() <= 2
+        || line.split_whitespace().any(is_shell_form)
+}
+
+/// `report.pdf`: a dot with a short ending behind it.
+fn is_file_name(word: &str) -> bool {
+    word.rsplit_once('.').is_some_and(|(stem, ending)| {
+        !stem.is_empty()
+            && (1..=4).contains(&ending.len())
+            && ending.chars().all(|c| c.is_ascii_alphanumeric())
+    })
 }
 
 /// A sentence's mark at the end; a last word of marks only is a folder or a pattern (`find .`, `cd ..`).

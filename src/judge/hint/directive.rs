@@ -27,8 +27,15 @@ pub(super) fn swap_lasts(new: &str, old: &str, case: &Case<'_>) -> bool {
         return true;
     }
     let has_digit = |text: &str| text.chars().any(|c| c.is_ascii_digit());
-    let is_there = |text: &str| text.split_whitespace().any(|word| word.trim_matches(|c: char| !c.is_alphanumeric()) == old);
-    !has_digit(new) && !has_digit(old) && !is_there(case.answer) && !is_there(case.request)
+    !has_digit(new) && !has_digit(old) && !is_there(old, case)
+}
+
+/// Whether these words stand in the request or the answer.
+fn is_there(words: &str, case: &Case<'_>) -> bool {
+    let wanted = grounds::words(words);
+    [case.answer, case.request]
+        .iter()
+        .any(|text| grounds::words(text).windows(wanted.len().max(1)).any(|window| window == wanted))
 }
 
 fn first_word(text: &str) -> &str {
@@ -36,10 +43,14 @@ fn first_word(text: &str) -> &str {
 }
 
 fn of_sentence(sentence: &Sentence<'_>, case: &Case<'_>) -> Option<Hint> {
-    parts(&sentence.words).into_iter().find_map(|part| {
-        let peeled = peelings(part, sentence.is_question);
-        peeled.into_iter().find_map(|words| of_part(words, case))
-    })
+    let parts = parts(&sentence.words);
+    let peeled: Vec<&[Word<'_>]> = parts
+        .into_iter()
+        .flat_map(|part| peelings(part, sentence.is_question))
+        .filter(|words| !words.is_empty())
+        .collect();
+    let by_row = peeled.iter().find_map(|words| of_part(words, case));
+    by_row.or_else(|| peeled.iter().find_map(|words| rule_in_own_words(words)))
 }
 
 /// The sentence's parts between pauses, longest first; `but` makes a pause as well.
@@ -64,6 +75,8 @@ fn parts<'a, 'b>(words: &'b [Word<'a>]) -> Vec<&'b [Word<'a>]> {
 /// The part with more and more of its polite and introducing words taken away. A question is a directive only when it
 /// begins with `can you` and its like.
 fn peelings<'a, 'b>(part: &'b [Word<'a>], is_question: bool) -> Vec<&'b [Word<'a>]> {
+    let is_question =
+        is_question && !part.last().is_some_and(|word| matches!(word.folded.as_str(), "ok" | "okay"));
     let part = match (is_question, phrases::without_can_you(part)) {
         (_, Some(rest)) => rest,
         (true, None) => return Vec::new(),
@@ -86,25 +99,25 @@ fn peelings<'a, 'b>(part: &'b [Word<'a>], is_question: bool) -> Vec<&'b [Word<'a
 }
 
 fn of_part(words: &[Word<'_>], case: &Case<'_>) -> Option<Hint> {
-    if words.is_empty() {
-        return None;
-    }
-    let by_row = phrases::ROWS.iter().find_map(|Row { pattern, say }| {
+    phrases::ROWS.iter().find_map(|Row { pattern, say }| {
         let slots = words::matched(pattern, words, &phrases::fits)?;
         said(*say, &slots, case)
-    });
-    by_row.or_else(|| rule_in_own_words(words))
+    })
 }
 
 fn said(say: Say, slots: &Slots<'_>, case: &Case<'_>) -> Option<Hint> {
     match say {
         Say::Swap => swap(&slots.get('B')?, &slots.get('A')?, case),
-        Say::Tool => tool(&slots.get('Q')?, case),
+        Say::Contrast => swap(&slots.get('B')?, &slots.get('A').filter(|old| is_there(old, case))?, case),
+        Say::Tool => tool(&slots.get('Q').or_else(|| slots.get('K'))?, case),
         Say::Value => Some(value(&slots.get('V')?, case)),
+        Say::Figure => Some(value(&slots.get('V').filter(|new| kind(new) != Kind::Word)?, case)),
         Say::Add => flag("use", &slots.get('X')?, slots.get('P'), case),
         Say::Drop => flag("do not use", &slots.get('X')?, slots.get('P'), case),
         Say::Root => {
-            let program = slots.get('P').or_else(|| Some(command::program(command::line(case.answer)?)?.to_owned()))?;
+            let program = slots
+                .get('P')
+                .or_else(|| Some(command::program(command::perhaps(case.answer)?)?.to_owned()))?;
             Some(lasting(format!("use sudo with {program}"), "hint.sudo", Some(program)))
         }
         Say::NoRoot => Some(lasting("do not use sudo".to_owned(), "hint.sudo", None)),
@@ -126,10 +139,16 @@ fn swap(new: &str, old: &str, case: &Case<'_>) -> Option<Hint> {
         return None;
     }
     let lasts = swap_lasts(new, old, case);
-    let is_program = command::line(case.answer).is_some_and(|line| command::utilities(line).contains(&first_word(old)));
+    let is_program =
+        command::line(case.answer).is_some_and(|line| command::utilities(line).contains(&first_word(old)));
     let rule = if lasts { "hint.swap" } else { "hint.value" };
     let text = format!("use {new} instead of {old}");
-    Some(Hint { text, lasting: lasts, rule: rule.to_owned(), program: is_program.then(|| first_word(old).to_owned()) })
+    Some(Hint {
+        text,
+        lasting: lasts,
+        rule: rule.to_owned(),
+        program: is_program.then(|| first_word(old).to_owned()),
+    })
 }
 
 /// `use rg`: instead of the program of the answer. Among several programs nobody knows which one is meant.
@@ -146,17 +165,25 @@ fn tool(new: &str, case: &Case<'_>) -> Option<Hint> {
 /// `I meant Q3`: instead of the one value of its kind in the answer, where there is just one.
 fn value(new: &str, case: &Case<'_>) -> Hint {
     let line = command::line(case.answer);
-    if line.is_some() && command::is_known(new)
+    if line.is_some()
+        && command::is_known(new)
         && let Some(found) = tool(new, case)
     {
         return found;
     }
     let kind = kind(new);
-    let words = case.answer.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && !"/~.-".contains(c)));
+    let words = case
+        .answer
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && !"/~.-".contains(c)));
     let words = words.map(|word| if kind == Kind::Path { word } else { word.trim_end_matches(['.', '-']) });
-    let mut alike: Vec<&str> = words.filter(|word| kind != Kind::Word && self::kind(word) == kind && *word != new).collect();
+    let mut alike: Vec<&str> =
+        words.filter(|word| kind != Kind::Word && self::kind(word) == kind && *word != new).collect();
     alike.sort_unstable();
     alike.dedup();
+    if alike.len() > 1 && kind == Kind::Code {
+        alike.retain(|word| word.chars().next() == new.chars().next());
+    }
     let text = match alike.as_slice() {
         [old] => format!("use {new} instead of {old}"),
         _ => format!("use {new}"),
@@ -170,7 +197,7 @@ enum Kind {
     Number,
     Time,
     /// A letter and digits: `Q3`, `B204`.
-    Code(char),
+    Code,
     Day,
     Path,
     File,
@@ -186,7 +213,7 @@ fn kind(word: &str) -> Kind {
         _ if digits(word) => Kind::Number,
         _ if clock.is_some_and(|rest| digits(&rest.replace(':', ""))) => Kind::Time,
         _ if word.split_once(':').is_some_and(|(hour, minute)| digits(hour) && digits(minute)) => Kind::Time,
-        _ if first.is_ascii_uppercase() && digits(chars.as_str()) => Kind::Code(first),
+        _ if first.is_ascii_uppercase() && digits(chars.as_str()) => Kind::Code,
         _ if first.is_uppercase() && word.ends_with("day") => Kind::Day,
         _ if word.contains('/') || word.starts_with('~') => Kind::Path,
         _ if word.trim_matches('.').contains('.') => Kind::File,
@@ -194,33 +221,36 @@ fn kind(word: &str) -> Kind {
     }
 }
 
-fn flag(verb: &str, flag: &str, program: Option<String>, case: &Case<'_>) -> Option<Hint> {
-    let program = match program {
-        Some(program) => program,
-        None => {
-            let line = command::line(case.answer)?;
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let one_program = command::utilities(line).len() == 1;
-            // Where the option already stands, it shows which of several programs is meant.
-            let at = words.iter().position(|word| *word == flag);
-            let at = at.or_else(|| one_program.then_some(words.len()))?;
-            command::governing(&words, at)?
-        }
-    };
+fn flag(verb: &str, flag: &str, named: Option<String>, case: &Case<'_>) -> Option<Hint> {
+    let is_program = |name: &String| is_there(first_word(name), case) || command::is_known(first_word(name));
+    let program = match named {
+        Some(name) => Some(name).filter(is_program),
+        None => flagged_program(flag, case),
+    }?;
     let name = first_word(&program).to_owned();
     Some(lasting(format!("{verb} {flag} with {program}"), "hint.flag", Some(name)))
+}
+
+/// The program of the answer that an option is about. Where the option already stands, that shows which of several.
+fn flagged_program(flag: &str, case: &Case<'_>) -> Option<String> {
+    let line = command::perhaps(case.answer)?;
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_only_one = command::utilities(line).len() == 1;
+    let at = words.iter().position(|word| *word == flag).or_else(|| is_only_one.then_some(words.len()))?;
+    command::governing(&words, at)
 }
 
 fn never(what: &str, case: &Case<'_>) -> Option<Hint> {
     let line = command::line(case.answer);
     let is_used = line.is_some_and(|line| command::utilities(line).contains(&first_word(what)));
     let names_program = is_used || command::is_known(first_word(what));
-    names_program.then(|| lasting(format!("never use {what}"), "hint.never", Some(first_word(what).to_owned())))
+    names_program
+        .then(|| lasting(format!("never use {what}"), "hint.never", Some(first_word(what).to_owned())))
 }
 
 fn filled(template: &str, slots: &Slots<'_>) -> String {
     let mut text = template.to_owned();
-    for slot in ['D', 'H', 'M', 'N', 'R', 'W'] {
+    for slot in ['D', 'H', 'K', 'M', 'N', 'R', 'W'] {
         if let Some(value) = slots.get(slot) {
             text = text.replace(&format!("{{{slot}}}"), &value);
         }

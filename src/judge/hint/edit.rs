@@ -23,19 +23,22 @@ const MAX_CHANGED: usize = 3;
 /// The hint in an edit; `None`: nothing changed, too much did, or it means nothing for another time.
 pub(super) fn hint(answer: &str, edited: &str) -> Option<Hint> {
     let edited = edited.trim();
-    match (command::line(answer), command::line(edited)) {
+    match (command::line(answer), command::perhaps(edited)) {
         (Some(proposed), Some(used)) => of_command(proposed, used),
         _ => of_prose(answer, edited),
     }
 }
 
 fn of_command(proposed: &str, used: &str) -> Option<Hint> {
-    if let Some(found) = of_root(proposed, used) {
-        return found;
-    }
+    of_root(proposed, used).or_else(|| of_words(proposed, used))
+}
+
+fn of_words(proposed: &str, used: &str) -> Option<Hint> {
     let change = Change::between(proposed, used);
     let [removed, added] = [change.removed(), change.added()];
-    let all_flags = |words: &[&str]| (1..=MAX_CHANGED).contains(&words.len()) && words.iter().all(|w| command::is_flag(w));
+    let all_flags = |words: &[&str]| {
+        (1..=MAX_CHANGED).contains(&words.len()) && words.iter().all(|w| command::is_flag(w))
+    };
     if removed.is_empty() && all_flags(added) {
         let program = command::governing(&change.new, change.start)?;
         return Some(about_flag(format!("use {} with {program}", added.join(" ")), &program));
@@ -59,9 +62,9 @@ fn about_flag(text: String, program: &str) -> Hint {
 }
 
 /// `sudo` put in front or taken away, with all else as it was.
-fn of_root(proposed: &str, used: &str) -> Option<Option<Hint>> {
+fn of_root(proposed: &str, used: &str) -> Option<Hint> {
     let (was, is) = (proposed.strip_prefix("sudo "), used.strip_prefix("sudo "));
-    let hint = |text: String, program| Some(Hint { text, lasting: true, rule: "hint.sudo".to_owned(), program });
+    let hint = |text: String, program| Hint { text, lasting: true, rule: "hint.sudo".to_owned(), program };
     match (was, is) {
         (None, Some(rest)) if rest == proposed => {
             let program = command::program(rest)?;
@@ -79,13 +82,21 @@ fn of_prose(answer: &str, edited: &str) -> Option<Hint> {
     if !is_small(removed) || !is_small(added) || change.start == 0 && change.kept_after == 0 {
         return None;
     }
-    let bare = |words: &[&str]| words.join(" ").trim_matches(['.', ',', '!', '?', ';', ':', '"', '(', ')']).to_owned();
+    let bare = |words: &[&str]| {
+        words.join(" ").trim_matches(['.', ',', '!', '?', ';', ':', '"', '(', ')']).to_owned()
+    };
     let (old, new) = (bare(removed), bare(added));
     (!old.is_empty() && !new.is_empty() && old != new).then(|| value(&old, &new))
 }
 
 fn value(old: &str, new: &str) -> Hint {
-    Hint { text: format!("use {new} instead of {old}"), lasting: false, rule: "hint.value".to_owned(), program: None }
+    let [old, new] = [old, new].map(|text| text.trim_matches(['"', '\'', '`']));
+    Hint {
+        text: format!("use {new} instead of {old}"),
+        lasting: false,
+        rule: "hint.value".to_owned(),
+        program: None,
+    }
 }
 
 /// The one run of words in which two texts differ.
@@ -98,10 +109,12 @@ struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn between(old: &'a str, new: &'a str) -> Self {
-        let (old, new): (Vec<&str>, Vec<&str>) = (old.split_whitespace().collect(), new.split_whitespace().collect());
+        let (old, new): (Vec<&str>, Vec<&str>) =
+            (old.split_whitespace().collect(), new.split_whitespace().collect());
         let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
         let rest = old.len().min(new.len()) - start;
-        let kept_after = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+        let kept_after =
+            old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
         Self { old, new, start, kept_after }
     }
 
@@ -118,8 +131,11 @@ impl<'a> Change<'a> {
         let (old, new) = (*self.old.get(self.start)?, *self.new.get(self.start)?);
         let arguments = self.old.get(self.start + 1..).unwrap_or_default().iter();
         let later = self.new.get(self.start + 1..).unwrap_or_default();
-        let shares = arguments.filter(|word| !command::is_flag(word) && !is_mark(word)).any(|word| later.contains(word));
-        let is_replacement = REPLACES.iter().any(|(name, by)| *name == old && by.contains(&format!(" {new} ")));
+        let shares = arguments
+            .filter(|word| !command::is_flag(word) && !is_mark(word))
+            .any(|word| later.contains(word));
+        let is_replacement =
+            REPLACES.iter().any(|(name, by)| *name == old && by.contains(&format!(" {new} ")));
         (old != new && (shares || is_replacement)).then(|| Hint {
             text: format!("use {new} instead of {old}"),
             lasting: true,
@@ -135,7 +151,9 @@ impl<'a> Change<'a> {
             // With nothing else in common it may be another command of the same program.
             return (self.start + self.kept_after > 1 || self.old.len() == 2).then(|| value(old, new));
         }
-        let longer = new.strip_prefix(old).filter(|more| !old.starts_with("--") && more.chars().all(|c| c.is_ascii_alphabetic()));
+        let longer = new
+            .strip_prefix(old)
+            .filter(|more| !old.starts_with("--") && more.chars().all(|c| c.is_ascii_alphabetic()));
         Some(match longer {
             Some(more) => about_flag(format!("use -{more} with {program}"), &program),
             None => about_flag(format!("use {new} instead of {old}"), &program),

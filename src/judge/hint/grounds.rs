@@ -29,14 +29,18 @@ pub(super) fn check(hint: &str, own: &str, case: &Case<'_>) -> Result<(), Refusa
     let said = [words(own), words(case.request), words(case.answer)];
     let [own, request, _] = &said;
     let content: Vec<String> = words(hint).into_iter().filter(|word| !meaning::is_frame(word)).collect();
-    if let Some(word) = content.iter().find(|word| !said.iter().any(|by| holds(by, word)) && !meant(own, word)) {
+    if let Some(word) =
+        content.iter().find(|word| !said.iter().any(|by| holds(by, word)) && !meant(own, word))
+    {
         return Err(Refusal::Invented(word.clone()));
     }
-    if !content.iter().any(|word| holds(own, word) || meant(own, word)) {
+    let frame: Vec<String> = words(hint).into_iter().filter(|word| word.chars().count() >= STEM).collect();
+    let carrying = if content.is_empty() { &frame } else { &content };
+    if !carrying.iter().any(|word| holds(own, word) || meant(own, word)) {
         return Err(Refusal::Unasked);
     }
     let is_contrast = [" instead of ", "never ", "not "].iter().any(|mark| hint.contains(mark));
-    if !is_contrast && content.iter().all(|word| holds(request, word)) {
+    if !is_contrast && words(hint).iter().all(|word| holds(request, word)) {
         return Err(Refusal::RepeatsRequest);
     }
     Ok(())
@@ -46,7 +50,7 @@ pub(super) fn check(hint: &str, own: &str, case: &Case<'_>) -> Result<(), Refusa
 pub(super) fn words(text: &str) -> Vec<String> {
     let marks = |c: char| !c.is_alphanumeric() && !"-/~_+.@".contains(c);
     let split = text.split(|c: char| c.is_whitespace() || ",;\"“”„«»`()[]{}".contains(c));
-    let bare = split.map(|word| word.trim_matches(marks).trim_end_matches('.'));
+    let bare = split.map(|word| word.trim_start_matches(marks).trim_end_matches(|c| c == '.' || marks(c)));
     bare.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 

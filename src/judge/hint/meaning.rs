@@ -13,7 +13,7 @@ const FACT_VERBS: &[&str] = &[" is ", " are ", " lives in ", " runs on ", " mean
 const FRAME: &str = " use do not don't never always answer answers write keep ask call me my add give put make start end \
     sign include leave fill out run prefer avoid show set name pass with without in on of for as the a an and or to before \
     after when instead only first from at by is are it its this that file files names field tone please be than one line \
-    project lives server branch using used over ";
+    project lives server branch using used over more ";
 
 /// Groups of words that ask for the same thing.
 const SAME: &[&str] = &[
@@ -24,7 +24,7 @@ const SAME: &[&str] = &[
     "english englisch anglais inglés",
     "italian italienisch italien italiano",
     "short shorter brief briefer concise terse long waffle wordy verbose kurz kürzer court corto lang largo tl;dr words",
-    "detail details longer elaborate short ausführlicher détail detalle",
+    "detail details longer elaborate short brief say ausführlicher kurz court corto détail detalle",
     "formal formally casual sloppy chummy stiff förmlich förmlicher formel locker relaxed lawyer",
     "casual relaxed formal stiff locker",
     "friendly friendlier rude harsh cold warm warmer kinder angry unfriendly unfreundlich",
@@ -32,60 +32,115 @@ const SAME: &[&str] = &[
     "table tabelle tabla tableau",
     "json",
     "emojis emoji smileys smiley",
-    "markdown asterisks",
+    "markdown asterisks plain",
     "backup back sicherung sauvegarde copia",
     "dry run dry-run",
     "force --force",
     "sudo root admin",
     "detailed detail details",
-    "long full spelled spell",
+    "long full spelled spell write letter short",
     "options option flags flag switches",
     "command befehl commande comando",
-    "times time clock uhrzeit",
+    "times time clock uhrzeit am pm 24h",
     "24-hour 24h 24 am pm",
     "dates date iso datum",
-    "yyyy-mm-dd iso",
-    "mail mails email emails",
-    "sending send",
+    "yyyy-mm-dd iso dates date year",
+    "mail mails email emails send anything",
+    "sending send mail mails",
     "mails mail under signature",
     "spaces blanks space",
     "editor edit",
-    "touch hands alone off stay",
-    "snake_case",
+    "touch hands alone off stay change changed changing fingers leave",
+    "default main",
     "ask asking asked fragen frag demande pregunta",
     "touching touch",
 ];
 
 /// Endings by which forms of one word differ.
-const ENDINGS: &[&str] =
-    &["", "s", "es", "e", "d", "ed", "ing", "er", "ers", "ly", "n", "en", "t", "st", "te", "r", "al", "ally", "ion", "ting"];
+const ENDINGS: &[&str] = &[
+    "", "s", "es", "e", "d", "ed", "ing", "er", "ers", "ly", "n", "en", "t", "st", "te", "r", "al", "ally",
+    "ion", "ting",
+];
 
 /// Names of things that nobody should write into a lesson with their value.
 pub(super) const SECRET_NAMES: &[&str] = &[
-    "password", "passwd", "passphrase", "passwort", "kennwort", "mot de passe", "contraseña", "secret", "api key",
-    "api_key", "apikey", "api-key", "token", "private key", "pin code",
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "kennwort",
+    "mot de passe",
+    "contraseña",
+    "secret",
+    "api key",
+    "api_key",
+    "apikey",
+    "api-key",
+    "token",
+    "private key",
+    "pin code",
 ];
 /// How well-known keys begin.
 pub(super) const KEY_PREFIXES: &[&str] = &[
-    "sk-", "sk_live_", "pk_live_", "rk_live_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA",
-    "ASIA", "AIza", "hf_", "npm_", "pypi-", "eyJ", "ya29.",
+    "sk-",
+    "sk_live_",
+    "pk_live_",
+    "rk_live_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "hf_",
+    "npm_",
+    "pypi-",
+    "eyJ",
+    "ya29.",
 ];
 
 /// Both words of a pair in one sentence: it asks to drop a rule, or to act unasked. Parts of words, in small letters.
 const DISOBEDIENT: &[(&str, &str, Caution)] = &[
-    ("ignor disregard forget override overrule bypass circumvent vergiss missachte oublie olvida desobede désobéi",
-     "instruction rule prompt guideline safety guardrail lesson previous policy filter anweisung regel vorgabe consigne règle instruccion regla", Caution::Counts),
-    ("without never not stop don't skip ohne sans sin nicht nie",
-     "asking ask-me ask-before confirm permission approval consent fragen bestätig demander confirmation preguntar confirmar", Caution::Counts),
-    ("disable deactivate switch-off turn-off remove", "safety guardrail filter redaction gate confirmation", Caution::Counts),
-    ("reveal print show repeat leak send upload post", "system-prompt hidden-prompt credential password secret private-key", Caution::Counts),
-    ("never not don't stop", "refuse refusing decline follow-the-rules obey follow-instructions follow-the-system", Caution::IsTheOrder),
-    ("do obey follow", "whatever-the anything-the everything-the whatever-it any-instruction all-instructions", Caution::Counts),
+    (
+        "ignor disregard forget override overrule bypass circumvent vergiss missachte oublie olvida desobede désobéi",
+        "instruction rule prompt guideline safety guardrail lesson previous policy filter anweisung regel vorgabe consigne règle instruccion regla",
+        Caution::Counts,
+    ),
+    (
+        "without never not stop don't skip ohne sans sin nicht nie",
+        "asking ask-me ask-before confirm permission approval consent fragen bestätig demander confirmation preguntar confirmar",
+        Caution::Counts,
+    ),
+    (
+        "disable deactivate switch-off turn-off remove",
+        "safety guardrail filter redaction gate confirmation",
+        Caution::Counts,
+    ),
+    (
+        "reveal print show repeat leak send upload post",
+        "system-prompt hidden-prompt credential password secret private-key",
+        Caution::Counts,
+    ),
+    (
+        "never not don't stop",
+        "refuse refusing decline follow-the-rules obey follow-instructions follow-the-system",
+        Caution::IsTheOrder,
+    ),
+    (
+        "do obey follow",
+        "whatever-the anything-the everything-the whatever-it any-instruction all-instructions",
+        Caution::Counts,
+    ),
     ("pretend act", "no-rules no-restrictions unrestricted jailbr", Caution::Counts),
     ("curl wget", "|sh |-sh |bash |-bash |-sudo", Caution::Counts),
 ];
 /// Alone enough.
-const DESTRUCTIVE: &[&str] = &["rm -rf /", "rm -rf ~", "mkfs", ":(){", "dd of=/dev/", "chmod -r 777 /", "> /dev/sd"];
+const DESTRUCTIVE: &[&str] =
+    &["rm -rf /", "rm -rf ~", "mkfs", ":(){", "dd of=/dev/", "chmod -r 777 /", "> /dev/sd"];
 /// Whether a pair says the opposite when the sentence forbids it: `never delete without asking`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caution {

@@ -9,10 +9,14 @@ use super::words::Word;
 pub(super) enum Say {
     /// B instead of A.
     Swap,
-    /// Q instead of the answer's program.
+    /// The same, where A must stand in the request or the answer: `works, not well` is no such thing.
+    Contrast,
+    /// Q or K instead of the answer's program.
     Tool,
     /// V instead of a value of the answer.
     Value,
+    /// The same, where V must look like a value: `should be fine` is no such thing.
+    Figure,
     /// The option X, with P if it is named.
     Add,
     Drop,
@@ -36,7 +40,8 @@ const fn row(pattern: &'static str, say: Say) -> Row {
 }
 
 /// After these a new part begins.
-pub(super) const BUT: &[&str] = &["but", "however", "except", "aber", "sondern", "nur", "mais", "pero", "just", "though"];
+pub(super) const BUT: &[&str] =
+    &["but", "however", "except", "aber", "sondern", "nur", "mais", "pero", "just", "though"];
 
 /// The first row that fits counts: those that name both sides before those that name one.
 pub(super) const ROWS: &[Row] = &[
@@ -63,7 +68,8 @@ pub(super) const ROWS: &[Row] = &[
     row("du hast X vergessen", Say::Add),
     row("X fehlt", Say::Add),
     row("toujours? avec X", Say::Add),
-    row("ajoute|rajoute toujours? X à|a? P?", Say::Add),
+    row("ajoute|rajoute toujours? X", Say::Add),
+    row("ajoute|rajoute toujours? X à|a P", Say::Add),
     row("tu as oublié X", Say::Add),
     row("siempre? con X", Say::Add),
     row("añade|agrega|usa siempre? X", Say::Add),
@@ -102,8 +108,9 @@ pub(super) const ROWS: &[Row] = &[
     row("don't|dont|never use|write sudo", Say::NoRoot),
     row("do not ever? use sudo", Say::NoRoot),
     row("don't|dont ever use sudo", Say::NoRoot),
-    row("i am|i'm|we are root already|here?", Say::NoRoot),
-    row("i'm already? root already?", Say::NoRoot),
+    row("i am already? root already|here?", Say::NoRoot),
+    row("we are already? root already|here?", Say::NoRoot),
+    row("i'm|we're already? root already|here?", Say::NoRoot),
     row("sudo is not needed|installed|available|allowed here?", Say::NoRoot),
     row("there is no sudo here?", Say::NoRoot),
     row("ohne|kein|sans|sin sudo", Say::NoRoot),
@@ -120,7 +127,10 @@ pub(super) const ROWS: &[Row] = &[
     row("command only", Say::Text("give only the command")),
     row("i only want the command", Say::Text("give only the command")),
     row("nur den|der befehl|kommando", Say::Text("give only the command")),
-    row("always? ask me? first? before you? deleting|delete anything|something|files|things?", Say::Text("ask before deleting")),
+    row(
+        "always? ask me? first? before you? deleting|delete anything|something|files|things?",
+        Say::Text("ask before deleting"),
+    ),
     row("you should have asked before deleting", Say::Text("ask before deleting")),
     row("ask me? first when|before you delete", Say::Text("ask before deleting")),
     row("ask me? first before deleting", Say::Text("ask before deleting")),
@@ -138,59 +148,70 @@ pub(super) const ROWS: &[Row] = &[
     row("always? make a backup first", Say::Text("make a backup first")),
     row("back it up first", Say::Text("make a backup first")),
     row("backup first", Say::Text("make a backup first")),
-    row("always? do|start|try a|with? dry run first?", Say::Text("do a dry run first")),
+    row("always? do|start|try with? a? dry run first?", Say::Text("do a dry run first")),
     row("dry run first", Say::Text("do a dry run first")),
     row("ask me? before using sudo", Say::Text("ask before using sudo")),
     row("no|never sudo without asking me? first?", Say::Text("ask before using sudo")),
     row("don't|dont|never touch|change D", Say::Text("do not touch {D}")),
+    row("never change|touch anything in D", Say::Text("do not touch {D}")),
+    row("stay out of D", Say::Text("do not touch {D}")),
+    row("D must not be changed", Say::Text("do not touch {D}")),
     row("do not touch|change D", Say::Text("do not touch {D}")),
     row("hands off D", Say::Text("do not touch {D}")),
     row("leave D alone", Say::Text("do not touch {D}")),
     row("be|make|keep|write it|this? more? formal|formally", Say::Text("use a formal tone")),
     row("more formal", Say::Text("use a formal tone")),
-    row("that|this|it's? is? too casual|sloppy|chummy", Say::Text("use a formal tone")),
+    row("that|that's|this|it|it's? is? too casual|sloppy|chummy", Say::Text("use a formal tone")),
     row("use a formal tone", Say::Text("use a formal tone")),
     row("zu locker", Say::Text("use a formal tone")),
-    row("förmlicher|plus|más formel|formal?", Say::Text("use a formal tone")),
-    row("be|make|keep it|this? less|more formal|casual|relaxed", Say::Text("use a casual tone")),
-    row("that|this|it's? is? way? too formal|stiff", Say::Text("use a casual tone")),
-    row("more|be|make it? casual", Say::Text("use a casual tone")),
+    row("förmlicher", Say::Text("use a formal tone")),
+    row("plus|más formel|formal", Say::Text("use a formal tone")),
+    row("be|make|keep it|this? less formal", Say::Text("use a casual tone")),
+    row("be|make|keep it|this? more? casual|relaxed", Say::Text("use a casual tone")),
+    row("that|that's|this|it|it's? is? way? too formal|stiff", Say::Text("use a casual tone")),
+    row("more casual|relaxed", Say::Text("use a casual tone")),
     row("less|not so formal", Say::Text("use a casual tone")),
     row("zu förmlich", Say::Text("use a casual tone")),
     row("trop formel", Say::Text("use a casual tone")),
     row("demasiado formal", Say::Text("use a casual tone")),
     row("be|make it? more? friendlier|friendly", Say::Text("use a friendly tone")),
-    row("that|this|it's? is? too harsh|rude|cold|unfriendly", Say::Text("use a friendly tone")),
-    row("that|this|it's? is? way? too long|wordy|verbose", Say::Text("keep answers short")),
+    row("that|that's|this|it|it's? is? too harsh|rude|cold|unfriendly", Say::Text("use a friendly tone")),
+    row("that|that's|this|it|it's? is? way? too long|wordy|verbose", Say::Text("keep answers short")),
     row("way? too many words", Say::Text("keep answers short")),
     row("make|keep it|answers|this|them short|shorter|brief|concise", Say::Text("keep answers short")),
-    row("shorter|be brief?", Say::Text("keep answers short")),
+    row("shorter", Say::Text("keep answers short")),
     row("be? more? concise|briefer|terse", Say::Text("keep answers short")),
     row("be brief", Say::Text("keep answers short")),
     row("shorter answers?", Say::Text("keep answers short")),
     row("short answers", Say::Text("keep answers short")),
     row("tl;dr", Say::Text("keep answers short")),
     row("zu|trop|demasiado lang|long|largo", Say::Text("keep answers short")),
-    row("kürzer|fasse dich kurz?", Say::Text("keep answers short")),
+    row("kürzer", Say::Text("keep answers short")),
     row("fasse|fass dich kurz|kürzer", Say::Text("keep answers short")),
     row("plus|más court|corto", Say::Text("keep answers short")),
-    row("that|this|it's? is? too short|brief", Say::Text("give more detail")),
+    row("that|that's|this|it|it's? is? too short|brief", Say::Text("give more detail")),
     row("give|i? need|want? a? bit? more detail|details", Say::Text("give more detail")),
     row("longer|elaborate", Say::Text("give more detail")),
     row("zu kurz", Say::Text("give more detail")),
     row("trop court", Say::Text("give more detail")),
     row("demasiado corto", Say::Text("give more detail")),
     row("use|as|in|with? bullet points", Say::Text("use bullet points")),
-    row("as|make it? a? bulleted? list", Say::Text("use bullet points")),
+    row("as a? bulleted? list", Say::Text("use bullet points")),
+    row("make it a? bulleted? list", Say::Text("use bullet points")),
     row("als liste", Say::Text("use bullet points")),
-    row("as|in|make|use|put it|that? in? a table", Say::Text("answer as a table")),
+    row("as|in|use a table", Say::Text("answer as a table")),
+    row("make|put it|that in? a table", Say::Text("answer as a table")),
     row("als tabelle", Say::Text("answer as a table")),
     row("as|in|output|use|make|need|give it|me? as? json format?", Say::Text("answer as JSON")),
     row("json", Say::Text("answer as JSON")),
     row("in|on|just|make it? one|a single? line", Say::Text("answer in one line")),
     row("no|without|don't|dont use|leave? out? the? markdown", Say::Text("do not use markdown")),
     row("plain text no? markdown?", Say::Text("do not use markdown")),
-    row("no|without|don't|dont use|leave|drop|stop? out|with? the? emojis|emoji|smileys", Say::Text("do not use emojis")),
+    row(
+        "no|without|don't|dont use|leave|drop|stop? out|with? the? emojis|emoji|smileys",
+        Say::Text("do not use emojis"),
+    ),
+    row("drop|leave|stop|skip out|with|using? the? emojis|emoji|smileys", Say::Text("do not use emojis")),
     row("do not use emojis|emoji", Say::Text("do not use emojis")),
     row("keine|sin|pas emojis", Say::Text("do not use emojis")),
     row("pas d'emojis", Say::Text("do not use emojis")),
@@ -226,15 +247,20 @@ pub(super) const ROWS: &[Row] = &[
     row("no am and|or pm", Say::Text("use 24-hour times")),
     row("use|write? iso dates", Say::Text("write dates as YYYY-MM-DD")),
     row("write? dates as|in yyyy-mm-dd", Say::Text("write dates as YYYY-MM-DD")),
-    row("always? ask me? before you? sending|send mail|mails|a|it? mail?", Say::Text("ask before sending mail")),
+    row(
+        "always? ask me? before you? sending|send mail|mails|a|it? mail?",
+        Say::Text("ask before sending mail"),
+    ),
     row("never send a? mail|mails without asking me?", Say::Text("ask before sending mail")),
     row("no spaces|blanks in file names", Say::Text("do not use spaces in file names")),
-    row("my editor is called? W", Say::Text("my editor is {W}")),
+    row("my editor is called W", Say::Text("my editor is {W}")),
+    row("my editor is K", Say::Text("my editor is {K}")),
     row("i use W as my editor", Say::Text("my editor is {W}")),
-    row("mein editor ist W", Say::Text("my editor is {W}")),
+    row("mein editor ist K", Say::Text("my editor is {K}")),
     row("the|our R server|machine|host is called? H", Say::Text("the {R} server is {H}")),
     row("the? project W project? lives|is in|at D", Say::Text("project {W} lives in {D}")),
-    row("the|our default|main branch is called? W", Say::Text("the default branch is {W}")),
+    row("the|our default branch is W", Say::Text("the default branch is {W}")),
+    row("the|our default|main branch is called W", Say::Text("the default branch is {W}")),
     row("ssh runs|listens on port? M", Say::Text("use port {M} for ssh")),
     row("use port M for ssh", Say::Text("use port {M} for ssh")),
     row("the|our ssh port is M", Say::Text("use port {M} for ssh")),
@@ -247,45 +273,49 @@ pub(super) const ROWS: &[Row] = &[
     row("instead of A always? use|take|run|write B", Say::Swap),
     row("i|we? prefer B to|over A", Say::Swap),
     row("i|we use|have B instead of A", Say::Swap),
-    row("i|we use|have|want|meant|mean|said B and? not A", Say::Swap),
+    row("i|we use|have|want|meant|mean|said B and? not A", Say::Contrast),
     row("it|that|this should|must say|be|read? B instead of A", Say::Swap),
-    row("it|that|this|it's is? B and? not A", Say::Swap),
-    row("it|that|this should|must be B not A", Say::Swap),
+    row("it|that|this|it's is? B and? not A", Say::Contrast),
+    row("it|that|this should|must be B not A", Say::Contrast),
     row("replace|swap|change|substitute|correct A with|by|for|to B", Say::Swap),
     row("don't|dont|never use|run|write A always? use|run|write|take|but? B", Say::Swap),
     row("do not use|run|write A use|run|write|take|but? B", Say::Swap),
     row("stop using A use B", Say::Swap),
-    row("not|no A use|but|take B", Say::Swap),
-    row("A is wrong it is|it's? B", Say::Swap),
-    row("A is|was wrong it's|use|take B", Say::Swap),
-    row("A should|must be B", Say::Swap),
-    row("A is not installed|allowed|available here? use|take|run B", Say::Swap),
+    row("not|no A use|but|take B", Say::Contrast),
+    row("A is wrong it is|it's? B", Say::Contrast),
+    row("A is|was wrong it's|use|take B", Say::Contrast),
+    row("A should|must be B", Say::Contrast),
+    row("A is not installed|allowed|available here? use|take|run B", Say::Contrast),
     row("we don't|dont have A use|take B", Say::Swap),
     row("we switched from A to B", Say::Swap),
     row("i|we? switched from A to B", Say::Swap),
-    row("B would be|is better than A", Say::Swap),
+    row("B would be|is better than A", Say::Contrast),
     row("here|with? B instead of A", Say::Swap),
     row("with? B rather than A", Say::Swap),
-    row("typo B not A", Say::Swap),
-    row("with|actually|better|rather|sorry? B not|never A", Say::Swap),
+    row("typo B not A", Say::Contrast),
+    row("not A B", Say::Contrast),
+    row("with|actually|better|rather|sorry? B not|never A", Say::Contrast),
     row("why A use B", Say::Swap),
     row("nimm|benutze|verwende|nutze|schreib|schreibe immer? B statt|anstatt|anstelle von? A", Say::Swap),
     row("statt|anstatt A immer? nimm|benutze|verwende? B", Say::Swap),
     row("immer? B statt|anstatt A", Say::Swap),
-    row("ich|wir will|wollen|meinte|nehmen|benutzen|nutzen|verwenden? mit|lieber? B nicht|statt A", Say::Swap),
-    row("nicht A sondern B", Say::Swap),
-    row("nicht A nimm|benutze B", Say::Swap),
+    row(
+        "ich|wir will|wollen|meinte|nehmen|benutzen|nutzen|verwenden? mit|lieber? B nicht|statt A",
+        Say::Contrast,
+    ),
+    row("nicht A sondern B", Say::Contrast),
+    row("nicht A nimm|benutze B", Say::Contrast),
     row("ersetze A durch B", Say::Swap),
     row("utilise|utilisez|prends|mets|écris toujours? B au lieu de|d'? A", Say::Swap),
-    row("utilise|prends|avec? B pas A", Say::Swap),
+    row("utilise|prends|avec? B pas A", Say::Contrast),
     row("B au lieu de A", Say::Swap),
-    row("B plutôt que A", Say::Swap),
-    row("pas A mais B", Say::Swap),
+    row("B plutôt que A", Say::Contrast),
+    row("pas A mais B", Say::Contrast),
     row("remplace A par B", Say::Swap),
     row("usa|usad|utiliza|pon|escribe siempre? B en vez|lugar de A", Say::Swap),
-    row("usa|con? B no A", Say::Swap),
+    row("usa|con? B no A", Say::Contrast),
     row("B en vez|lugar de A", Say::Swap),
-    row("no A sino B", Say::Swap),
+    row("no A sino B", Say::Contrast),
     row("cambia|reemplaza A por B", Say::Swap),
     // Never.
     row("never ever? use|run|call|write A again?", Say::Never),
@@ -297,78 +327,286 @@ pub(super) const ROWS: &[Row] = &[
     row("n'utilise jamais|pas A", Say::Never),
     row("nunca|no uses A", Say::Never),
     // Another program than the answer's.
-    row("always? use|take|try|run Q instead?", Say::Tool),
-    row("we|i always? use|only? have? Q here?", Say::Tool),
-    row("i|we prefer|want|wanted|said Q", Say::Tool),
+    row("always? use Q instead?", Say::Tool),
+    row("take|try|run Q instead", Say::Tool),
+    row("take|try|run K", Say::Tool),
+    row("we|i always? use Q here?", Say::Tool),
+    row("we|i only have Q here?", Say::Tool),
+    row("i|we prefer|want|wanted|said|have K here?", Say::Tool),
     row("do it|that|this with|in Q", Say::Tool),
     row("use our tool Q", Say::Tool),
-    row("that? should be Q", Say::Tool),
+    row("that? should be K", Say::Tool),
     row("go for Q", Say::Tool),
     row("stick to Q", Say::Tool),
-    row("prefer|with Q", Say::Tool),
+    row("prefer|with K", Say::Tool),
     row("nimm|benutze|verwende|nutze immer? Q", Say::Tool),
-    row("mit|lieber Q", Say::Tool),
+    row("mit|lieber K", Say::Tool),
     row("wir benutzen|nehmen|verwenden|nutzen Q", Say::Tool),
-    row("utilise|utilisez|prends|plutôt|avec toujours? Q", Say::Tool),
+    row("utilise|utilisez|prends toujours? Q", Say::Tool),
+    row("plutôt|avec K", Say::Tool),
     row("on utilise Q ici?", Say::Tool),
-    row("usa|utiliza|mejor|con|prefiero siempre? Q", Say::Tool),
+    row("usa|utiliza siempre? Q", Say::Tool),
+    row("mejor|con|prefiero K", Say::Tool),
     row("aquí usamos Q", Say::Tool),
     // One value of this answer.
     row("i|we meant|ment|mean|said V", Say::Value),
-    row("it|that? should|must be V", Say::Value),
-    row("make it|that V", Say::Value),
-    row("actually V", Say::Value),
+    row("it|that? should|must be V", Say::Figure),
+    row("make it|that V", Say::Figure),
+    row("actually V", Say::Figure),
     row("the right one is V", Say::Value),
     row("ich meinte|meine V", Say::Value),
-    row("es muss V heißen|sein", Say::Value),
+    row("es muss V heißen|sein", Say::Figure),
     row("je voulais dire V", Say::Value),
     row("quise decir V", Say::Value),
-    row("debe ser V", Say::Value),
+    row("debe ser V", Say::Figure),
 ];
 
 /// What may introduce a directive.
 const LEADS: &[&str] = &[
-    "no", "nope", "nah", "non", "nein", "wrong", "sorry", "hm", "hmm", "ugh", "argh", "oops", "well", "ok", "okay",
-    "great", "good", "nice", "perfect", "thanks", "thank you", "thx", "cool", "almost", "close", "not quite", "yes",
-    "ja", "oui", "sí", "si", "please", "pls", "bitte", "por favor", "but", "aber", "mais", "pero", "and", "so", "then",
-    "also", "just", "nur", "stop", "wait", "hey", "hi", "danke", "merci", "gracias", "for the record", "remember",
-    "remember to", "remember that", "note", "important", "btw", "rule", "hint", "from now on", "in future",
-    "in the future", "for the future", "next time", "ab jetzt", "in zukunft", "nächstes mal", "künftig",
-    "désormais", "à l'avenir", "la prochaine fois", "a partir de ahora", "la próxima vez", "you should", "you must",
-    "you have to", "i'd like you to", "i want you to", "that's wrong", "that is wrong", "merk dir", "as i said",
-    "one thing", "one small thing", "actually", "again", "in general",
+    "no",
+    "nope",
+    "nah",
+    "non",
+    "nein",
+    "wrong",
+    "sorry",
+    "hm",
+    "hmm",
+    "ugh",
+    "argh",
+    "oops",
+    "well",
+    "ok",
+    "okay",
+    "great",
+    "good",
+    "nice",
+    "perfect",
+    "thanks",
+    "thank you",
+    "thx",
+    "cool",
+    "almost",
+    "close",
+    "not quite",
+    "yes",
+    "ja",
+    "oui",
+    "sí",
+    "si",
+    "please",
+    "pls",
+    "bitte",
+    "por favor",
+    "but",
+    "aber",
+    "mais",
+    "pero",
+    "and",
+    "so",
+    "then",
+    "also",
+    "just",
+    "nur",
+    "stop",
+    "wait",
+    "hey",
+    "hi",
+    "danke",
+    "merci",
+    "gracias",
+    "for the record",
+    "remember",
+    "remember to",
+    "remember that",
+    "note",
+    "important",
+    "btw",
+    "rule",
+    "hint",
+    "from now on",
+    "in future",
+    "in the future",
+    "for the future",
+    "next time",
+    "ab jetzt",
+    "in zukunft",
+    "nächstes mal",
+    "künftig",
+    "désormais",
+    "à l'avenir",
+    "la prochaine fois",
+    "a partir de ahora",
+    "la próxima vez",
+    "you should",
+    "you must",
+    "you have to",
+    "i'd like you to",
+    "i want you to",
+    "that's wrong",
+    "that is wrong",
+    "merk dir",
+    "as i said",
+    "one thing",
+    "my mistake",
+    "one small thing",
+    "actually",
+    "again",
+    "in general",
 ];
 
 /// What may follow one.
 const TAILS: &[&str] = &[
-    "please", "pls", "thanks", "thank you", "thx", "ok", "bitte", "danke", "merci", "gracias", "por favor",
-    "s'il te plaît", "s'il te plait", "s'il vous plaît", "svp", "instead", "here", "for that", "for this", "there",
-    "now", "too", "next time", "in future", "in the future", "from now on", "always", "at all", "everywhere", "by the way",
-    "btw", "stattdessen", "immer", "künftig", "in zukunft", "la prochaine fois", "la próxima vez", "siempre", "toujours",
-    "on this machine", "in this project", "in this repo", "in this team", "when you can", "this time", "then",
+    "please",
+    "pls",
+    "thanks",
+    "thank you",
+    "thx",
+    "ok",
+    "bitte",
+    "danke",
+    "merci",
+    "gracias",
+    "por favor",
+    "s'il te plaît",
+    "s'il te plait",
+    "s'il vous plaît",
+    "svp",
+    "instead",
+    "here",
+    "for that",
+    "for this",
+    "there",
+    "now",
+    "too",
+    "next time",
+    "in future",
+    "in the future",
+    "from now on",
+    "always",
+    "at all",
+    "everywhere",
+    "by the way",
+    "btw",
+    "stattdessen",
+    "immer",
+    "künftig",
+    "in zukunft",
+    "la prochaine fois",
+    "la próxima vez",
+    "siempre",
+    "toujours",
+    "on this machine",
+    "in this project",
+    "in this repo",
+    "in this team",
+    "when you can",
+    "this time",
+    "then",
 ];
 
 /// Only behind these a question asks for something to be done.
 const CAN_YOU: &[&str] = &[
-    "can you please", "could you please", "would you please", "can you", "could you", "would you", "will you",
-    "kannst du bitte", "könntest du bitte", "kannst du", "könntest du", "peux-tu", "pourrais-tu", "puedes", "podrías",
+    "can you please",
+    "could you please",
+    "would you please",
+    "can you",
+    "could you",
+    "would you",
+    "will you",
+    "kannst du bitte",
+    "könntest du bitte",
+    "kannst du",
+    "könntest du",
+    "peux-tu",
+    "pourrais-tu",
+    "puedes",
+    "podrías",
 ];
 
 /// Said for more than this once.
 const FOR_GOOD: &[&str] = &[
-    "always", "never", "from now on", "in future", "in the future", "next time", "every time", "immer", "nie", "niemals",
-    "ab jetzt", "in zukunft", "künftig", "nächstes mal", "toujours", "jamais", "désormais", "la prochaine fois",
-    "siempre", "nunca", "a partir de ahora", "la próxima vez",
+    "always",
+    "never",
+    "from now on",
+    "in future",
+    "in the future",
+    "next time",
+    "every time",
+    "immer",
+    "nie",
+    "niemals",
+    "ab jetzt",
+    "in zukunft",
+    "künftig",
+    "nächstes mal",
+    "toujours",
+    "jamais",
+    "désormais",
+    "la prochaine fois",
+    "siempre",
+    "nunca",
+    "a partir de ahora",
+    "la próxima vez",
 ];
 
-/// What a rule in somebody's own words begins with, and how many more words it needs.
-const RULE_STARTS: &[&str] = &["always", "never", "immer", "niemals", "toujours", "jamais", "siempre", "nunca"];
+/// Words that point at something instead of naming it.
+const POINTING: &[&str] =
+    &["that", "this", "it", "them", "these", "those", "das", "dies", "ça", "eso", "esto"];
 /// Behind `always` and `never` one of these says that it is about what to do, and not a complaint (`never mind`).
 const RULE_VERBS: &[&str] = &[
-    "use", "run", "add", "ask", "answer", "write", "give", "show", "put", "make", "keep", "start", "end", "begin", "check",
-    "test", "include", "explain", "sign", "format", "quote", "prefer", "call", "list", "sort", "create", "commit", "push",
-    "delete", "remove", "touch", "change", "edit", "install", "send", "overwrite", "print", "name", "mention", "pass",
-    "prefix", "open", "save", "store", "copy", "move", "rename", "wrap", "indent", "leave", "avoid", "do", "apologize",
+    "use",
+    "run",
+    "add",
+    "ask",
+    "answer",
+    "write",
+    "give",
+    "show",
+    "put",
+    "make",
+    "keep",
+    "start",
+    "end",
+    "begin",
+    "check",
+    "test",
+    "include",
+    "explain",
+    "sign",
+    "format",
+    "quote",
+    "prefer",
+    "call",
+    "list",
+    "sort",
+    "create",
+    "commit",
+    "push",
+    "delete",
+    "remove",
+    "touch",
+    "change",
+    "edit",
+    "install",
+    "send",
+    "overwrite",
+    "print",
+    "name",
+    "mention",
+    "pass",
+    "prefix",
+    "open",
+    "save",
+    "store",
+    "copy",
+    "move",
+    "rename",
+    "wrap",
+    "indent",
+    "leave",
+    "avoid",
+    "apologize",
 ];
 /// Longest rule in somebody's own words: a longer sentence tells a story.
 const MAX_RULE_WORDS: usize = 14;
@@ -401,7 +639,9 @@ const NOT_A_THING: &str = " i you he she we they it it's its that that's this th
     must will one more less some any all another other something anything nothing else please next time now again too \
     nicht statt anstatt kein keine ist das der die den dem ein eine es und oder aber mit ohne auf mais pas que au lieu de \
     le la les un une et ou avec sans en vez lugar no el los las una y o con sin pero ever only just already like think \
-    know sure mind ";
+    know sure mind immer nie niemals toujours jamais siempre nunca pls thx \
+    thanks thank bitte danke merci gracias nur still however non nein nope nah hm hmm ugh argh called \
+    sorry actually rather great good nice perfect ok okay yes well wait almost ";
 /// Plain nouns that look like programs in `use …`.
 const NOT_A_PROGRAM: &str = " tabs spaces quotes colors colours commas names words caution care less more english json \
     yaml xml csv html markdown bullets emojis german french spanish plain short long full relative absolute singular \
@@ -414,7 +654,7 @@ pub(super) fn language(word: &str) -> Option<&'static str> {
 }
 
 /// Whether a slot takes these words. A, B: things; V: a value; Q: one program; P: a program, perhaps with its verb; X: an
-/// option; D: a path; H: a host; M: a port; N: a name; R, W: one word; L: a language.
+/// option; K: a program that is known; D: a path; H: a host; M: a port; N: a name; R, W: one word; L: a language.
 pub(super) fn fits(slot: char, words: &[Word<'_>]) -> bool {
     let [first, rest @ ..] = words else { return false };
     let is_in = |table: &str, word: &Word<'_>| table.contains(&format!(" {} ", word.folded));
@@ -422,11 +662,16 @@ pub(super) fn fits(slot: char, words: &[Word<'_>]) -> bool {
     // A pause inside would join two things into one.
     let is_joined = words.iter().rev().skip(1).all(|word| !word.pauses);
     let is_one = rest.is_empty();
-    let capital = |word: &Word<'_>| word.text.chars().next().is_some_and(char::is_uppercase);
+    let is_name =
+        |word: &Word<'_>| word.text.chars().next().is_some_and(char::is_uppercase) && is_thing(word);
     match slot {
-        'A' | 'B' => is_joined && words.iter().all(is_thing) && !command::is_flag(first.text) || is_one && command::is_flag(first.text),
+        'A' | 'B' => {
+            is_joined && words.iter().all(is_thing) && !command::is_flag(first.text)
+                || is_one && command::is_flag(first.text)
+        }
         'V' => is_joined && words.iter().all(is_thing),
-        'Q' => is_one && is_thing(first) && !is_in(NOT_A_PROGRAM, first) && command::is_program_name(first.text) && language(&first.folded).is_none(),
+        'Q' => is_one && is_thing(first) && is_program_like(first),
+        'K' => is_one && command::is_known(first.text) && is_program_like(first),
         'P' => {
             is_joined
                 && words.len() <= 2
@@ -435,19 +680,26 @@ pub(super) fn fits(slot: char, words: &[Word<'_>]) -> bool {
         }
         'X' => is_one && command::is_flag(first.text),
         'D' => is_one && (first.text.contains('/') || first.text.starts_with('~')),
-        'H' => is_one && is_thing(first) && first.text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+        'H' => is_one && first.text.contains(|c: char| c.is_ascii_digit() || ['.', '-'].contains(&c)),
         'M' => is_one && first.text.len() <= 5 && first.text.chars().all(|c| c.is_ascii_digit()),
-        'N' => is_joined && words.len() <= 2 && words.iter().all(|word| is_thing(word) && (capital(word) || words.len() == 1)),
+        'N' => is_joined && words.len() <= 2 && words.iter().all(is_name),
         'L' => is_one && language(&first.folded).is_some(),
         'R' | 'W' => is_one && is_thing(first),
         _ => false,
     }
 }
 
+fn is_program_like(word: &Word<'_>) -> bool {
+    command::is_program_name(word.text)
+        && !NOT_A_PROGRAM.contains(&format!(" {} ", word.folded))
+        && language(&word.folded).is_none()
+}
+
 /// Whether a text holds words that make it hold for later too.
 pub(super) fn is_for_good(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let flat: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()).collect();
+    let flat: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()).collect();
     let flat = format!(" {} ", flat.join(" "));
     FOR_GOOD.iter().any(|phrase| flat.contains(&format!(" {phrase} ")))
 }
@@ -475,12 +727,20 @@ fn after<'a, 'b>(words: &'b [Word<'a>], phrase: &str) -> Option<&'b [Word<'a>]> 
     lead.iter().map(|word| word.folded.as_str()).eq(phrase.split(' ')).then_some(rest)
 }
 
-/// The words themselves, when they are a rule: `always run the tests first`.
+/// The words themselves, when they are a rule: `always run the tests first`. What points at something that only the
+/// message knows (`never do that again`) is none, nor is a complaint (`immer noch falsch`).
 pub(super) fn rule_words<'a, 'b>(words: &'b [Word<'a>]) -> Option<&'b [Word<'a>]> {
-    let [first, second, ..] = words else { return None };
-    let is_english = matches!(first.folded.as_str(), "always" | "never");
-    let is_rule = RULE_STARTS.contains(&first.folded.as_str())
-        && (!is_english || RULE_VERBS.contains(&second.folded.as_str()))
-        && (MIN_RULE_WORDS..=MAX_RULE_WORDS).contains(&words.len());
+    let [first, second, .., last] = words else { return None };
+    let is_order = match first.folded.as_str() {
+        "always" | "never" => RULE_VERBS.contains(&second.folded.as_str()),
+        "immer" | "nie" | "niemals" => second.folded != "noch" && last.folded.ends_with("en"),
+        "toujours" | "siempre" | "nunca" => {
+            ["er", "ir", "ar", "re"].iter().any(|end| second.folded.ends_with(end))
+        }
+        _ => false,
+    };
+    let points = |word: &Word<'_>| POINTING.contains(&word.folded.as_str());
+    let is_rule =
+        is_order && !words.iter().any(points) && (MIN_RULE_WORDS..=MAX_RULE_WORDS).contains(&words.len());
     is_rule.then_some(words)
 }

@@ -70,7 +70,8 @@ fn bare(raw: &str) -> &str {
     if raw == "." || raw == ".." {
         return raw;
     }
-    let opened = raw.trim_start_matches(['"', '\'', '“', '„', '”', '«', '(', '¿', '¡', '*', '`', ',', ':', '!']);
+    let opened =
+        raw.trim_start_matches(['"', '\'', '“', '„', '”', '«', '(', '¿', '¡', '*', '`', ',', ':', '!']);
     let word = opened.trim_end_matches([
         '"', '\'', '“', '”', '»', ')', '*', '`', '.', ',', ';', ':', '!', '?', '…', '–', '—',
     ]);
@@ -108,7 +109,8 @@ fn step<'a>(
     }
     let (alternatives, is_optional) = part.strip_suffix('?').map_or((*part, false), |part| (part, true));
     let takes = words.split_first().filter(|(word, _)| alternatives.split('|').any(|one| one == word.folded));
-    takes.is_some_and(|(_, left)| step(rest, left, fits, slots)) || is_optional && step(rest, words, fits, slots)
+    takes.is_some_and(|(_, left)| step(rest, left, fits, slots))
+        || is_optional && step(rest, words, fits, slots)
 }
 
 fn slot_name(part: &str) -> Option<char> {
@@ -130,7 +132,8 @@ mod tests {
         let found = matched(pattern, &read[0].words, &fits);
         let found: Option<Vec<(char, String)>> =
             found.map(|slots| slots.0.into_iter().map(|(name, words)| (name, words.join(" "))).collect());
-        let expected = expected.map(|e| e.iter().map(|(name, text)| (*name, (*text).to_owned())).collect::<Vec<_>>());
+        let expected =
+            expected.map(|e| e.iter().map(|(name, text)| (*name, (*text).to_owned())).collect::<Vec<_>>());
         assert_eq!(found, expected);
     }
 
