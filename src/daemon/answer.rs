@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
+use super::book;
 use super::error::ApiError;
 use super::ledger::Ledger;
 use super::models::Serving;
@@ -19,10 +20,11 @@ use super::next_states;
 use super::policy::Lease;
 use super::reply::{More, Piece, Reader, finish_reason};
 use super::running::{Entered, Running};
-use super::wire::{ChelaAnswer, PromptTokensDetails, Usage};
+use super::wire::{ChelaAnswer, PromptTokensDetails, Usage, UsedLesson};
 use crate::engine::{
     EngineError, Finish, FinishReason, Generate, GenerateEvent, Job, Priority, SampledToken, Sampling, Token,
 };
+use crate::lesson::Lesson;
 use crate::store::{Entry, NewSession, NewTurn, Receipt, StoredToken};
 use crate::turn::{Ending, TurnId, TurnKind};
 
@@ -48,6 +50,8 @@ pub(super) struct Plan {
     /// No turn follows in the session.
     pub(super) last: bool,
     pub(super) n_dropped: usize,
+    /// That stand in the prompt.
+    pub(super) lessons: Vec<Lesson>,
     /// What follows this turn, or follows from it, may be learned from.
     pub(super) teaches: bool,
 }
@@ -143,8 +147,16 @@ impl Pump {
         if titled {
             self.ledger.append_or_log(title).await;
         }
+        self.note_lessons(turn).await;
         self.tell_parent();
         Ok(turn)
+    }
+
+    async fn note_lessons(&self, turn: TurnId) {
+        if !self.plan.lessons.is_empty() {
+            let lessons = book::ids(&self.plan.lessons);
+            self.ledger.append_or_log(Entry::UseLessons { turn, lessons }).await;
+        }
     }
 
     /// Notes what this turn's messages say about the answer that they follow. Nobody waits for it.
@@ -313,6 +325,7 @@ impl Pump {
             session: self.plan.session.id.clone(),
             policy: self.plan.policy.version(),
             dropped_messages: self.plan.n_dropped,
+            lessons: self.plan.lessons.iter().map(used).collect(),
             n_ctx: self.plan.serving.engine.card().n_ctx,
             ending,
         }
@@ -327,6 +340,10 @@ fn ending(reason: FinishReason, cause: Option<Ending>) -> Ending {
         FinishReason::Length => Ending::Length,
         FinishReason::Cancelled => cause.unwrap_or(Ending::Interrupted),
     }
+}
+
+fn used(lesson: &Lesson) -> UsedLesson {
+    UsedLesson { id: lesson.id, text: lesson.text.clone() }
 }
 
 fn engine_died() -> ApiError {
@@ -394,6 +411,7 @@ mod tests {
             title: String::new(),
             last: false,
             n_dropped: 0,
+            lessons: Vec::new(),
             teaches: true,
         }
     }

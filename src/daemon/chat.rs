@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::answer::{self, Plan, now_ms};
+use super::book;
 use super::error::ApiError;
 use super::models::Serving;
 use super::policy::Lease;
@@ -26,6 +27,7 @@ use super::threads::{self, Continuation};
 use super::wire::ChatRequest;
 use super::{auth, routes};
 use crate::engine::{Grammar, Sampling};
+use crate::lesson::Lesson;
 use crate::store::{NewSession, NewTurn};
 use crate::turn::{PolicyVersion, SessionId, Source, TurnKind};
 
@@ -57,8 +59,11 @@ async fn respond(
     let continued = threads::find(&daemon.ledger, &place, &request.messages).await?;
     let policy = daemon.policies.lease(&serving, wanted).await?;
     let version = policy.version();
+    let with_lessons = request::lessons(headers)? && place.kind == TurnKind::Main;
+    let lessons =
+        if with_lessons { daemon.lessons_for(&request, &place, version).await? } else { Vec::new() };
     let (wants_stream, mut envelope) = (request.stream, envelope(&request, &serving));
-    let answering = Answering { serving, policy };
+    let answering = Answering { serving, policy, lessons };
     let plan = tokio::task::spawn_blocking(move || plan(request, &place, sampling, answering, continued))
         .await
         .map_err(|err| ApiError::internal("prompt_failed", format!("making the prompt died: {err}")))??;
@@ -80,6 +85,25 @@ async fn respond(
     Ok((response.into_response(), version))
 }
 
+impl Daemon {
+    /// The lessons that the prompt gets.
+    async fn lessons_for(
+        &self,
+        request: &ChatRequest,
+        place: &Place,
+        version: PolicyVersion,
+    ) -> Result<Vec<Lesson>, ApiError> {
+        let lineage = self.ledger.lineage(version).await?;
+        Ok(self.book.choose(&book::Wanted {
+            messages: &request.messages,
+            cwd: place.cwd.as_deref(),
+            session: &place.session.0,
+            serving: version,
+            lineage: &lineage,
+        }))
+    }
+}
+
 fn envelope(request: &ChatRequest, serving: &Serving) -> Envelope {
     Envelope {
         id: String::new(),
@@ -94,6 +118,8 @@ fn envelope(request: &ChatRequest, serving: &Serving) -> Envelope {
 struct Answering {
     serving: Arc<Serving>,
     policy: Lease,
+    /// That fit the request.
+    lessons: Vec<Lesson>,
 }
 
 /// Everything that the answer needs; rendering and tokenizing take long for long prompts.
@@ -104,14 +130,16 @@ fn plan(
     answering: Answering,
     continued: Continuation,
 ) -> Result<Plan, ApiError> {
-    let Answering { serving, policy } = answering;
+    let Answering { serving, policy, lessons } = answering;
     let template =
         serving.template.clone().map_err(|err| ApiError::internal("template_failed", err.to_string()))?;
     let engine = serving.engine.as_ref();
+    // What the client said is what the ledger keeps; the lessons of a turn stand beside it.
+    let messages = book::with_system(&request.messages, &lessons);
     let layout = Layout {
         engine,
         template: &template,
-        messages: &request.messages,
+        messages: &messages,
         tools: request::tools(&request),
         wanted: sampling.max_tokens,
         drop_oldest: place.drop_oldest,
@@ -150,6 +178,7 @@ fn plan(
         session,
         turn,
         n_dropped,
+        lessons,
         // Unknown clients are served and not learned from.
         teaches: place.source != Source::Api,
     })

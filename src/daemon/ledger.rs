@@ -2,25 +2,27 @@
 
 use std::path::PathBuf;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::error::ApiError;
 use crate::lesson::{Lesson, LessonId};
 use crate::store::{
     Entry, LessonFilter, LessonStory, Reader, Receipt, ServingRow, SessionRow, SessionThread, StoreError,
-    StoreHandle, TurnRow, TurnStory,
+    StoreHandle, TurnRow, TurnStory, WaitingTurn,
 };
 use crate::turn::next_state::NextState;
-use crate::turn::{SessionId, TurnId};
+use crate::turn::{PolicyVersion, SessionId, TurnId};
 
 pub(super) struct Ledger {
     handle: StoreHandle,
     path: PathBuf,
+    /// Rung when something followed a turn: the judge has work.
+    pub(super) followed: Notify,
 }
 
 impl Ledger {
     pub(super) fn new(handle: StoreHandle, path: PathBuf) -> Self {
-        Self { handle, path }
+        Self { handle, path, followed: Notify::new() }
     }
 
     /// Returns when the entry is durable.
@@ -51,6 +53,7 @@ impl Ledger {
             return Ok(());
         }
         self.append(Entry::RecordNextState { turn, at, state }).await?;
+        self.followed.notify_one();
         Ok(())
     }
 
@@ -81,6 +84,24 @@ impl Ledger {
 
     pub(super) async fn lesson(&self, lesson: LessonId) -> Result<LessonStory, ApiError> {
         self.ask(move |reader| reader.lesson(lesson)).await
+    }
+
+    /// What prompts may get, oldest first.
+    pub(super) async fn lessons_in_force(&self) -> Result<Vec<Lesson>, ApiError> {
+        self.ask(Reader::lessons_in_force).await
+    }
+
+    /// The versions that `version` was built on, and itself.
+    pub(super) async fn lineage(&self, version: PolicyVersion) -> Result<Vec<PolicyVersion>, ApiError> {
+        if version == PolicyVersion::BASE {
+            return Ok(Vec::new());
+        }
+        self.ask(move |reader| reader.lineage(version)).await
+    }
+
+    /// Turns that something followed and nobody has judged.
+    pub(super) async fn waiting_turns(&self, limit: usize) -> Result<Vec<WaitingTurn>, ApiError> {
+        self.ask(move |reader| reader.waiting_turns(limit)).await
     }
 
     /// Every change of what serves, oldest first.

@@ -9,9 +9,12 @@
 
 mod answer;
 mod auth;
+mod book;
 mod chat;
+mod drawing;
 mod error;
 mod events;
+mod judging;
 mod ledger;
 mod lifecycle;
 mod listen;
@@ -45,6 +48,7 @@ pub use auth::{TokenHash, generate_token};
 use crate::config::{Paths, PathsError, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::store::{self, Opened, SqliteStore, StoreError};
+use book::Book;
 use events::News;
 use ledger::Ledger;
 use models::Models;
@@ -217,6 +221,7 @@ async fn listen_and_serve(
         register: Register::new(),
         presence: Presence::new(),
         news: News::new(),
+        book: Book::new(),
         stop: watch::channel(None).0,
         started: Instant::now(),
         started_at: Timestamp::now().as_second(),

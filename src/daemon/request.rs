@@ -248,6 +248,19 @@ pub(super) fn policy(headers: &HeaderMap) -> Result<Option<PolicyVersion>, ApiEr
     wanted.parse().map(Some).map_err(refuse)
 }
 
+/// Whether lessons may stand in the prompt: `X-Chela-Lessons: off` leaves them out, for comparing.
+pub(super) fn lessons(headers: &HeaderMap) -> Result<bool, ApiError> {
+    match text(headers, "x-chela-lessons")? {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => {
+            let other: String = other.chars().take(40).collect();
+            let message = format!("X-Chela-Lessons: \"{other}\" is neither on nor off");
+            Err(ApiError::bad_request("invalid_header", message))
+        }
+    }
+}
+
 fn checked_session(id: &str) -> Result<SessionId, ApiError> {
     if id.is_empty() || id.len() > MAX_SESSION_BYTES || id.chars().any(char::is_control) {
         let message = format!("a session id has 1 to {MAX_SESSION_BYTES} bytes and no control characters");

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use super::book::Book;
 use super::events::News;
 use super::ledger::Ledger;
 use super::models::{Models, Slot};
@@ -23,6 +24,7 @@ pub(super) struct Daemon {
     pub(super) register: Arc<Register>,
     pub(super) presence: Presence,
     pub(super) news: News,
+    pub(super) book: Book,
     /// How many seconds running answers may take, once somebody wants the daemon to end.
     pub(super) stop: watch::Sender<Option<u64>>,
     pub(super) started: Instant,

@@ -10,15 +10,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::now_ms;
+use super::drawing::Draft;
 use super::error::ApiError;
 use super::request;
 use super::routes::{bad_query, read, turn_id};
 use super::state::Daemon;
 use super::wire::{ChangeLesson, LessonChanged, LessonList, LoopEvent, Rate, Teach};
-use crate::lesson::{Lesson, LessonId, Origin, Scope};
-use crate::store::{
-    By, Entry, LessonChange, LessonEdit, LessonFilter, LessonStory, NewLesson, Receipt, StateKind, TurnStory,
-};
+use crate::lesson::{Lesson, LessonId, Origin, wording};
+use crate::store::{By, Entry, LessonChange, LessonEdit, LessonFilter, LessonStory, StateKind, TurnStory};
 use crate::turn::TurnId;
 use crate::turn::next_state::NextState;
 
@@ -88,19 +87,13 @@ pub(super) async fn lesson(
 /// `POST /chela/v1/lessons`: a lesson in the person's own words. It holds from the next prompt on.
 pub(super) async fn teach(State(daemon): Shared, body: Body) -> Result<Json<Lesson>, ApiError> {
     let Teach { text, scope, turn } = parsed(body).await?;
-    let lesson = NewLesson {
-        text,
-        scope: scope.unwrap_or(Scope::Global),
-        origin: Origin::Taught,
-        waits_for_yes: false,
-        pinned: false,
-        sources: turn.into_iter().collect(),
-        replaces: Vec::new(),
-        by: By::User,
-        reason: "taught".to_owned(),
-        created_at: now_ms(),
+    let about = match turn {
+        Some(turn) => Some(daemon.ledger.turn(turn).await?),
+        None => None,
     };
-    daemon.teach(lesson, turn).await.map(Json)
+    let (origin, by, reason) = (Origin::Taught, By::User, "taught".to_owned());
+    // The person's own words may repeat what they asked.
+    daemon.add_lesson(Draft { text, scope, origin, by, reason }, about.as_ref(), "").await.map(Json)
 }
 
 /// `POST /chela/v1/lessons/{id}`: a person changes a lesson.
@@ -111,24 +104,22 @@ pub(super) async fn change(
 ) -> Result<Json<LessonChanged>, ApiError> {
     let lesson = lesson_id(&id)?;
     let ChangeLesson { change, reason } = parsed(body).await?;
+    let change = match LessonChange::from(change) {
+        LessonChange::Reword(text) => LessonChange::Reword(acceptable(&text)?),
+        other => other,
+    };
     let was = daemon.ledger.lesson(lesson).await?.lesson;
-    let edit = LessonEdit { lesson, change: change.into(), by: By::User, reason, at: now_ms() };
+    let edit = LessonEdit { lesson, change, by: By::User, reason, at: now_ms() };
     daemon.ledger.append(Entry::ChangeLesson(edit)).await?;
+    daemon.book.reload(&daemon.ledger).await?;
     let now = daemon.ledger.lesson(lesson).await?.lesson;
     daemon.news.tell(LoopEvent::Lesson { lesson: now.clone(), turn: None });
     Ok(Json(LessonChanged { was, now }))
 }
 
-impl Daemon {
-    /// Writes a lesson, and says so. `turn`: the one that it comes from.
-    pub(super) async fn teach(&self, lesson: NewLesson, turn: Option<TurnId>) -> Result<Lesson, ApiError> {
-        let Receipt::Lesson(id) = self.ledger.append(Entry::AddLesson(lesson)).await? else {
-            return Err(ApiError::internal("ledger_failed", "the ledger gave the lesson no number"));
-        };
-        let lesson = self.ledger.lesson(id).await?.lesson;
-        self.news.tell(LoopEvent::Lesson { lesson: lesson.clone(), turn });
-        Ok(lesson)
-    }
+fn acceptable(text: &str) -> Result<String, ApiError> {
+    let refuse = |refusal: wording::Refusal| ApiError::bad_request("lesson_refused", refusal.to_string());
+    wording::acceptable(text, "").map_err(refuse)
 }
 
 async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {

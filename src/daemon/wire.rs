@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 // A manifest goes over the socket as it stands on the shelf.
 pub use crate::adapter::Manifest;
 // `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
-use crate::lesson::{Lesson, Scope};
+use crate::lesson::{Lesson, LessonId, Scope};
 pub use crate::store::{SessionRow, SessionThread, TurnRow};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
@@ -107,6 +107,13 @@ pub struct ChelaRequest {
 
 fn main_line() -> TurnKind {
     TurnKind::Main
+}
+
+/// A lesson in a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedLesson {
+    pub id: LessonId,
+    pub text: String,
 }
 
 /// Body of `POST /chela/v1/turns/{id}/rating`.
@@ -212,6 +219,9 @@ pub struct ChelaAnswer {
     /// How many of the oldest messages did not fit and were left out.
     #[serde(default)]
     pub dropped_messages: usize,
+    /// The lessons that stood in the prompt.
+    #[serde(default)]
+    pub lessons: Vec<UsedLesson>,
     /// Tokens that one request may use, prompt and answer together.
     pub n_ctx: usize,
     /// How the answer ended: in a whole body and in the last chunk with a choice.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::feedback::as_limit;
 use super::{Reader, count};
+use crate::lesson::life::Effect;
 use crate::lesson::{Lesson, LessonId, Scope, State};
 use crate::store::search::{fts_any, fts_query};
 use crate::store::words::{get_json, get_json_opt, get_word, word};
@@ -107,6 +108,10 @@ impl Reader {
 const LESSON: &str = "
     SELECT lesson.id, lesson.text, lesson.scope, lesson.scope_of, lesson.state, lesson.in_version, lesson.origin,
            lesson.created_at, lesson.used, lesson.helped, lesson.failed, lesson.pinned, lesson.retired_by,
+           (SELECT json_group_array(helped) FROM (
+              SELECT helped, turn FROM (SELECT helped, turn FROM lesson_use
+                 WHERE lesson_use.lesson = lesson.id AND helped IS NOT NULL ORDER BY turn DESC LIMIT 4)
+              ORDER BY turn)) AS recent,
            (SELECT json_group_array(turn ORDER BY turn) FROM lesson_source
              WHERE lesson_source.lesson = lesson.id) AS sources
       FROM lesson";
@@ -168,7 +173,14 @@ fn lesson_row(row: &Row<'_>) -> rusqlite::Result<Lesson> {
         helped: row.get("helped")?,
         failed: row.get("failed")?,
         pinned: row.get("pinned")?,
+        triggers: Vec::new(),
+        recent: get_json::<Vec<u8>>(row, "recent")?.into_iter().map(effect).collect(),
+        replaced_by: row.get::<_, Option<i64>>("retired_by")?.map(LessonId),
     })
+}
+
+fn effect(helped: u8) -> Effect {
+    if helped == 0 { Effect::Failed } else { Effect::Helped }
 }
 
 fn history(conn: &Connection, lesson: LessonId) -> rusqlite::Result<Vec<LessonEvent>> {

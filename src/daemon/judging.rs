@@ -1,0 +1,184 @@
+//! Judging: verdicts for turns that something followed, and lessons from what people say. A task of its own, behind
+//! every answer: it never stands in the way of one.
+//!
+//! What always holds: a verdict is in the ledger before anything is made of it; what cannot be judged now waits and is
+//! judged after the next start too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::now_ms;
+use super::error::ApiError;
+use super::state::Daemon;
+use crate::config::Dial;
+use crate::engine::{Cancel, Engine};
+use crate::judge::hint::{self, Drawn, Hint};
+use crate::judge::model::ModelJudge;
+use crate::judge::{Case, Judge, JudgeError, Verdict, decide};
+use crate::signal::{self, Answered, Signal};
+use crate::store::{Entry, NewVerdict, TurnRow, WaitingTurn};
+use crate::turn::next_state::NextState;
+use crate::turn::{Role, TurnId};
+
+/// Turns that are taken up at once.
+const BATCH: usize = 16;
+/// Earlier requests of the session that the rules look at.
+const EARLIER: usize = 4;
+/// After this long, what was put off is tried again.
+const AGAIN: Duration = Duration::from_secs(20);
+
+/// Judges what waits, whenever something does, until the daemon ends.
+pub(super) async fn run(daemon: Arc<Daemon>) {
+    let mut stop = daemon.stop.subscribe();
+    loop {
+        let is_all_done = match judge_some(&daemon).await {
+            Ok(is_all_done) => is_all_done,
+            Err(err) => {
+                tracing::warn!(reason = err.detail.message, "judging was put off");
+                true
+            }
+        };
+        if !is_all_done {
+            continue;
+        }
+        tokio::select! {
+            () = daemon.ledger.followed.notified() => {}
+            () = tokio::time::sleep(AGAIN) => {}
+            _ = stop.wait_for(Option::is_some) => return,
+        }
+    }
+}
+
+/// Takes up to [`BATCH`] turns. `false`: more may wait.
+async fn judge_some(daemon: &Arc<Daemon>) -> Result<bool, ApiError> {
+    if daemon.settings.learn.dial == Dial::Off {
+        return Ok(true);
+    }
+    let waiting = daemon.ledger.waiting_turns(BATCH).await?;
+    let is_last = waiting.len() < BATCH;
+    for turn in waiting {
+        if !judge_turn(daemon, turn).await? {
+            return Ok(true);
+        }
+    }
+    Ok(is_last)
+}
+
+/// `false`: somebody waits for an answer, or the model is not there; the turn goes on waiting.
+async fn judge_turn(daemon: &Arc<Daemon>, waiting: WaitingTurn) -> Result<bool, ApiError> {
+    let (turn, n_states) = (waiting.turn, waiting.states.len());
+    let thread = daemon.ledger.thread_to(turn).await?;
+    let Some(facts) = Facts::of(thread, &waiting) else { return Ok(true) };
+    let serving = daemon.models.serving().await?;
+    let (engine, model) = (Arc::clone(&serving.engine), serving.engine.card().name.clone());
+    let judged = tokio::task::spawn_blocking(move || facts.judged_by(engine).map(|judged| (judged, facts)));
+    let judged = judged.await.map_err(|err| ApiError::internal("judge_failed", format!("judging died: {err}")))?;
+    let (judged, facts) = match judged {
+        Ok(judged) => judged,
+        Err(JudgeError::Preempted) => return Ok(false),
+        Err(err) => {
+            tracing::warn!(turn = turn.0, %err, "this turn is judged by rules alone");
+            return Ok(false);
+        }
+    };
+    let verdict = judged.verdict.clone();
+    let seen = u32::try_from(n_states).unwrap_or(u32::MAX);
+    let entry = NewVerdict { turn, seen, signals: judged.signals, verdict, model, judged_at: now_ms() };
+    daemon.ledger.append(Entry::Judge(entry)).await?;
+    daemon.news.tell(judged_event(turn, &judged.verdict));
+    daemon.note_effects(turn, judged.verdict.reward).await?;
+    if let Some(hint) = judged.hint.filter(|hint| hint.lasting) {
+        daemon.draw_lesson(&facts.turn, &facts.request, hint).await?;
+    }
+    Ok(true)
+}
+
+fn judged_event(turn: TurnId, verdict: &Verdict) -> super::wire::LoopEvent {
+    let Verdict { reward, hint, rule, .. } = verdict.clone();
+    super::wire::LoopEvent::Judged { turn, reward, rule, hint }
+}
+
+/// A turn and what followed it.
+struct Facts {
+    turn: TurnRow,
+    request: String,
+    /// Newest first.
+    earlier: Vec<String>,
+    states: Vec<NextState>,
+    after_ms: Option<u64>,
+}
+
+/// What came of it.
+struct Judged {
+    signals: Vec<Signal>,
+    verdict: Verdict,
+    hint: Option<Hint>,
+}
+
+impl Facts {
+    /// `thread`: from its start to the turn. `None`: there is nothing to judge.
+    fn of(mut thread: Vec<TurnRow>, waiting: &WaitingTurn) -> Option<Self> {
+        let turn = thread.pop()?;
+        let asked = |turn: &TurnRow| {
+            let last = turn.messages.iter().rfind(|message| message.role == Role::User);
+            last.map(|message| message.content.clone()).unwrap_or_default()
+        };
+        let first = waiting.states.first()?;
+        let after = turn.ended_at.and_then(|ended| u64::try_from(first.at - ended).ok());
+        Some(Self {
+            request: asked(&turn),
+            earlier: thread.iter().rev().take(EARLIER).map(asked).collect(),
+            states: waiting.states.iter().map(|row| row.state.clone()).collect(),
+            after_ms: after,
+            turn,
+        })
+    }
+
+    fn judged_by(&self, engine: Arc<dyn Engine>) -> Result<Judged, JudgeError> {
+        self.judge(&mut ModelJudge::new(engine, Cancel::default())?)
+    }
+
+    fn judge(&self, judge: &mut dyn Judge) -> Result<Judged, JudgeError> {
+        let earlier: Vec<&str> = self.earlier.iter().map(String::as_str).collect();
+        let answered = Answered {
+            request: &self.request,
+            answer: &self.turn.response,
+            ending: self.turn.ending.unwrap_or(crate::turn::Ending::Crashed),
+            source: self.turn.source,
+            earlier: &earlier,
+            after_ms: self.after_ms,
+        };
+        let mut signals: Vec<Signal> =
+            self.states.iter().flat_map(|state| signal::detect(&answered, state)).collect();
+        signals.sort_by_key(|signal| std::cmp::Reverse(signal.evidence));
+        let votes = match self.case().filter(|_| decide::needs_votes(&signals)) {
+            Some(case) if answered.ending.is_whole() => judge.votes(&case)?,
+            _ => Vec::new(),
+        };
+        let mut verdict = decide::decide(&signals, &votes);
+        let hint = self.hint(&signals, judge)?;
+        verdict.hint = hint.as_ref().map(|hint| hint.text.clone());
+        Ok(Judged { signals, verdict, hint })
+    }
+
+    /// What the model is shown: the newest state, in which the most is known.
+    fn case(&self) -> Option<Case<'_>> {
+        let next = self.states.last()?;
+        Some(Case { request: &self.request, answer: &self.turn.response, next })
+    }
+
+    /// From the person's words, newest first; why one is refused is in the log.
+    fn hint(&self, signals: &[Signal], judge: &mut dyn Judge) -> Result<Option<Hint>, JudgeError> {
+        for next in self.states.iter().rev().filter(|next| decide::wants_hint(signals, next)) {
+            let case = Case { request: &self.request, answer: &self.turn.response, next };
+            match hint::draw(&case, judge)? {
+                Drawn::Hint(hint) => return Ok(Some(hint)),
+                Drawn::Refused { text, why } => {
+                    tracing::info!(turn = self.turn.id.0, text, %why, "no hint was drawn");
+                }
+                Drawn::Nothing => {}
+            }
+        }
+        Ok(None)
+    }
+}
