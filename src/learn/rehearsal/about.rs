@@ -1,0 +1,59 @@
+//! What a lesson is about: the programs that it concerns, by its words, its scope and where it came from.
+
+use super::everyday::Everyday;
+use super::Past;
+use crate::lesson::{Lesson, Scope};
+
+/// Words behind which the thing to be avoided stands; requests that need that thing are what the lesson changes.
+const INSTEAD_OF: &[&str] =
+    &["instead", "not", "never", "no", "without", "than", "over", "for", "statt", "nicht", "lieu", "en", "avoid", "replace"];
+
+/// Programs for which there are everyday requests and that the lesson concerns, most telling first.
+///
+/// A program's own lesson says it outright. Otherwise those named in the text count: the ones that the corrected
+/// answers ran, else those that stand behind "instead of", else all. A text that names none falls back to what the
+/// corrected answers ran, because "always show readable sizes" is about the `du` that it was said about.
+pub(super) fn programs(lesson: &Lesson, sources: &[Past], everyday: &Everyday) -> Vec<String> {
+    if let Scope::Program(program) = &lesson.scope {
+        return everyday.name_of(program).into_iter().collect();
+    }
+    let told: Vec<String> = words(&lesson.text).collect();
+    let named = unique(told.iter().filter_map(|word| everyday.name_of(word)));
+    let ran = unique(sources.iter().flat_map(|source| ran(&source.answer, everyday)));
+    let both: Vec<String> = named.iter().filter(|name| ran.contains(name)).cloned().collect();
+    let avoided = unique(told.iter().enumerate().filter(|(at, _)| stands_behind(&told, *at)).filter_map(|(_, word)| everyday.name_of(word)));
+    [both, avoided, named, ran].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// Whether `words[at]` stands within two words behind one of [`INSTEAD_OF`].
+fn stands_behind(words: &[String], at: usize) -> bool {
+    words.iter().take(at).rev().take(2).any(|word| INSTEAD_OF.contains(&word.as_str()))
+}
+
+/// Programs of the table that a command runs: the first word of each part, behind `sudo` and the like.
+fn ran(answer: &str, everyday: &Everyday) -> Vec<String> {
+    let parts = answer.lines().flat_map(|line| line.split(['|', ';', '&', '(', ')']));
+    parts.filter_map(|part| everyday.name_of(first_word(part)?)).collect()
+}
+
+fn first_word(part: &str) -> Option<&str> {
+    part.split_whitespace().find(|word| !matches!(*word, "sudo" | "doas" | "env" | "time" | "$") && !word.contains('='))
+}
+
+/// Words in lower case: whatever stands between blanks and punctuation. Dots, dashes, slashes and plus signs inside a
+/// word belong to it, so that `apt-get`, `g++` and `notes.txt` are one word.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '"' | '\'' | '`' | '(' | ')' | '!' | '?' | '=' | '>' | '|'))
+        .map(|word| word.trim_matches('.').to_lowercase())
+        .filter(|word| !word.is_empty())
+}
+
+fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for name in names {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found
+}

@@ -1,0 +1,512 @@
+//! From inputs and a seed to the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Bare, Drill, Inputs, Left, Negative, Past, Plan, PlanLimits, Probe, PromptOrigin, Purpose, Replay, Skipped,
+    ToLearn, Why, about, everyday, request, split, vary,
+};
+use crate::learn::shuffle::Draws;
+use crate::lesson::{MAX_IN_PROMPT, Scope, State};
+use crate::turn::{Message, Role, TurnId};
+
+/// The plan of one run. The same inputs and seed give the same plan.
+pub fn plan(inputs: &Inputs<'_>, seed: u64, limits: &PlanLimits) -> Plan {
+    let mut planner = Planner::new(inputs, seed, limits);
+    let chosen = planner.choose_lessons();
+    planner.known = inputs.held.iter().filter(|one| one.contradicted_by.is_none()).chain(chosen.iter().copied()).map(|one| Known::new(one, inputs)).collect();
+    for one in &chosen {
+        planner.practise(one, Purpose::Learn, limits.per_lesson);
+    }
+    for one in inputs.held.iter().filter(|one| one.contradicted_by.is_none()) {
+        planner.practise(one, Purpose::Upkeep, limits.upkeep);
+    }
+    planner.judge_turns();
+    planner.replay();
+    planner.blame();
+    planner.finish()
+}
+
+/// A lesson of the plan, and what it is about.
+struct Known<'a> {
+    taught: &'a ToLearn,
+    programs: Vec<String>,
+    /// Words of its text that say something.
+    words: Vec<String>,
+}
+
+impl<'a> Known<'a> {
+    fn new(taught: &'a ToLearn, inputs: &Inputs<'_>) -> Self {
+        let programs = about::programs(&taught.lesson, &taught.sources, inputs.everyday);
+        let words = about::words(&taught.lesson.text).filter(|word| !EMPTY_WORDS.contains(&word.as_str())).collect();
+        Self { taught, programs, words }
+    }
+
+    /// It concerns no program: it may hold for any prompt.
+    fn is_general(&self) -> bool {
+        self.programs.is_empty() && !matches!(self.taught.lesson.scope, Scope::Project(_))
+    }
+
+    /// Whether an answer like this may become another one by this lesson.
+    fn concerns(&self, answer: &str) -> bool {
+        about::words(answer).any(|word| self.words.contains(&word) || self.programs.contains(&word))
+    }
+}
+
+/// Words of lessons that say nothing about what they concern.
+const EMPTY_WORDS: &[&str] = &[
+    "use", "always", "never", "instead", "of", "the", "a", "an", "in", "on", "with", "for", "to", "do", "not", "no",
+    "please", "and", "or", "is", "it", "me", "my", "i", "when", "than", "rather", "prefer", "only", "at", "by", "run",
+];
+
+struct Planner<'a> {
+    inputs: &'a Inputs<'a>,
+    limits: &'a PlanLimits,
+    seed: u64,
+    known: Vec<Known<'a>>,
+    never: BTreeSet<String>,
+    /// Keys of the requests that are trained on.
+    trained: BTreeSet<String>,
+    /// Prompts of each session's and project's own turns so far.
+    of_session: BTreeMap<&'a str, usize>,
+    of_project: BTreeMap<&'a str, usize>,
+    /// Turns that were left out already: one reason each is enough.
+    named: BTreeSet<TurnId>,
+    plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    fn new(inputs: &'a Inputs<'a>, seed: u64, limits: &'a PlanLimits) -> Self {
+        Self {
+            inputs,
+            limits,
+            seed,
+            known: Vec::new(),
+            never: inputs.never.iter().map(|request| split::key(request)).collect(),
+            trained: BTreeSet::new(),
+            of_session: BTreeMap::new(),
+            of_project: BTreeMap::new(),
+            named: BTreeSet::new(),
+            plan: Plan::default(),
+        }
+    }
+
+    /// Lessons that this run takes on, oldest first, so that those who waited longest come first.
+    fn choose_lessons(&mut self) -> Vec<&'a ToLearn> {
+        let mut waiting: Vec<&ToLearn> = self.inputs.lessons.iter().collect();
+        waiting.sort_by_key(|one| (one.lesson.created_at, one.lesson.id));
+        let mut chosen: Vec<&ToLearn> = Vec::new();
+        for one in waiting {
+            match unfit(one).or_else(|| self.too_many(&chosen, one)) {
+                Some(why) => self.plan.skipped.push(Skipped { what: Left::Lesson(one.lesson.id), why }),
+                None => chosen.push(one),
+            }
+        }
+        chosen
+    }
+
+    fn too_many(&self, chosen: &[&ToLearn], one: &ToLearn) -> Option<Why> {
+        let limits = self.limits;
+        let first = one.sources.first()?;
+        let same_session = chosen.iter().filter(|other| other.sources.first().is_some_and(|it| it.session == first.session));
+        let same_project = chosen.iter().filter(|other| {
+            first.project.is_some() && other.sources.first().is_some_and(|it| it.project == first.project)
+        });
+        if same_session.count() >= limits.lessons_per_session {
+            return Some(Why::EnoughOfSession { limit: limits.lessons_per_session });
+        }
+        if same_project.count() >= limits.lessons_per_project {
+            return Some(Why::EnoughOfProject { limit: limits.lessons_per_project });
+        }
+        (chosen.len() >= limits.lessons).then_some(Why::EnoughLessons { limit: limits.lessons })
+    }
+
+    /// Drills and probes of one lesson: the user's own prompts first, then theirs with other names, then everyday ones.
+    fn practise(&mut self, one: &'a ToLearn, purpose: Purpose, limit: usize) {
+        let Some(known) = self.known.iter().position(|known| known.taught.lesson.id == one.lesson.id) else { return };
+        let mut drafts = self.drafts_of_own(one, limit);
+        drafts.extend(self.drafts_of_everyday(known, one));
+        let mut made = 0;
+        for draft in drafts {
+            if made < limit && self.drill(known, &draft, purpose) {
+                made += 1;
+            }
+        }
+        if made == 0 && purpose == Purpose::Learn {
+            let what = Left::Lesson(one.lesson.id);
+            self.plan.skipped.push(Skipped { what, why: Why::NothingToPractise });
+            return;
+        }
+        self.probe(known, one);
+    }
+
+    /// The user's prompts: sources, up to a third related, up to a quarter with other names.
+    fn drafts_of_own(&mut self, one: &'a ToLearn, limit: usize) -> Vec<Draft<'a>> {
+        let own = one.sources.iter().map(|past| Draft::of(past, PromptOrigin::Source(past.turn)));
+        let related = one.related.iter().map(|past| Draft::of(past, PromptOrigin::Related(past.turn)));
+        let mut drafts: Vec<Draft<'a>> = own.take(limit.div_ceil(2)).chain(related.take(limit.div_ceil(3))).collect();
+        let kept: Vec<String> = about::words(&one.lesson.text).collect();
+        let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 1));
+        let bases: Vec<&Past> = one.sources.iter().chain(&one.related).take(8).collect();
+        for past in bases.iter().cycle().take(if bases.is_empty() { 0 } else { limit.div_ceil(4).max(bases.len()) }) {
+            let varied = vary::vary(past.request(), &past.answer, &kept, &mut draws);
+            drafts.extend(varied.map(|text| Draft::of(past, PromptOrigin::Varied(past.turn)).asking(&text)));
+        }
+        drafts
+    }
+
+    /// Everyday requests for the programs of the lesson in turn; of all programs where it names none.
+    fn drafts_of_everyday(&self, known: usize, one: &'a ToLearn) -> Vec<Draft<'a>> {
+        let Some(known) = self.known.get(known) else { return vec![] };
+        let Some(system) = self.system_of(one) else { return vec![] };
+        let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 2));
+        let mut templates: Vec<_> = if known.is_general() {
+            self.inputs.everyday.beside(&[])
+        } else {
+            known.programs.iter().flat_map(|program| self.inputs.everyday.of(program).0).collect()
+        };
+        draws.shuffle(&mut templates);
+        // More than are needed, because some turn out to be held out or there already.
+        let rounds = templates.iter().cycle().take(if templates.is_empty() { 0 } else { 3 * self.limits.per_lesson });
+        rounds.map(|one| Draft::plain(&system, &everyday::fill(one.text, &mut draws))).collect()
+    }
+
+    /// The system message of everyday prompts. A lesson of a project takes one that shows the project.
+    fn system_of(&self, one: &ToLearn) -> Option<String> {
+        let Scope::Project(project) = &one.lesson.scope else { return Some(self.inputs.system.to_owned()) };
+        let shown = one.sources.iter().find_map(|past| system_with(past, project));
+        shown.map(str::to_owned)
+    }
+
+    /// Adds a drill, unless its request is not to be trained on.
+    fn drill(&mut self, known: usize, draft: &Draft<'a>, purpose: Purpose) -> bool {
+        if !self.admits(draft) {
+            return false;
+        }
+        let Some(lesson) = self.known.get(known).map(|one| one.taught.lesson.id) else { return false };
+        let lessons = self.context(known, draft.asked());
+        let written = match draft.origin {
+            PromptOrigin::Source(turn) => self.written(turn),
+            _ => None,
+        };
+        let messages = draft.messages.clone();
+        self.plan.drills.push(Drill { lesson: Some(lesson), purpose, origin: draft.origin, messages, lessons, written });
+        true
+    }
+
+    fn written(&self, turn: TurnId) -> Option<String> {
+        let of_turn = self.inputs.negatives.iter().find(|negative| negative.past.turn == turn);
+        of_turn.and_then(|negative| negative.written.clone())
+    }
+
+    /// Whether a prompt may be trained on; counts it if so.
+    fn admits(&mut self, draft: &Draft<'a>) -> bool {
+        let asked = draft.asked();
+        let chars = draft.messages.iter().map(|message| message.content.chars().count()).sum();
+        let why = if asked.trim().is_empty() {
+            Some(Why::NoRequest)
+        } else if chars > self.limits.prompt_chars {
+            Some(Why::TooLong { chars, limit: self.limits.prompt_chars })
+        } else if self.never.contains(&split::key(asked)) {
+            Some(Why::AskedByGate)
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            self.leave_out(draft.past.map(|past| past.turn), why);
+            return false;
+        }
+        // Held out or there already: both are as planned and need no reason.
+        if split::is_held_out(asked) || self.trained.contains(&split::key(asked)) {
+            return false;
+        }
+        if !self.has_room(draft.past) {
+            return false;
+        }
+        self.trained.insert(split::key(asked));
+        true
+    }
+
+    /// Counts a prompt of one of the user's turns against the limits of its session and project.
+    fn has_room(&mut self, past: Option<&'a Past>) -> bool {
+        let Some(past) = past else { return true };
+        let limits = self.limits;
+        if self.of_session.get(past.session.0.as_str()).copied().unwrap_or(0) >= limits.per_session {
+            self.leave_out(Some(past.turn), Why::EnoughOfSession { limit: limits.per_session });
+            return false;
+        }
+        if let Some(project) = past.project.as_deref() {
+            let n = self.of_project.entry(project).or_default();
+            if *n >= limits.per_project {
+                self.leave_out(Some(past.turn), Why::EnoughOfProject { limit: limits.per_project });
+                return false;
+            }
+            *n += 1;
+        }
+        *self.of_session.entry(&past.session.0).or_default() += 1;
+        true
+    }
+
+    fn leave_out(&mut self, turn: Option<TurnId>, why: Why) {
+        if let Some(turn) = turn.filter(|turn| self.named.insert(*turn)) {
+            self.plan.skipped.push(Skipped { what: Left::Turn(turn), why });
+        }
+    }
+
+    /// The teacher's lessons for a prompt, newest first: the one that is practised, and of the others those that
+    /// concern the same programs, any prompt, or words of this one.
+    fn context(&self, practised: usize, asked: &str) -> Vec<String> {
+        let Some(own) = self.known.get(practised) else { return vec![] };
+        let asked: Vec<String> = about::words(asked).collect();
+        let relevance = |other: &Known<'_>| {
+            let shared = other.programs.iter().filter(|name| own.programs.contains(name) || asked.contains(name)).count();
+            3 * shared + other.words.iter().filter(|word| asked.contains(word)).count() + usize::from(other.is_general())
+        };
+        let others = self.known.iter().filter(|other| other.taught.lesson.id != own.taught.lesson.id);
+        let mut others: Vec<(usize, &Known<'_>)> = others
+            .filter(|other| other.taught.lesson.scope == own.taught.lesson.scope || !matches!(other.taught.lesson.scope, Scope::Project(_)))
+            .map(|other| (relevance(other), other))
+            .filter(|(relevance, _)| *relevance > 0)
+            .collect();
+        others.sort_by_key(|(relevance, other)| (std::cmp::Reverse(*relevance), std::cmp::Reverse(other.taught.lesson.id)));
+        let mut chosen: Vec<&Known<'_>> = others.into_iter().map(|(_, other)| other).take(MAX_IN_PROMPT - 1).collect();
+        chosen.push(own);
+        newest_first(chosen)
+    }
+
+    /// Questions on the other side of the split: held-out prompts of the user's, wordings never trained on, and the
+    /// user's prompts with other names.
+    fn probe(&mut self, known: usize, one: &'a ToLearn) {
+        let Some(lesson) = self.known.get(known) else { return };
+        let system = self.system_of(one);
+        let own = one.sources.iter().chain(&one.related);
+        let mut drafts: Vec<Draft<'a>> = own.clone().filter(|past| split::is_held_out(past.request())).map(|past| Draft::of(past, PromptOrigin::Related(past.turn))).collect();
+        let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 3));
+        let mut wordings: Vec<_> = if lesson.is_general() {
+            self.inputs.everyday.neutral_probes()
+        } else {
+            lesson.programs.iter().flat_map(|program| self.inputs.everyday.of(program).1).collect()
+        };
+        draws.shuffle(&mut wordings);
+        if let Some(system) = system {
+            let rounds = wordings.iter().cycle().take(2 * self.limits.probes.min(wordings.len() * 3));
+            drafts.extend(rounds.map(|one| Draft::plain(&system, &everyday::fill(one.text, &mut draws))));
+        }
+        let kept: Vec<String> = about::words(&one.lesson.text).collect();
+        for past in own.cycle().take(if one.sources.len() + one.related.len() == 0 { 0 } else { 10 * self.limits.probes }) {
+            let varied = vary::vary(past.request(), &past.answer, &kept, &mut draws).filter(|text| split::is_held_out(text));
+            drafts.extend(varied.map(|text| Draft::of(past, PromptOrigin::Varied(past.turn)).asking(&text)));
+        }
+        let mut seen = BTreeSet::new();
+        drafts.retain(|draft| !draft.asked().trim().is_empty() && seen.insert(split::key(draft.asked())));
+        let probes = drafts.into_iter().take(self.limits.probes);
+        let probes: Vec<Probe> = probes.map(|draft| Probe { lesson: one.lesson.id, lessons: self.context(known, draft.asked()), messages: draft.messages }).collect();
+        self.plan.probes.extend(probes);
+    }
+
+    /// Drills from single turns: a hint, or what the person wrote, where no lesson of the plan covers the turn.
+    fn judge_turns(&mut self) {
+        for negative in self.inputs.negatives {
+            let turn = negative.past.turn;
+            let is_covered = self.known.iter().any(|known| known.taught.sources.iter().any(|past| past.turn == turn));
+            if is_covered || (negative.hint.is_none() && negative.written.is_none()) {
+                continue;
+            }
+            if self.is_judged_both_ways(negative) {
+                self.leave_out(Some(turn), Why::JudgedBothWays);
+                continue;
+            }
+            let draft = Draft::of(&negative.past, PromptOrigin::Source(turn));
+            if self.admits(&draft) {
+                let lessons = negative.hint.iter().cloned().collect();
+                let (messages, written) = (draft.messages, negative.written.clone());
+                self.plan.drills.push(Drill { lesson: None, purpose: Purpose::Hint, origin: draft.origin, messages, lessons, written });
+            }
+        }
+    }
+
+    fn is_judged_both_ways(&self, negative: &Negative) -> bool {
+        let bad = &negative.past;
+        let is_same = |good: &Past| {
+            split::key(good.request()) == split::key(bad.request()) && good.answer.trim() == bad.answer.trim()
+        };
+        self.inputs.confirmed.iter().any(is_same)
+    }
+
+    /// Prompts on which the policy stays where it is: confirmed-good turns that no lesson concerns, up to half, and
+    /// everyday requests beside the lessons' programs.
+    fn replay(&mut self) {
+        let n_drills = self.plan.drills.len();
+        if n_drills == 0 {
+            return;
+        }
+        let wanted = replay_of(n_drills, self.limits.replay_share).max(self.limits.least_replay);
+        for past in self.inputs.confirmed {
+            let is_concerned = self.known.iter().any(|known| known.concerns(&past.answer));
+            let is_blamed = self.inputs.negatives.iter().any(|negative| negative.past.turn == past.turn || same_case(&negative.past, past));
+            if is_concerned || is_blamed {
+                continue;
+            }
+            if split::is_held_out(past.request()) {
+                self.plan.held_out.push(past.turn);
+                continue;
+            }
+            if self.plan.replay.len() >= wanted.div_ceil(2) {
+                continue;
+            }
+            let draft = Draft::of(past, PromptOrigin::Related(past.turn));
+            if self.admits(&draft) {
+                self.push_replay(draft.messages, Some(past));
+            }
+        }
+        self.replay_everyday(wanted);
+    }
+
+    fn replay_everyday(&mut self, wanted: usize) {
+        let programs: Vec<String> = self.known.iter().filter(|known| !matches!(known.taught.lesson.scope, Scope::Project(_))).flat_map(|known| known.programs.iter().cloned()).collect();
+        let mut draws = Draws::of(self.seed, 4);
+        // The programs of a project's lessons come first, outside that project: there nothing may change.
+        let of_projects = self.known.iter().filter(|known| matches!(known.taught.lesson.scope, Scope::Project(_)));
+        let mut contrast: Vec<_> = of_projects.flat_map(|known| &known.programs).filter(|name| !programs.contains(name)).flat_map(|name| self.inputs.everyday.of(name).0).collect();
+        let mut others = self.inputs.everyday.beside(&programs);
+        draws.shuffle(&mut contrast);
+        draws.shuffle(&mut others);
+        contrast.truncate(wanted / 4);
+        let everyday: Vec<String> = contrast.iter().chain(&others).map(|one| everyday::fill(one.text, &mut draws)).collect();
+        for text in everyday {
+            if self.plan.replay.len() >= wanted {
+                return;
+            }
+            let draft = Draft::plain(self.inputs.system, &text);
+            if self.admits(&draft) {
+                self.push_replay(draft.messages, None);
+            }
+        }
+    }
+
+    fn push_replay(&mut self, messages: Vec<Message>, past: Option<&Past>) {
+        let mut general: Vec<&Known<'_>> = self.known.iter().filter(|known| known.is_general()).collect();
+        general.sort_by_key(|known| std::cmp::Reverse(known.taught.lesson.id));
+        general.truncate(MAX_IN_PROMPT);
+        let lessons = newest_first(general);
+        let answer = past.map(|past| past.answer.clone());
+        self.plan.replay.push(Replay { messages, answer, turn: past.map(|past| past.turn), lessons });
+    }
+
+    /// Turns that were judged bad and nobody said more. What they weigh together is bounded by the good ones beside
+    /// them: a batch of blame alone would only push away from whatever is likely.
+    #[expect(clippy::cast_precision_loss, reason = "a plan has a few hundred prompts")]
+    fn blame(&mut self) {
+        let n_good = self.plan.replay.iter().filter(|replay| replay.turn.is_some()).count();
+        let mut bare: Vec<(&Past, Draft<'a>)> = Vec::new();
+        for negative in self.inputs.negatives.iter().filter(|one| one.hint.is_none() && one.written.is_none()) {
+            let past = &negative.past;
+            let is_covered = self.known.iter().any(|known| known.taught.sources.iter().any(|one| one.turn == past.turn));
+            if is_covered {
+                continue;
+            }
+            if self.is_judged_both_ways(negative) {
+                self.leave_out(Some(past.turn), Why::JudgedBothWays);
+            } else if n_good == 0 {
+                self.leave_out(Some(past.turn), Why::OnlyBlame);
+            } else {
+                let draft = Draft::of(past, PromptOrigin::Source(past.turn));
+                if self.admits(&draft) {
+                    bare.push((past, draft));
+                }
+            }
+        }
+        let mass = self.limits.bare_mass * (n_good as f32 / bare.len().max(1) as f32).min(1.0);
+        for (past, draft) in bare {
+            self.plan.bare.push(Bare { turn: past.turn, messages: draft.messages, answer: past.answer.clone(), mass });
+        }
+    }
+
+    /// Probes are asked on what was never trained on: the last word on both sides.
+    fn finish(mut self) -> Plan {
+        let trained = self.trained;
+        self.plan.probes.retain(|probe| !trained.contains(&split::key(request(&probe.messages))));
+        self.plan
+    }
+}
+
+/// What makes a lesson unfit for the weights, whatever else is in the run.
+fn unfit(one: &ToLearn) -> Option<Why> {
+    let lesson = &one.lesson;
+    if lesson.state != State::Active {
+        return Some(Why::NotActive);
+    }
+    if let Some(by) = one.contradicted_by {
+        return Some(Why::Contradicted(by));
+    }
+    if lesson.failed >= 3 && lesson.failed > lesson.helped {
+        return Some(Why::NotHelping { helped: lesson.helped, failed: lesson.failed });
+    }
+    match &lesson.scope {
+        Scope::Session(_) => Some(Why::SessionOnly),
+        Scope::Project(project) if !one.sources.iter().any(|past| system_with(past, project).is_some()) => {
+            Some(Why::ProjectNotVisible)
+        }
+        Scope::Project(_) | Scope::Program(_) | Scope::Global => None,
+    }
+}
+
+/// The prompt's system message, if it names the project's directory.
+fn system_with<'a>(past: &'a Past, project: &str) -> Option<&'a str> {
+    let system = past.messages.iter().find(|message| message.role == Role::System)?;
+    let name = project.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty())?;
+    system.content.contains(name).then_some(system.content.as_str())
+}
+
+fn same_case(one: &Past, other: &Past) -> bool {
+    split::key(one.request()) == split::key(other.request()) && one.answer.trim() == other.answer.trim()
+}
+
+fn newest_first(mut known: Vec<&Known<'_>>) -> Vec<String> {
+    known.sort_by_key(|one| std::cmp::Reverse((one.taught.lesson.created_at, one.taught.lesson.id)));
+    known.into_iter().map(|one| one.taught.lesson.text.clone()).collect()
+}
+
+/// Replay prompts for so many drills, so that they are `share` of both together.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a plan has a few hundred prompts")]
+fn replay_of(drills: usize, share: f32) -> usize {
+    let share = share.clamp(0.0, 0.9);
+    (drills as f32 * share / (1.0 - share)).ceil() as usize
+}
+
+/// A stream of numbers for one lesson and one use.
+fn purpose_of(lesson: i64, of: u64) -> u64 {
+    lesson.cast_unsigned().wrapping_mul(16).wrapping_add(of)
+}
+
+/// A prompt that may enter the plan.
+struct Draft<'a> {
+    messages: Vec<Message>,
+    origin: PromptOrigin,
+    /// The turn whose session and project it counts for.
+    past: Option<&'a Past>,
+}
+
+impl<'a> Draft<'a> {
+    fn of(past: &'a Past, origin: PromptOrigin) -> Self {
+        Self { messages: past.messages.clone(), origin, past: Some(past) }
+    }
+
+    fn plain(system: &str, text: &str) -> Self {
+        let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
+        let messages = system.into_iter().chain([Message::new(Role::User, text)]).collect();
+        Self { messages, origin: PromptOrigin::Everyday, past: None }
+    }
+
+    /// The same prompt with another last request.
+    fn asking(mut self, text: &str) -> Self {
+        if let Some(last) = self.messages.iter_mut().rev().find(|message| message.role == Role::User) {
+            text.clone_into(&mut last.content);
+        }
+        self
+    }
+
+    fn asked(&self) -> &str {
+        request(&self.messages)
+    }
+}
