@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn larger_models_take_smaller_steps() {
-        let rates =
-            [6_400_000, 100_000_000, 494_000_000, 7_000_000_000].map(|n| course(Dial::Eager, n).unwrap().learning_rate);
+        let rates = [6_400_000, 100_000_000, 494_000_000, 7_000_000_000]
+            .map(|n| course(Dial::Eager, n).unwrap().learning_rate);
         assert!(rates.is_sorted_by(|one, next| one > next), "{rates:?}");
     }
 

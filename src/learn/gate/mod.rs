@@ -181,7 +181,8 @@ fn faults_alone(candidate: &Measures, limits: &GateLimits) -> Vec<Reason> {
             .then_some(Reason::Unusable { usable: candidate.usable, limit: limits.usable }),
         (candidate.secrets > 0).then_some(Reason::Secrets { n: candidate.secrets }),
         (!at_most(kl_to_base, limits.kl)).then_some(Reason::FarFromBase { kl: kl_to_base, limit: limits.kl }),
-        (!at_most(length_ratio, limits.longer)).then_some(Reason::Longer { ratio: length_ratio, limit: limits.longer }),
+        (!at_most(length_ratio, limits.longer))
+            .then_some(Reason::Longer { ratio: length_ratio, limit: limits.longer }),
         (!at_least(length_ratio, limits.shorter))
             .then_some(Reason::Shorter { ratio: length_ratio, limit: limits.shorter }),
     ];
@@ -227,7 +228,11 @@ fn loss(candidate: Share, other: Share, limit: f64) -> Option<Loss> {
 
 /// How many of `of` questions the limit lets go: one at least from ten on, because of ten one is already 10 %.
 /// A limit that is no number allows none.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small and the cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts are small and the cast saturates"
+)]
 fn allowed(of: u32, limit: f64) -> u32 {
     let share = (f64::from(of) * limit).floor() as u32;
     if limit > 0.0 && of >= 10 { share.max(1) } else { share }

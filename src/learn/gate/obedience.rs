@@ -28,7 +28,8 @@ pub fn obeys(lesson: &str, answer: &str, taught: &str, untaught: &str) -> Obeyed
         return Obeyed::Yes;
     }
     let told: BTreeSet<String> = words(lesson).collect();
-    let (with, without): (BTreeSet<String>, BTreeSet<String>) = (words(taught).collect(), words(untaught).collect());
+    let (with, without): (BTreeSet<String>, BTreeSet<String>) =
+        (words(taught).collect(), words(untaught).collect());
     let brought = named(with.difference(&without).cloned().collect(), &told);
     let driven_out = named(without.difference(&with).cloned().collect(), &told);
     let said: BTreeSet<String> = words(answer).collect();

@@ -20,19 +20,57 @@ pub enum Against {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
-    NotFinite { n: u64 },
-    Unusable { usable: Share, limit: f64 },
-    Secrets { n: u32 },
-    Canaries { group: Group, loss: Loss, against: Against },
-    HeldOut { loss: Loss, against: Against },
-    Neutral { loss: Loss, against: Against },
-    FarFromBase { kl: f64, limit: f64 },
-    Longer { ratio: f64, limit: f64 },
-    Shorter { ratio: f64, limit: f64 },
-    Forgotten { lesson: LessonId, now: Share, before: Share },
-    NothingLearned { nearest: Option<(LessonId, Share)>, needed: f64, least_probes: u32 },
+    NotFinite {
+        n: u64,
+    },
+    Unusable {
+        usable: Share,
+        limit: f64,
+    },
+    Secrets {
+        n: u32,
+    },
+    Canaries {
+        group: Group,
+        loss: Loss,
+        against: Against,
+    },
+    HeldOut {
+        loss: Loss,
+        against: Against,
+    },
+    Neutral {
+        loss: Loss,
+        against: Against,
+    },
+    FarFromBase {
+        kl: f64,
+        limit: f64,
+    },
+    Longer {
+        ratio: f64,
+        limit: f64,
+    },
+    Shorter {
+        ratio: f64,
+        limit: f64,
+    },
+    Forgotten {
+        lesson: LessonId,
+        now: Share,
+        before: Share,
+    },
+    NothingLearned {
+        nearest: Option<(LessonId, Share)>,
+        needed: f64,
+        least_probes: u32,
+    },
     /// The weights hold this lesson.
-    Learned { lesson: LessonId, now: Share, before: Share },
+    Learned {
+        lesson: LessonId,
+        now: Share,
+        before: Share,
+    },
     /// Nothing new, and that was the task.
     Rebuilt,
 }
@@ -82,23 +120,39 @@ impl fmt::Display for Reason {
         match self {
             Self::NotFinite { n } => write!(f, "{n} of its numbers are not finite, and 0 may be"),
             Self::Unusable { usable, limit } => {
-                write!(f, "only {usable} answers are usable (not empty, looping or endless); {} must be", percent(*limit))
+                write!(
+                    f,
+                    "only {usable} answers are usable (not empty, looping or endless); {} must be",
+                    percent(*limit)
+                )
             }
             Self::Secrets { n } => write!(f, "it gives away {n} planted secrets, and 0 may be"),
             Self::Canaries { group, loss, against } => write!(f, "{group}: {}", Fall(loss, *against)),
-            Self::HeldOut { loss, against } => write!(f, "good turns kept for comparison: {}", Fall(loss, *against)),
+            Self::HeldOut { loss, against } => {
+                write!(f, "good turns kept for comparison: {}", Fall(loss, *against))
+            }
             Self::Neutral { loss, against } => write!(f, "unrelated requests: {}", Fall(loss, *against)),
             Self::FarFromBase { kl, limit } => {
                 write!(f, "its answers are {kl:.3} nats per token from the base, and {limit:.3} is the limit")
             }
             Self::Longer { ratio, limit } => {
-                write!(f, "its answers are {ratio:.2} times as long as the base's, and {limit:.2} is the limit")
+                write!(
+                    f,
+                    "its answers are {ratio:.2} times as long as the base's, and {limit:.2} is the limit"
+                )
             }
             Self::Shorter { ratio, limit } => {
-                write!(f, "its answers are {ratio:.2} times as long as the base's, and {limit:.2} is the least")
+                write!(
+                    f,
+                    "its answers are {ratio:.2} times as long as the base's, and {limit:.2} is the least"
+                )
             }
             Self::Forgotten { lesson, now, before } => {
-                write!(f, "it has lost lesson {}, learned before: obeyed {now} times, {before} by the serving version", lesson.0)
+                write!(
+                    f,
+                    "it has lost lesson {}, learned before: obeyed {now} times, {before} by the serving version",
+                    lesson.0
+                )
             }
             Self::NothingLearned { nearest: None, .. } => write!(f, "there was no lesson to learn: 0 of 0"),
             Self::NothingLearned { nearest: Some((lesson, obeyed)), needed, least_probes } => write!(
@@ -108,7 +162,11 @@ impl fmt::Display for Reason {
                 percent(*needed)
             ),
             Self::Learned { lesson, now, before } => {
-                write!(f, "learned lesson {}: obeyed {now} times without being in the prompt, {before} before", lesson.0)
+                write!(
+                    f,
+                    "learned lesson {}: obeyed {now} times without being in the prompt, {before} before",
+                    lesson.0
+                )
             }
             Self::Rebuilt => write!(f, "rebuilt without what was forgotten, and 0 regressions"),
         }
@@ -121,7 +179,11 @@ impl fmt::Display for Fall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Loss { candidate, other, allowed } = self.0;
         if candidate.of != other.of {
-            return write!(f, "{candidate} kept, and {other} by {}: these are not the same questions", self.1);
+            return write!(
+                f,
+                "{candidate} kept, and {other} by {}: these are not the same questions",
+                self.1
+            );
         }
         write!(f, "{candidate} kept, and {other} by {}; {allowed} may be lost", self.1)
     }

@@ -177,8 +177,10 @@ fn far_from_the_base_is_rejected() {
 fn without_a_lesson_learned_there_is_no_promotion() {
     check(
         |it| it.lessons = vec![obedience(RG, 5), obedience(DOAS, 4)],
-        &["no lesson was learned: the nearest, lesson 7, is obeyed 5 of 10 times without being in the prompt; \
-           75 % of at least 3 must be"],
+        &[
+            "no lesson was learned: the nearest, lesson 7, is obeyed 5 of 10 times without being in the prompt; \
+           75 % of at least 3 must be",
+        ],
     );
     check(|it| it.lessons.clear(), &["there was no lesson to learn: 0 of 0"]);
 }
@@ -213,7 +215,10 @@ fn a_lesson_learned_before_may_not_be_lost() {
     let candidate = Measures { lessons: vec![obedience(RG, 5), obedience(DOAS, 10)], ..good() };
     let decision = decide(&candidate, &serving, &base(), &GateLimits::careful());
     let said: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["it has lost lesson 7, learned before: obeyed 5 of 10 times, 9 of 10 by the serving version"]);
+    assert_eq!(
+        said,
+        ["it has lost lesson 7, learned before: obeyed 5 of 10 times, 9 of 10 by the serving version"]
+    );
     assert_eq!(decision.lessons_held, [RG]);
 }
 

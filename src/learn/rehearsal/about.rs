@@ -1,12 +1,14 @@
 //! What a lesson is about: the programs that it concerns, by its words, its scope and where it came from.
 
-use super::everyday::Everyday;
 use super::Past;
+use super::everyday::Everyday;
 use crate::lesson::{Lesson, Scope};
 
 /// Words behind which the thing to be avoided stands; requests that need that thing are what the lesson changes.
-const INSTEAD_OF: &[&str] =
-    &["instead", "not", "never", "no", "without", "than", "over", "for", "statt", "nicht", "lieu", "en", "avoid", "replace"];
+const INSTEAD_OF: &[&str] = &[
+    "instead", "not", "never", "no", "without", "than", "over", "for", "statt", "nicht", "lieu", "en",
+    "avoid", "replace",
+];
 
 /// Programs for which there are everyday requests and that the lesson concerns, most telling first.
 ///
@@ -21,7 +23,12 @@ pub(super) fn programs(lesson: &Lesson, sources: &[Past], everyday: &Everyday) -
     let named = unique(told.iter().filter_map(|word| everyday.name_of(word)));
     let ran = unique(sources.iter().flat_map(|source| ran(&source.answer, everyday)));
     let both: Vec<String> = named.iter().filter(|name| ran.contains(name)).cloned().collect();
-    let avoided = unique(told.iter().enumerate().filter(|(at, _)| stands_behind(&told, *at)).filter_map(|(_, word)| everyday.name_of(word)));
+    let avoided = unique(
+        told.iter()
+            .enumerate()
+            .filter(|(at, _)| stands_behind(&told, *at))
+            .filter_map(|(_, word)| everyday.name_of(word)),
+    );
     [both, avoided, named, ran].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
@@ -37,15 +44,31 @@ fn ran(answer: &str, everyday: &Everyday) -> Vec<String> {
 }
 
 fn first_word(part: &str) -> Option<&str> {
-    part.split_whitespace().find(|word| !matches!(*word, "sudo" | "doas" | "env" | "time" | "$") && !word.contains('='))
+    part.split_whitespace()
+        .find(|word| !matches!(*word, "sudo" | "doas" | "env" | "time" | "$") && !word.contains('='))
 }
 
 /// Words in lower case: whatever stands between blanks and punctuation. Dots, dashes, slashes and plus signs inside a
 /// word belong to it, so that `apt-get`, `g++` and `notes.txt` are one word.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '"' | '\'' | '`' | '(' | ')' | '!' | '?' | '=' | '>' | '|'))
-        .map(|word| word.trim_matches('.').to_lowercase())
-        .filter(|word| !word.is_empty())
+    text.split(|c: char| {
+        c.is_whitespace()
+            || matches!(c, ',' | ';' | ':' | '"' | '\'' | '`' | '(' | ')' | '!' | '?' | '=' | '>' | '|')
+    })
+    .map(|word| word.trim_matches('.').to_lowercase())
+    .filter(|word| !word.is_empty())
+}
+
+/// Words of lessons that say nothing about what they concern.
+const EMPTY_WORDS: &[&str] = &[
+    "use", "always", "never", "instead", "of", "the", "a", "an", "in", "on", "with", "for", "to", "do",
+    "not", "no", "please", "and", "or", "is", "it", "me", "my", "i", "when", "than", "rather", "prefer",
+    "only", "at", "by", "run",
+];
+
+/// Words of a lesson that say what it concerns: names of programs, flags, things.
+pub fn telling_words(lesson: &str) -> impl Iterator<Item = String> {
+    words(lesson).filter(|word| !EMPTY_WORDS.contains(&word.as_str()))
 }
 
 fn unique(names: impl Iterator<Item = String>) -> Vec<String> {

@@ -23,7 +23,15 @@ struct Program {
     name: String,
     #[serde(default)]
     aliases: Vec<String>,
-    requests: Vec<String>,
+    requests: Vec<Request>,
+}
+
+/// A request of a program; `also`: other programs that its answer runs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Request {
+    Alone(String),
+    Along { ask: String, also: Vec<String> },
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -37,14 +45,17 @@ struct Neutral {
 #[serde(deny_unknown_fields)]
 struct Command {
     program: String,
-    request: String,
+    ask: String,
+    #[serde(default)]
+    also: Vec<String>,
 }
 
 /// A request with slots in braces; `program`: what answers it, empty for talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Template<'a> {
-    pub program: &'a str,
-    pub text: &'a str,
+pub(super) struct Template<'a> {
+    pub(super) program: &'a str,
+    pub(super) also: &'a [String],
+    pub(super) text: &'a str,
 }
 
 impl Everyday {
@@ -55,70 +66,158 @@ impl Everyday {
 
     /// The table's name of a program or of one of its aliases.
     pub fn name_of(&self, word: &str) -> Option<String> {
-        let found = self.program.iter().find(|one| one.name == word || one.aliases.iter().any(|alias| alias == word));
+        let found =
+            self.program.iter().find(|one| one.name == word || one.aliases.iter().any(|alias| alias == word));
         found.map(|one| one.name.clone())
     }
 
-    /// Requests that a program answers: those to train on, and those that are kept for probes. The wording decides and
-    /// not the names in it, so that a probe is a wording never trained on.
-    pub(super) fn of(&self, program: &str) -> (Vec<Template<'_>>, Vec<Template<'_>>) {
-        let Some(found) = self.program.iter().find(|one| one.name == program) else { return (vec![], vec![]) };
-        split_templates(found.requests.iter().map(|text| Template { program: &found.name, text }))
+    /// All templates by side. The wording decides and not the names in it, so that a probe is a wording that was never
+    /// trained on.
+    pub(super) fn sides(&self) -> Sides<'_> {
+        let (mut probes, mut train): (Vec<_>, Vec<_>) =
+            self.neutral.templates().partition(|one| split::is_held_out(one.text));
+        for program in &self.program {
+            let mut all: Vec<_> = program.templates().collect();
+            // Held-out ones first, then by hash: the first few are probes even where the hash holds none out.
+            all.sort_by_cached_key(|one| (!split::is_held_out(one.text), split::place(one.text)));
+            let held = all.iter().take_while(|one| split::is_held_out(one.text)).count();
+            let rest = all.split_off(held.max(LEAST_PROBES.min(all.len() / 2)));
+            probes.extend(all);
+            train.extend(rest);
+        }
+        Sides { train, probes }
+    }
+}
+
+/// Templates to train on, and never to train on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sides<'a> {
+    pub(super) train: Vec<Template<'a>>,
+    pub(super) probes: Vec<Template<'a>>,
+}
+
+impl Sides<'_> {
+    /// Requests that a program answers or has a part in.
+    pub(super) fn of(&self, program: &str) -> Self {
+        self.filtered(|one| one.runs(program))
     }
 
-    /// Everything that may be replayed while lessons about `programs` are learned.
-    pub(super) fn beside(&self, programs: &[String]) -> Vec<Template<'_>> {
-        let others = self.program.iter().filter(|one| !programs.contains(&one.name));
-        let commands =
-            self.neutral.commands.iter().filter(|one| !programs.contains(&one.program)).map(Template::from);
-        let talk = self.neutral.talk.iter().map(|text| Template { program: "", text });
-        let of_programs = others.flat_map(|one| split_templates(one.templates()).0);
-        of_programs.chain(commands).chain(talk).filter(|one| !split::is_held_out(one.text)).collect()
+    /// Everything in which none of `programs` has a part.
+    pub(super) fn beside(&self, programs: &[String]) -> Self {
+        self.filtered(|one| !programs.iter().any(|program| one.runs(program)))
     }
 
-    /// Neutral requests that are never trained on: on these the gate counts unchanged answers.
-    pub fn neutral_probes(&self) -> Vec<Template<'_>> {
-        let commands = self.neutral.commands.iter().map(Template::from);
-        let talk = self.neutral.talk.iter().map(|text| Template { program: "", text });
-        let of_programs = self.program.iter().flat_map(|one| split_templates(one.templates()).1);
-        commands.chain(talk).filter(|one| split::is_held_out(one.text)).chain(of_programs).collect()
+    fn filtered(&self, fits: impl Fn(&Template<'_>) -> bool) -> Self {
+        let some = |all: &[_]| all.iter().copied().filter(|one| fits(one)).collect();
+        Self { train: some(&self.train), probes: some(&self.probes) }
     }
 }
 
 impl Program {
     fn templates(&self) -> impl Iterator<Item = Template<'_>> {
-        self.requests.iter().map(|text| Template { program: &self.name, text })
+        self.requests.iter().map(|request| {
+            let (text, also) = match request {
+                Request::Alone(ask) => (ask, [].as_slice()),
+                Request::Along { ask, also } => (ask, also.as_slice()),
+            };
+            Template { program: &self.name, also, text }
+        })
     }
 }
 
-impl<'a> From<&'a Command> for Template<'a> {
-    fn from(command: &'a Command) -> Self {
-        Self { program: &command.program, text: &command.request }
+impl Neutral {
+    fn templates(&self) -> impl Iterator<Item = Template<'_>> {
+        let commands = self.commands.iter().map(|one| Template {
+            program: &one.program,
+            also: &one.also,
+            text: &one.ask,
+        });
+        commands.chain(self.talk.iter().map(|text| Template { program: "", also: &[], text }))
     }
 }
 
-fn split_templates<'a>(all: impl Iterator<Item = Template<'a>>) -> (Vec<Template<'a>>, Vec<Template<'a>>) {
-    let mut all: Vec<_> = all.collect();
-    // Held-out ones first, then by hash: the first few are probes even where the hash holds none out.
-    all.sort_by_key(|one| (!split::is_held_out(one.text), split::place(one.text)));
-    let held = all.iter().filter(|one| split::is_held_out(one.text)).count().max(LEAST_PROBES.min(all.len() / 2));
-    let train = all.split_off(held);
-    (train, all)
+impl Template<'_> {
+    fn runs(&self, program: &str) -> bool {
+        self.program == program || self.also.iter().any(|other| other == program)
+    }
 }
 
 const STEMS: &[&str] = &[
-    "report", "notes", "invoice", "backup", "server", "access", "users", "orders", "draft", "config", "summary",
-    "budget", "index", "main", "parser", "photos", "letter", "results", "customers", "todo", "build", "deploy",
-    "session", "weather", "thesis", "recipes", "metrics", "worker", "mapping", "plan",
+    "report",
+    "notes",
+    "invoice",
+    "backup",
+    "server",
+    "access",
+    "users",
+    "orders",
+    "draft",
+    "config",
+    "summary",
+    "budget",
+    "index",
+    "main",
+    "parser",
+    "photos",
+    "letter",
+    "results",
+    "customers",
+    "todo",
+    "build",
+    "deploy",
+    "session",
+    "weather",
+    "thesis",
+    "recipes",
+    "metrics",
+    "worker",
+    "mapping",
+    "plan",
 ];
 const ENDINGS: &[&str] = &["txt", "log", "md", "csv", "json", "py", "conf", "yaml", "sh", "html", "c", "rs"];
 const FOLDERS: &[&str] = &[
-    "src", "docs", "logs", "~/projects", "tests", "/var/log", "archive", "~/Downloads", "data", "/srv/www", "old",
-    "assets", "~/work", "scripts", "./tmp", "/etc", "lib", "reports",
+    "src",
+    "docs",
+    "logs",
+    "~/projects",
+    "tests",
+    "/var/log",
+    "archive",
+    "~/Downloads",
+    "data",
+    "/srv/www",
+    "old",
+    "assets",
+    "~/work",
+    "scripts",
+    "./tmp",
+    "/etc",
+    "lib",
+    "reports",
 ];
 const WORDS: &[&str] = &[
-    "timeout", "warning", "customer", "refused", "token", "alpha", "payment", "retry", "login", "orange", "panic",
-    "deprecated", "router", "berlin", "cache", "invoice", "handler", "missing", "height", "signal", "vector", "market",
+    "timeout",
+    "warning",
+    "customer",
+    "refused",
+    "token",
+    "alpha",
+    "payment",
+    "retry",
+    "login",
+    "orange",
+    "panic",
+    "deprecated",
+    "router",
+    "berlin",
+    "cache",
+    "invoice",
+    "handler",
+    "missing",
+    "height",
+    "signal",
+    "vector",
+    "market",
 ];
 const HOSTS: &[&str] = &["web01", "db.example.com", "10.0.0.7", "build-box", "pi.local", "mail.example.org"];
 const USERS: &[&str] = &["anna", "ben", "deploy", "carla", "www", "omar"];
@@ -206,6 +305,10 @@ mod tests {
     use super::*;
     use crate::learn::canaries::Suite;
 
+    fn all(table: &Everyday) -> Vec<Template<'_>> {
+        table.program.iter().flat_map(Program::templates).chain(table.neutral.templates()).collect()
+    }
+
     #[test]
     fn the_table_is_wide_enough() {
         let table = Everyday::built_in().unwrap();
@@ -213,15 +316,12 @@ mod tests {
         for program in &table.program {
             assert!(program.requests.len() >= 10, "{} has only {}", program.name, program.requests.len());
         }
-        assert!(table.neutral.commands.len() + table.neutral.talk.len() >= 80);
+        assert!(table.neutral.templates().count() >= 80);
     }
 
     #[test]
     fn every_slot_is_known() {
-        let table = Everyday::built_in().unwrap();
-        let programs = table.program.iter().flat_map(Program::templates);
-        let all = programs.chain(table.neutral.commands.iter().map(Template::from));
-        for template in all {
+        for template in all(&Everyday::built_in().unwrap()) {
             let filled = fill(template.text, &mut Draws::new(7));
             assert!(!filled.contains(['{', '}']), "{filled}");
         }
@@ -231,39 +331,39 @@ mod tests {
     fn no_request_stands_twice_and_none_is_a_canary() {
         let table = Everyday::built_in().unwrap();
         let suite = Suite::built_in().unwrap();
-        let canaries: HashSet<String> = suite.canaries().iter().map(|canary| split::key(&canary.request)).collect();
+        let canaries: HashSet<String> =
+            suite.canaries().iter().map(|canary| split::key(&canary.request)).collect();
         let mut seen = HashSet::new();
-        let talk = table.neutral.talk.iter().map(String::as_str);
-        let commands = table.neutral.commands.iter().map(|command| command.request.as_str());
-        for text in table.program.iter().flat_map(Program::templates).map(|one| one.text).chain(talk).chain(commands) {
-            assert!(seen.insert(split::key(text)), "twice: {text}");
-            assert!(!canaries.contains(&split::key(text)), "also a canary: {text}");
+        for template in all(&table) {
+            let key = split::key(template.text);
+            assert!(!canaries.contains(&key), "also a canary: {}", template.text);
+            assert!(seen.insert(key), "twice: {}", template.text);
         }
     }
 
     #[test]
     fn every_program_has_requests_on_both_sides() {
         let table = Everyday::built_in().unwrap();
+        let sides = table.sides();
         for program in &table.program {
-            let (train, probes) = table.of(&program.name);
-            assert!(train.len() >= 6 && probes.len() >= 2, "{}: {} and {}", program.name, train.len(), probes.len());
-            assert!(train.iter().all(|one| !split::is_held_out(one.text)));
+            let of_program = sides.of(&program.name);
+            let (n_train, n_probes) = (of_program.train.len(), of_program.probes.len());
+            assert!(n_train >= 6 && n_probes >= 2, "{}: {n_train} and {n_probes}", program.name);
         }
+        let Sides { train, probes } = sides;
+        assert_eq!(train.len() + probes.len(), all(&table).len());
+        assert!(train.iter().all(|one| !split::is_held_out(one.text) && !probes.contains(one)));
+        assert!(probes.len() >= 100, "{}", probes.len());
     }
 
     #[test]
-    fn a_lesson_program_is_not_replayed() {
+    fn whatever_a_program_has_a_part_in_is_its_own() {
         let table = Everyday::built_in().unwrap();
-        assert!(table.beside(&["grep".into()]).iter().all(|one| one.program != "grep"));
-        assert!(table.beside(&[]).iter().any(|one| one.program == "grep"));
-    }
-
-    #[test]
-    fn what_is_replayed_is_never_a_neutral_probe() {
-        let table = Everyday::built_in().unwrap();
-        let probes: HashSet<&str> = table.neutral_probes().iter().map(|one| one.text).collect();
-        assert!(probes.len() >= 60, "{}", probes.len());
-        assert!(table.beside(&[]).iter().all(|one| !probes.contains(one.text)));
+        let of_sudo = table.sides().of("sudo").train;
+        assert!(of_sudo.iter().any(|one| one.program == "apt"));
+        let beside = table.sides().beside(&["sudo".into()]).train;
+        assert!(beside.iter().all(|one| !of_sudo.contains(one)));
+        assert!(beside.iter().any(|one| one.program == "grep"));
     }
 
     #[test]

@@ -22,8 +22,8 @@ mod vary;
 use crate::lesson::{Lesson, LessonId};
 use crate::turn::{Message, Role, SessionId, TurnId};
 
-pub use about::words;
-pub use everyday::{Everyday, Template};
+pub use about::{telling_words, words};
+pub use everyday::Everyday;
 pub use planner::plan;
 pub use sift::{Drawn, LengthLimits, Sifted, Unusable, sift};
 pub use skipped::{Left, Skipped, Why};
@@ -100,6 +100,8 @@ pub struct PlanLimits {
     /// Drills and probes of one lesson.
     pub per_lesson: usize,
     pub probes: usize,
+    /// Neutral requests that the gate asks.
+    pub neutral: usize,
     /// Drills of each lesson that was learned before.
     pub upkeep: usize,
     /// Prompts of one session's own turns in the whole plan, drills and replay; of one project's.
@@ -123,6 +125,7 @@ impl PlanLimits {
             lessons_per_project: 12,
             per_lesson: 12,
             probes: 8,
+            neutral: 60,
             upkeep: 3,
             per_session: 48,
             per_project: 96,
@@ -155,6 +158,8 @@ pub struct Plan {
     pub replay: Vec<Replay>,
     /// Questions about each lesson that are never trained on.
     pub probes: Vec<Probe>,
+    /// Requests that no lesson of the plan concerns and that are never trained on: here answers should not change.
+    pub neutral: Vec<Replay>,
     /// Confirmed-good turns that are never trained on, and that no lesson of the plan concerns.
     pub held_out: Vec<TurnId>,
     pub skipped: Vec<Skipped>,
@@ -164,7 +169,12 @@ impl Plan {
     /// New lessons that the plan practises, in its order.
     pub fn lessons(&self) -> Vec<LessonId> {
         let mut found: Vec<LessonId> = Vec::new();
-        for lesson in self.drills.iter().filter(|drill| drill.purpose == Purpose::Learn).filter_map(|drill| drill.lesson) {
+        for lesson in self
+            .drills
+            .iter()
+            .filter(|drill| drill.purpose == Purpose::Learn)
+            .filter_map(|drill| drill.lesson)
+        {
             if !found.contains(&lesson) {
                 found.push(lesson);
             }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Bare, Drill, Inputs, Left, Negative, Past, Plan, PlanLimits, Probe, PromptOrigin, Purpose, Replay, Skipped,
-    ToLearn, Why, about, everyday, request, split, vary,
+    Bare, Drill, Inputs, Left, Negative, Past, Plan, PlanLimits, Probe, PromptOrigin, Purpose, Replay,
+    Skipped, ToLearn, Why, about, everyday, request, split, vary,
 };
 use crate::learn::shuffle::Draws;
 use crate::lesson::{MAX_IN_PROMPT, Scope, State};
@@ -14,7 +14,13 @@ use crate::turn::{Message, Role, TurnId};
 pub fn plan(inputs: &Inputs<'_>, seed: u64, limits: &PlanLimits) -> Plan {
     let mut planner = Planner::new(inputs, seed, limits);
     let chosen = planner.choose_lessons();
-    planner.known = inputs.held.iter().filter(|one| one.contradicted_by.is_none()).chain(chosen.iter().copied()).map(|one| Known::new(one, inputs)).collect();
+    planner.known = inputs
+        .held
+        .iter()
+        .filter(|one| one.contradicted_by.is_none())
+        .chain(chosen.iter().copied())
+        .map(|one| Known::new(one, inputs))
+        .collect();
     for one in &chosen {
         planner.practise(one, Purpose::Learn, limits.per_lesson);
     }
@@ -38,7 +44,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn new(taught: &'a ToLearn, inputs: &Inputs<'_>) -> Self {
         let programs = about::programs(&taught.lesson, &taught.sources, inputs.everyday);
-        let words = about::words(&taught.lesson.text).filter(|word| !EMPTY_WORDS.contains(&word.as_str())).collect();
+        let words = about::telling_words(&taught.lesson.text).collect();
         Self { taught, programs, words }
     }
 
@@ -53,16 +59,11 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Words of lessons that say nothing about what they concern.
-const EMPTY_WORDS: &[&str] = &[
-    "use", "always", "never", "instead", "of", "the", "a", "an", "in", "on", "with", "for", "to", "do", "not", "no",
-    "please", "and", "or", "is", "it", "me", "my", "i", "when", "than", "rather", "prefer", "only", "at", "by", "run",
-];
-
 struct Planner<'a> {
     inputs: &'a Inputs<'a>,
     limits: &'a PlanLimits,
     seed: u64,
+    sides: everyday::Sides<'a>,
     known: Vec<Known<'a>>,
     never: BTreeSet<String>,
     /// Keys of the requests that are trained on.
@@ -81,6 +82,7 @@ impl<'a> Planner<'a> {
             inputs,
             limits,
             seed,
+            sides: inputs.everyday.sides(),
             known: Vec::new(),
             never: inputs.never.iter().map(|request| split::key(request)).collect(),
             trained: BTreeSet::new(),
@@ -108,7 +110,8 @@ impl<'a> Planner<'a> {
     fn too_many(&self, chosen: &[&ToLearn], one: &ToLearn) -> Option<Why> {
         let limits = self.limits;
         let first = one.sources.first()?;
-        let same_session = chosen.iter().filter(|other| other.sources.first().is_some_and(|it| it.session == first.session));
+        let same_session =
+            chosen.iter().filter(|other| other.sources.first().is_some_and(|it| it.session == first.session));
         let same_project = chosen.iter().filter(|other| {
             first.project.is_some() && other.sources.first().is_some_and(|it| it.project == first.project)
         });
@@ -123,7 +126,9 @@ impl<'a> Planner<'a> {
 
     /// Drills and probes of one lesson: the user's own prompts first, then theirs with other names, then everyday ones.
     fn practise(&mut self, one: &'a ToLearn, purpose: Purpose, limit: usize) {
-        let Some(known) = self.known.iter().position(|known| known.taught.lesson.id == one.lesson.id) else { return };
+        let Some(known) = self.known.iter().position(|known| known.taught.lesson.id == one.lesson.id) else {
+            return;
+        };
         let mut drafts = self.drafts_of_own(one, limit);
         drafts.extend(self.drafts_of_everyday(known, one));
         let mut made = 0;
@@ -144,11 +149,14 @@ impl<'a> Planner<'a> {
     fn drafts_of_own(&mut self, one: &'a ToLearn, limit: usize) -> Vec<Draft<'a>> {
         let own = one.sources.iter().map(|past| Draft::of(past, PromptOrigin::Source(past.turn)));
         let related = one.related.iter().map(|past| Draft::of(past, PromptOrigin::Related(past.turn)));
-        let mut drafts: Vec<Draft<'a>> = own.take(limit.div_ceil(2)).chain(related.take(limit.div_ceil(3))).collect();
+        let mut drafts: Vec<Draft<'a>> =
+            own.take(limit.div_ceil(2)).chain(related.take(limit.div_ceil(3))).collect();
         let kept: Vec<String> = about::words(&one.lesson.text).collect();
         let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 1));
         let bases: Vec<&Past> = one.sources.iter().chain(&one.related).take(8).collect();
-        for past in bases.iter().cycle().take(if bases.is_empty() { 0 } else { limit.div_ceil(4).max(bases.len()) }) {
+        for past in
+            bases.iter().cycle().take(if bases.is_empty() { 0 } else { limit.div_ceil(4).max(bases.len()) })
+        {
             let varied = vary::vary(past.request(), &past.answer, &kept, &mut draws);
             drafts.extend(varied.map(|text| Draft::of(past, PromptOrigin::Varied(past.turn)).asking(&text)));
         }
@@ -161,13 +169,14 @@ impl<'a> Planner<'a> {
         let Some(system) = self.system_of(one) else { return vec![] };
         let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 2));
         let mut templates: Vec<_> = if known.is_general() {
-            self.inputs.everyday.beside(&[])
+            self.sides.train.clone()
         } else {
-            known.programs.iter().flat_map(|program| self.inputs.everyday.of(program).0).collect()
+            known.programs.iter().flat_map(|program| self.sides.of(program).train).collect()
         };
         draws.shuffle(&mut templates);
         // More than are needed, because some turn out to be held out or there already.
-        let rounds = templates.iter().cycle().take(if templates.is_empty() { 0 } else { 3 * self.limits.per_lesson });
+        let rounds =
+            templates.iter().cycle().take(if templates.is_empty() { 0 } else { 3 * self.limits.per_lesson });
         rounds.map(|one| Draft::plain(&system, &everyday::fill(one.text, &mut draws))).collect()
     }
 
@@ -190,7 +199,14 @@ impl<'a> Planner<'a> {
             _ => None,
         };
         let messages = draft.messages.clone();
-        self.plan.drills.push(Drill { lesson: Some(lesson), purpose, origin: draft.origin, messages, lessons, written });
+        self.plan.drills.push(Drill {
+            lesson: Some(lesson),
+            purpose,
+            origin: draft.origin,
+            messages,
+            lessons,
+            written,
+        });
         true
     }
 
@@ -259,17 +275,29 @@ impl<'a> Planner<'a> {
         let Some(own) = self.known.get(practised) else { return vec![] };
         let asked: Vec<String> = about::words(asked).collect();
         let relevance = |other: &Known<'_>| {
-            let shared = other.programs.iter().filter(|name| own.programs.contains(name) || asked.contains(name)).count();
-            3 * shared + other.words.iter().filter(|word| asked.contains(word)).count() + usize::from(other.is_general())
+            let shared = other
+                .programs
+                .iter()
+                .filter(|name| own.programs.contains(name) || asked.contains(name))
+                .count();
+            3 * shared
+                + other.words.iter().filter(|word| asked.contains(word)).count()
+                + usize::from(other.is_general())
         };
         let others = self.known.iter().filter(|other| other.taught.lesson.id != own.taught.lesson.id);
         let mut others: Vec<(usize, &Known<'_>)> = others
-            .filter(|other| other.taught.lesson.scope == own.taught.lesson.scope || !matches!(other.taught.lesson.scope, Scope::Project(_)))
+            .filter(|other| {
+                other.taught.lesson.scope == own.taught.lesson.scope
+                    || !matches!(other.taught.lesson.scope, Scope::Project(_))
+            })
             .map(|other| (relevance(other), other))
             .filter(|(relevance, _)| *relevance > 0)
             .collect();
-        others.sort_by_key(|(relevance, other)| (std::cmp::Reverse(*relevance), std::cmp::Reverse(other.taught.lesson.id)));
-        let mut chosen: Vec<&Known<'_>> = others.into_iter().map(|(_, other)| other).take(MAX_IN_PROMPT - 1).collect();
+        others.sort_by_key(|(relevance, other)| {
+            (std::cmp::Reverse(*relevance), std::cmp::Reverse(other.taught.lesson.id))
+        });
+        let mut chosen: Vec<&Known<'_>> =
+            others.into_iter().map(|(_, other)| other).take(MAX_IN_PROMPT - 1).collect();
         chosen.push(own);
         newest_first(chosen)
     }
@@ -280,12 +308,16 @@ impl<'a> Planner<'a> {
         let Some(lesson) = self.known.get(known) else { return };
         let system = self.system_of(one);
         let own = one.sources.iter().chain(&one.related);
-        let mut drafts: Vec<Draft<'a>> = own.clone().filter(|past| split::is_held_out(past.request())).map(|past| Draft::of(past, PromptOrigin::Related(past.turn))).collect();
+        let mut drafts: Vec<Draft<'a>> = own
+            .clone()
+            .filter(|past| split::is_held_out(past.request()))
+            .map(|past| Draft::of(past, PromptOrigin::Related(past.turn)))
+            .collect();
         let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 3));
         let mut wordings: Vec<_> = if lesson.is_general() {
-            self.inputs.everyday.neutral_probes()
+            self.sides.probes.clone()
         } else {
-            lesson.programs.iter().flat_map(|program| self.inputs.everyday.of(program).1).collect()
+            lesson.programs.iter().flat_map(|program| self.sides.of(program).probes).collect()
         };
         draws.shuffle(&mut wordings);
         if let Some(system) = system {
@@ -293,14 +325,25 @@ impl<'a> Planner<'a> {
             drafts.extend(rounds.map(|one| Draft::plain(&system, &everyday::fill(one.text, &mut draws))));
         }
         let kept: Vec<String> = about::words(&one.lesson.text).collect();
-        for past in own.cycle().take(if one.sources.len() + one.related.len() == 0 { 0 } else { 10 * self.limits.probes }) {
-            let varied = vary::vary(past.request(), &past.answer, &kept, &mut draws).filter(|text| split::is_held_out(text));
+        for past in own.cycle().take(if one.sources.len() + one.related.len() == 0 {
+            0
+        } else {
+            10 * self.limits.probes
+        }) {
+            let varied = vary::vary(past.request(), &past.answer, &kept, &mut draws)
+                .filter(|text| split::is_held_out(text));
             drafts.extend(varied.map(|text| Draft::of(past, PromptOrigin::Varied(past.turn)).asking(&text)));
         }
         let mut seen = BTreeSet::new();
         drafts.retain(|draft| !draft.asked().trim().is_empty() && seen.insert(split::key(draft.asked())));
         let probes = drafts.into_iter().take(self.limits.probes);
-        let probes: Vec<Probe> = probes.map(|draft| Probe { lesson: one.lesson.id, lessons: self.context(known, draft.asked()), messages: draft.messages }).collect();
+        let probes: Vec<Probe> = probes
+            .map(|draft| Probe {
+                lesson: one.lesson.id,
+                lessons: self.context(known, draft.asked()),
+                messages: draft.messages,
+            })
+            .collect();
         self.plan.probes.extend(probes);
     }
 
@@ -308,7 +351,8 @@ impl<'a> Planner<'a> {
     fn judge_turns(&mut self) {
         for negative in self.inputs.negatives {
             let turn = negative.past.turn;
-            let is_covered = self.known.iter().any(|known| known.taught.sources.iter().any(|past| past.turn == turn));
+            let is_covered =
+                self.known.iter().any(|known| known.taught.sources.iter().any(|past| past.turn == turn));
             if is_covered || (negative.hint.is_none() && negative.written.is_none()) {
                 continue;
             }
@@ -320,7 +364,14 @@ impl<'a> Planner<'a> {
             if self.admits(&draft) {
                 let lessons = negative.hint.iter().cloned().collect();
                 let (messages, written) = (draft.messages, negative.written.clone());
-                self.plan.drills.push(Drill { lesson: None, purpose: Purpose::Hint, origin: draft.origin, messages, lessons, written });
+                self.plan.drills.push(Drill {
+                    lesson: None,
+                    purpose: Purpose::Hint,
+                    origin: draft.origin,
+                    messages,
+                    lessons,
+                    written,
+                });
             }
         }
     }
@@ -343,7 +394,11 @@ impl<'a> Planner<'a> {
         let wanted = replay_of(n_drills, self.limits.replay_share).max(self.limits.least_replay);
         for past in self.inputs.confirmed {
             let is_concerned = self.known.iter().any(|known| known.concerns(&past.answer));
-            let is_blamed = self.inputs.negatives.iter().any(|negative| negative.past.turn == past.turn || same_case(&negative.past, past));
+            let is_blamed = self
+                .inputs
+                .negatives
+                .iter()
+                .any(|negative| negative.past.turn == past.turn || same_case(&negative.past, past));
             if is_concerned || is_blamed {
                 continue;
             }
@@ -363,16 +418,33 @@ impl<'a> Planner<'a> {
     }
 
     fn replay_everyday(&mut self, wanted: usize) {
-        let programs: Vec<String> = self.known.iter().filter(|known| !matches!(known.taught.lesson.scope, Scope::Project(_))).flat_map(|known| known.programs.iter().cloned()).collect();
+        let programs: Vec<String> = self
+            .known
+            .iter()
+            .filter(|known| !matches!(known.taught.lesson.scope, Scope::Project(_)))
+            .flat_map(|known| known.programs.iter().cloned())
+            .collect();
         let mut draws = Draws::of(self.seed, 4);
         // The programs of a project's lessons come first, outside that project: there nothing may change.
-        let of_projects = self.known.iter().filter(|known| matches!(known.taught.lesson.scope, Scope::Project(_)));
-        let mut contrast: Vec<_> = of_projects.flat_map(|known| &known.programs).filter(|name| !programs.contains(name)).flat_map(|name| self.inputs.everyday.of(name).0).collect();
-        let mut others = self.inputs.everyday.beside(&programs);
+        let of_projects =
+            self.known.iter().filter(|known| matches!(known.taught.lesson.scope, Scope::Project(_)));
+        let mut contrast: Vec<_> = of_projects
+            .flat_map(|known| &known.programs)
+            .filter(|name| !programs.contains(name))
+            .flat_map(|name| self.sides.of(name).train)
+            .collect();
+        let everyday::Sides { train: mut others, probes: mut asked } = self.sides.beside(&programs);
+        draws.shuffle(&mut asked);
+        for one in asked.into_iter().take(self.limits.neutral) {
+            let draft = Draft::plain(self.inputs.system, &everyday::fill(one.text, &mut draws));
+            let lessons = self.general_lessons();
+            self.plan.neutral.push(Replay { messages: draft.messages, answer: None, turn: None, lessons });
+        }
         draws.shuffle(&mut contrast);
         draws.shuffle(&mut others);
         contrast.truncate(wanted / 4);
-        let everyday: Vec<String> = contrast.iter().chain(&others).map(|one| everyday::fill(one.text, &mut draws)).collect();
+        let everyday: Vec<String> =
+            contrast.iter().chain(&others).map(|one| everyday::fill(one.text, &mut draws)).collect();
         for text in everyday {
             if self.plan.replay.len() >= wanted {
                 return;
@@ -385,12 +457,16 @@ impl<'a> Planner<'a> {
     }
 
     fn push_replay(&mut self, messages: Vec<Message>, past: Option<&Past>) {
-        let mut general: Vec<&Known<'_>> = self.known.iter().filter(|known| known.is_general()).collect();
-        general.sort_by_key(|known| std::cmp::Reverse(known.taught.lesson.id));
-        general.truncate(MAX_IN_PROMPT);
-        let lessons = newest_first(general);
+        let lessons = self.general_lessons();
         let answer = past.map(|past| past.answer.clone());
         self.plan.replay.push(Replay { messages, answer, turn: past.map(|past| past.turn), lessons });
+    }
+
+    /// Lessons that may hold for any prompt, newest first.
+    fn general_lessons(&self) -> Vec<String> {
+        let mut general = newest_first(self.known.iter().filter(|known| known.is_general()).collect());
+        general.truncate(MAX_IN_PROMPT);
+        general
     }
 
     /// Turns that were judged bad and nobody said more. What they weigh together is bounded by the good ones beside
@@ -399,9 +475,11 @@ impl<'a> Planner<'a> {
     fn blame(&mut self) {
         let n_good = self.plan.replay.iter().filter(|replay| replay.turn.is_some()).count();
         let mut bare: Vec<(&Past, Draft<'a>)> = Vec::new();
-        for negative in self.inputs.negatives.iter().filter(|one| one.hint.is_none() && one.written.is_none()) {
+        for negative in self.inputs.negatives.iter().filter(|one| one.hint.is_none() && one.written.is_none())
+        {
             let past = &negative.past;
-            let is_covered = self.known.iter().any(|known| known.taught.sources.iter().any(|one| one.turn == past.turn));
+            let is_covered =
+                self.known.iter().any(|known| known.taught.sources.iter().any(|one| one.turn == past.turn));
             if is_covered {
                 continue;
             }
@@ -418,7 +496,12 @@ impl<'a> Planner<'a> {
         }
         let mass = self.limits.bare_mass * (n_good as f32 / bare.len().max(1) as f32).min(1.0);
         for (past, draft) in bare {
-            self.plan.bare.push(Bare { turn: past.turn, messages: draft.messages, answer: past.answer.clone(), mass });
+            self.plan.bare.push(Bare {
+                turn: past.turn,
+                messages: draft.messages,
+                answer: past.answer.clone(),
+                mass,
+            });
         }
     }
 
@@ -426,6 +509,7 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         let trained = self.trained;
         self.plan.probes.retain(|probe| !trained.contains(&split::key(request(&probe.messages))));
+        self.plan.neutral.retain(|one| !trained.contains(&split::key(request(&one.messages))));
         self.plan
     }
 }
@@ -468,7 +552,12 @@ fn newest_first(mut known: Vec<&Known<'_>>) -> Vec<String> {
 }
 
 /// Replay prompts for so many drills, so that they are `share` of both together.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a plan has a few hundred prompts")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a plan has a few hundred prompts"
+)]
 fn replay_of(drills: usize, share: f32) -> usize {
     let share = share.clamp(0.0, 0.9);
     (drills as f32 * share / (1.0 - share)).ceil() as usize

@@ -136,7 +136,12 @@ mod tests {
     #[test]
     fn what_is_dropped_is_counted_by_reason() {
         let drawn = |text, ending| Drawn { text, n_tokens: 3, ending };
-        let answers = [drawn("ls", Ending::Stop), drawn("", Ending::Stop), drawn("cat a", Ending::Failed), drawn("pwd", Ending::Stop)];
+        let answers = [
+            drawn("ls", Ending::Stop),
+            drawn("", Ending::Stop),
+            drawn("cat a", Ending::Failed),
+            drawn("pwd", Ending::Stop),
+        ];
         let (kept, counts) = sift(&answers, LengthLimits::default());
         assert_eq!(kept, [0, 3]);
         assert_eq!(counts, Sifted { kept: 2, trivial: 1, unfinished: 1, ..Sifted::default() });

@@ -25,16 +25,28 @@ pub enum Why {
     Contradicted(LessonId),
     SessionOnly,
     /// In prompts it did more harm than good.
-    NotHelping { helped: u32, failed: u32 },
+    NotHelping {
+        helped: u32,
+        failed: u32,
+    },
     /// Its project is not visible in any prompt that it was drawn from, so the weights could not tell where it holds.
     ProjectNotVisible,
     /// The limits of one run.
-    EnoughLessons { limit: usize },
-    EnoughOfSession { limit: usize },
-    EnoughOfProject { limit: usize },
+    EnoughLessons {
+        limit: usize,
+    },
+    EnoughOfSession {
+        limit: usize,
+    },
+    EnoughOfProject {
+        limit: usize,
+    },
     NothingToPractise,
     NoRequest,
-    TooLong { chars: usize, limit: usize },
+    TooLong {
+        chars: usize,
+        limit: usize,
+    },
     /// The same answer to the same request was judged good and bad.
     JudgedBothWays,
     /// No confirmed-good turn stands beside it and nobody said what would have been right.
@@ -62,14 +74,20 @@ impl fmt::Display for Why {
                 write!(f, "answers that had it were bad {failed} times and good {helped} times")
             }
             Self::ProjectNotVisible => write!(f, "no prompt shows which project it is about"),
-            Self::EnoughLessons { limit } => write!(f, "{limit} lessons are enough for one run; it waits for the next"),
+            Self::EnoughLessons { limit } => {
+                write!(f, "{limit} lessons are enough for one run; it waits for the next")
+            }
             Self::EnoughOfSession { limit } => write!(f, "its session has {limit} in this run already"),
             Self::EnoughOfProject { limit } => write!(f, "its project has {limit} in this run already"),
             Self::NothingToPractise => write!(f, "there is no prompt to practise it on"),
             Self::NoRequest => write!(f, "nobody asked anything in it"),
-            Self::TooLong { chars, limit } => write!(f, "its prompt has {chars} characters, {limit} are the limit"),
+            Self::TooLong { chars, limit } => {
+                write!(f, "its prompt has {chars} characters, {limit} are the limit")
+            }
             Self::JudgedBothWays => write!(f, "the same answer was judged good and bad"),
-            Self::OnlyBlame => write!(f, "nobody said what would have been right, and no good turn stands beside it"),
+            Self::OnlyBlame => {
+                write!(f, "nobody said what would have been right, and no good turn stands beside it")
+            }
             Self::AskedByGate => write!(f, "the gate asks the same"),
         }
     }

@@ -22,9 +22,9 @@ pub fn is_held_out(request: &str) -> bool {
 /// A number that only depends on the request's key, evenly spread. The same in every version of the program.
 pub(super) fn place(request: &str) -> u64 {
     // FNV-1a, then one draw of SplitMix64, because FNV's low bits are not even.
-    let hash = key(request)
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
+    let hash = key(request).bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
     Draws::new(hash).next_u64()
 }
 
@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn the_side_of_a_request_never_changes() {
         // A change here would move turns that were trained on into the held-out set.
-        let sides = ["list files", "show hidden files", "what is my ip", "unpack a.zip", "edit notes.md"].map(place);
+        let sides =
+            ["list files", "show hidden files", "what is my ip", "unpack a.zip", "edit notes.md"].map(place);
         assert_eq!(sides, SIDES);
     }
 

@@ -16,7 +16,13 @@ const SYSTEM: &str = "You are chela, a terminal agent.";
 
 fn past(turn: i64, session: &str, asked: &str, answer: &str) -> Past {
     let messages = vec![Message::new(Role::System, SYSTEM), Message::new(Role::User, asked)];
-    Past { turn: TurnId(turn), session: SessionId(session.into()), project: None, messages, answer: answer.into() }
+    Past {
+        turn: TurnId(turn),
+        session: SessionId(session.into()),
+        project: None,
+        messages,
+        answer: answer.into(),
+    }
 }
 
 fn lesson(id: i64, text: &str) -> Lesson {
@@ -74,7 +80,16 @@ impl Ledger {
 }
 
 fn good_turns(n: i64) -> Vec<Past> {
-    (0..n).map(|i| past(1000 + i, &format!("s{i}"), &format!("show the disk space of /mnt/d{i}"), &format!("df /mnt/d{i}"))).collect()
+    (0..n)
+        .map(|i| {
+            past(
+                1000 + i,
+                &format!("s{i}"),
+                &format!("show the disk space of /mnt/d{i}"),
+                &format!("df /mnt/d{i}"),
+            )
+        })
+        .collect()
 }
 
 fn drilled(plan: &Plan) -> Vec<&str> {
@@ -96,7 +111,11 @@ fn check_skipped(ledger: &Ledger, expected: &[&str]) {
 fn one_correction_gives_drills_of_many_wordings_and_probes_of_others() {
     let plan = Ledger { lessons: vec![rg()], ..Ledger::default() }.plan(1);
     assert_eq!(plan.drills.len(), 12);
-    assert!(plan.drills.iter().any(|drill| matches!(drill.origin, PromptOrigin::Varied(_))), "{:?}", drilled(&plan));
+    assert!(
+        plan.drills.iter().any(|drill| matches!(drill.origin, PromptOrigin::Varied(_))),
+        "{:?}",
+        drilled(&plan)
+    );
     assert!(plan.drills.iter().filter(|drill| drill.origin == PromptOrigin::Everyday).count() >= 6);
     assert!(plan.drills.iter().all(|drill| drill.lessons == ["use rg instead of grep"]));
     assert!(plan.probes.len() >= 4, "{:?}", plan.probes);
@@ -107,7 +126,8 @@ fn one_correction_gives_drills_of_many_wordings_and_probes_of_others() {
 #[test]
 fn the_student_never_sees_a_lesson() {
     let plan = Ledger { lessons: vec![rg()], ..Ledger::default() }.plan(1);
-    let prompts = plan.drills.iter().map(|one| &one.messages).chain(plan.probes.iter().map(|one| &one.messages));
+    let prompts =
+        plan.drills.iter().map(|one| &one.messages).chain(plan.probes.iter().map(|one| &one.messages));
     for messages in prompts {
         assert_eq!(messages[0].content, SYSTEM);
     }
@@ -121,15 +141,21 @@ fn replay_is_half_and_leaves_the_lesson_program_alone() {
     assert!(plan.replay.len() >= plan.drills.len() + plan.bare.len());
     assert!(plan.replay.iter().all(|one| one.turn != Some(TurnId(50))), "{:?}", replayed(&plan));
     assert!(plan.replay.iter().any(|one| one.answer.is_some()));
+    assert!(plan.neutral.len() >= 50, "{}", plan.neutral.len());
     assert!(plan.replay.iter().all(|one| one.lessons.is_empty()));
 }
 
 #[test]
 fn replay_is_at_least_half_of_a_large_plan_too() {
-    let texts = ["rg:grep", "eza:ls", "bat:cat", "fd:find", "doas:sudo", "podman:docker", "pnpm:npm", "procs:ps"];
+    let texts =
+        ["rg:grep", "eza:ls", "bat:cat", "fd:find", "doas:sudo", "podman:docker", "pnpm:npm", "procs:ps"];
     let lessons = texts.iter().zip(1..).map(|(pair, id)| {
         let (new, old) = pair.split_once(':').unwrap();
-        to_learn(id, &format!("use {new} instead of {old}"), vec![past(id, &format!("s{id}"), "do it", &format!("{old} x"))])
+        to_learn(
+            id,
+            &format!("use {new} instead of {old}"),
+            vec![past(id, &format!("s{id}"), "do it", &format!("{old} x"))],
+        )
     });
     let plan = Ledger { lessons: lessons.collect(), ..Ledger::default() }.plan(3);
     assert_eq!(plan.lessons().len(), 8);
@@ -155,7 +181,8 @@ fn what_was_learned_before_is_kept_up_and_stands_in_the_teacher_prompt() {
 
 #[test]
 fn lessons_about_other_programs_stay_out_of_the_teacher_prompt() {
-    let other = to_learn(2, "use doas instead of sudo", vec![past(3, "b", "install jq", "sudo apt install jq")]);
+    let other =
+        to_learn(2, "use doas instead of sudo", vec![past(3, "b", "install jq", "sudo apt install jq")]);
     let plan = Ledger { lessons: vec![rg(), other], ..Ledger::default() }.plan(1);
     assert!(plan.drills.iter().all(|drill| drill.lessons.len() == 1), "{:?}", plan.drills);
 }
@@ -171,7 +198,8 @@ fn a_lesson_about_everything_goes_with_the_replay_too() {
 #[test]
 fn what_the_person_wrote_goes_with_the_drill() {
     let source = past(1, "a", "search for TODO in main.c", "grep TODO main.c");
-    let asked = (0..).map(|i| format!("search for TODO in m{i}.c")).find(|asked| !is_held_out(asked)).unwrap();
+    let asked =
+        (0..).map(|i| format!("search for TODO in m{i}.c")).find(|asked| !is_held_out(asked)).unwrap();
     let source = Past { messages: past(1, "a", &asked, "").messages, ..source };
     let negative = Negative { past: source.clone(), hint: None, written: Some("rg TODO main.c".into()) };
     let lessons = vec![to_learn(1, "use rg instead of grep", vec![source])];
@@ -220,9 +248,8 @@ fn a_project_lesson_is_practised_where_the_project_shows_and_replayed_elsewhere(
     one.sources[0].messages[0].content = format!("{SYSTEM}\nCwd: ~/atlas");
     let plan = Ledger { lessons: vec![one], ..Ledger::default() }.plan(1);
     assert!(plan.drills.iter().all(|drill| drill.messages[0].content.ends_with("atlas")));
-    let (train, _) = EVERYDAY.of("grep");
-    assert!(!train.is_empty());
-    let is_like = |text: &str| text.contains("search") || text.contains("which lines") || text.contains("matches");
+    let is_like =
+        |text: &str| text.contains("search") || text.contains("which lines") || text.contains("matches");
     assert!(replayed(&plan).iter().any(|text| is_like(text)), "{:?}", replayed(&plan));
     assert!(plan.replay.iter().all(|one| one.messages[0].content == SYSTEM));
 }
@@ -241,7 +268,11 @@ fn blame_alone_moves_nothing() {
 #[test]
 fn blame_weighs_no_more_than_the_praise_beside_it_allows() {
     let negatives = (0..40)
-        .map(|i| Negative { past: past(i, &format!("n{i}"), &format!("count the lines of f{i}.txt"), "wc"), hint: None, written: None })
+        .map(|i| Negative {
+            past: past(i, &format!("n{i}"), &format!("count the lines of f{i}.txt"), "wc"),
+            hint: None,
+            written: None,
+        })
         .collect();
     let ledger = Ledger { lessons: vec![rg()], negatives, confirmed: good_turns(12), ..Ledger::default() };
     let limits = PlanLimits::careful();
@@ -266,7 +297,11 @@ fn an_answer_that_was_judged_both_ways_teaches_nothing() {
 #[test]
 fn a_hint_on_one_turn_is_practised_there() {
     let asked = (0..).map(|i| format!("is web{i} up?")).find(|asked| !is_held_out(asked)).unwrap();
-    let negatives = vec![Negative { past: past(5, "a", &asked, "ping web"), hint: Some("send 3 packets only".into()), written: None }];
+    let negatives = vec![Negative {
+        past: past(5, "a", &asked, "ping web"),
+        hint: Some("send 3 packets only".into()),
+        written: None,
+    }];
     let plan = Ledger { negatives, ..Ledger::default() }.plan(1);
     assert_eq!(plan.drills.len(), 1);
     assert_eq!((plan.drills[0].lesson, plan.drills[0].purpose), (None, Purpose::Hint));
@@ -276,7 +311,13 @@ fn a_hint_on_one_turn_is_practised_there() {
 #[test]
 fn one_session_cannot_fill_the_plan() {
     let flood = |session: &'static str| {
-        (0..60).map(move |i| to_learn(i, &format!("use tool{i} instead of grep"), vec![past(i, session, &format!("search w{i} in f{i}.c"), "grep w f")]))
+        (0..60).map(move |i| {
+            to_learn(
+                i,
+                &format!("use tool{i} instead of grep"),
+                vec![past(i, session, &format!("search w{i} in f{i}.c"), "grep w f")],
+            )
+        })
     };
     let plan = Ledger { lessons: flood("a").collect(), ..Ledger::default() }.plan(1);
     let limits = PlanLimits::careful();
@@ -288,7 +329,13 @@ fn one_session_cannot_fill_the_plan() {
 
 #[test]
 fn ten_thousand_corrections_make_a_plan_of_one_run() {
-    let lessons = (0..10_000).map(|i| to_learn(i, &format!("use t{i} instead of grep"), vec![past(i, &format!("s{i}"), &format!("search w{i} in f{i}.c"), "grep w f")]));
+    let lessons = (0..10_000).map(|i| {
+        to_learn(
+            i,
+            &format!("use t{i} instead of grep"),
+            vec![past(i, &format!("s{i}"), &format!("search w{i} in f{i}.c"), "grep w f")],
+        )
+    });
     let plan = Ledger { lessons: lessons.collect(), ..Ledger::default() }.plan(1);
     let limits = PlanLimits::careful();
     assert_eq!(plan.lessons().len(), limits.lessons);
@@ -302,7 +349,12 @@ fn long_prompts_and_empty_ones_are_left_out_with_the_reason() {
     let empty = to_learn(2, "use rg instead of grep", vec![past(2, "b", " ", "grep")]);
     let plan = Ledger { lessons: vec![long, empty], ..Ledger::default() }.plan(1);
     let said: Vec<String> = plan.skipped.iter().map(ToString::to_string).collect();
-    assert!(said.contains(&"turn 1 is not practised: its prompt has 20032 characters, 8000 are the limit".to_owned()), "{said:?}");
+    assert!(
+        said.contains(
+            &"turn 1 is not practised: its prompt has 20032 characters, 8000 are the limit".to_owned()
+        ),
+        "{said:?}"
+    );
     assert!(said.contains(&"turn 2 is not practised: nobody asked anything in it".to_owned()), "{said:?}");
 }
 
@@ -310,8 +362,17 @@ fn long_prompts_and_empty_ones_are_left_out_with_the_reason() {
 fn what_the_gate_asks_is_in_no_drill() {
     let suite = Suite::built_in().unwrap();
     let never: Vec<String> = suite.canaries().iter().map(|canary| canary.request.clone()).collect();
-    let sources = suite.canaries().iter().zip(0..).map(|(canary, i)| past(i, "a", &canary.request, "grep x y")).collect();
-    let ledger = Ledger { lessons: vec![to_learn(1, "use rg instead of grep", sources)], never: never.clone(), ..Ledger::default() };
+    let sources = suite
+        .canaries()
+        .iter()
+        .zip(0..)
+        .map(|(canary, i)| past(i, "a", &canary.request, "grep x y"))
+        .collect();
+    let ledger = Ledger {
+        lessons: vec![to_learn(1, "use rg instead of grep", sources)],
+        never: never.clone(),
+        ..Ledger::default()
+    };
     let plan = ledger.plan(1);
     let keys: BTreeSet<String> = never.iter().map(|one| key(one)).collect();
     assert!(drilled(&plan).iter().chain(&replayed(&plan)).all(|asked| !keys.contains(&key(asked))));
@@ -338,7 +399,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn training_and_asking_never_overlap(ledger in ledger(), seed: u64) {
@@ -350,6 +411,7 @@ proptest! {
             prop_assert!(!is_held_out(request), "held out and trained on: {}", request);
             prop_assert!(!asked.contains(request), "asked and trained on: {}", request);
         }
+        prop_assert!(plan.neutral.iter().all(|one| !trained.contains(&key(request(&one.messages)))));
         for turn in &plan.held_out {
             let held = ledger.confirmed.iter().find(|past| past.turn == *turn).unwrap();
             prop_assert!(!trained.contains(&key(held.request())));

@@ -44,8 +44,10 @@ fn looks_like_a_name(word: &str) -> bool {
 /// `c` of `main.c`; up to five letters and digits behind the last dot.
 fn ending(word: &str) -> Option<&str> {
     let (stem, ending) = word.rsplit_once('.')?;
-    let is_ending = (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (!stem.is_empty() && is_ending && !word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')).then_some(ending)
+    let is_ending =
+        (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (!stem.is_empty() && is_ending && !word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
+        .then_some(ending)
 }
 
 /// A word without the marks around it.
@@ -84,7 +86,8 @@ fn exchanged(word: &str, pairs: &[(&str, String)]) -> String {
 /// Some variations are said more politely; questions and long texts are left as they are.
 fn framed(request: &str, draws: &mut Draws) -> String {
     let at = usize::try_from(draws.below(FRAMES.len() as u64)).unwrap_or(0);
-    let is_order = about::words(request).count() <= 12 && !request.contains(['?', '\n']) && is_imperative(request);
+    let is_order =
+        about::words(request).count() <= 12 && !request.contains(['?', '\n']) && is_imperative(request);
     match FRAMES.get(at) {
         Some(frame) if is_order => frame.replace("{}", &lower_first(request.trim_end_matches(['.', '!']))),
         _ => request.to_owned(),
@@ -94,9 +97,10 @@ fn framed(request: &str, draws: &mut Draws) -> String {
 /// Starts with a verb of order. A closed list: a frame around anything else would be bad English.
 fn is_imperative(request: &str) -> bool {
     const VERBS: &[&str] = &[
-        "search", "find", "list", "show", "count", "copy", "move", "rename", "delete", "remove", "make", "create",
-        "print", "sort", "open", "edit", "unpack", "compress", "install", "start", "stop", "restart", "download", "run",
-        "replace", "look", "get", "check", "kill", "build", "convert", "extract", "fetch", "send", "write", "add",
+        "search", "find", "list", "show", "count", "copy", "move", "rename", "delete", "remove", "make",
+        "create", "print", "sort", "open", "edit", "unpack", "compress", "install", "start", "stop",
+        "restart", "download", "run", "replace", "look", "get", "check", "kill", "build", "convert",
+        "extract", "fetch", "send", "write", "add",
     ];
     about::words(request).next().is_some_and(|first| VERBS.contains(&first.as_str()))
 }
