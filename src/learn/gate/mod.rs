@@ -134,6 +134,7 @@ impl GateLimits {
     }
 
     /// The same limits for a run that only rebuilds.
+    #[must_use]
     pub fn for_rebuild(self) -> Self {
         Self { must_learn: false, ..self }
     }

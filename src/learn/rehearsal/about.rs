@@ -37,15 +37,20 @@ fn stands_behind(words: &[String], at: usize) -> bool {
     words.iter().take(at).rev().take(2).any(|word| INSTEAD_OF.contains(&word.as_str()))
 }
 
-/// Programs of the table that a command runs: the first word of each part, behind `sudo` and the like.
+/// Programs of the table that a command runs: the first word of each part, and `sudo` with what stands behind it.
 fn ran(answer: &str, everyday: &Everyday) -> Vec<String> {
     let parts = answer.lines().flat_map(|line| line.split(['|', ';', '&', '(', ')']));
-    parts.filter_map(|part| everyday.name_of(first_word(part)?)).collect()
+    parts
+        .flat_map(|part| run_words(part).filter_map(|word| everyday.name_of(word)).collect::<Vec<_>>())
+        .collect()
 }
 
-fn first_word(part: &str) -> Option<&str> {
-    part.split_whitespace()
-        .find(|word| !matches!(*word, "sudo" | "doas" | "env" | "time" | "$") && !word.contains('='))
+/// Words in front of which the program stands, and the program.
+fn run_words(part: &str) -> impl Iterator<Item = &str> {
+    let mut is_over = false;
+    part.split_whitespace().filter(|word| *word != "$" && !word.contains('=')).take_while(move |word| {
+        !std::mem::replace(&mut is_over, !matches!(*word, "sudo" | "doas" | "env" | "time" | "xargs"))
+    })
 }
 
 /// Words in lower case: whatever stands between blanks and punctuation. Dots, dashes, slashes and plus signs inside a
@@ -79,4 +84,71 @@ fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lesson::{LessonId, Origin, State};
+    use crate::turn::{SessionId, TurnId};
+
+    #[track_caller]
+    fn check(text: &str, scope: Scope, answers: &[&str], expected: &[&str]) {
+        let lesson = Lesson {
+            id: LessonId(1),
+            text: text.into(),
+            scope,
+            state: State::Active,
+            origin: Origin::Corrected,
+            sources: vec![],
+            created_at: 0,
+            used: 0,
+            helped: 0,
+            failed: 0,
+            pinned: false,
+        };
+        let source = |answer: &&str| Past {
+            turn: TurnId(1),
+            session: SessionId("a".into()),
+            project: None,
+            messages: vec![],
+            answer: (*answer).into(),
+        };
+        let sources: Vec<Past> = answers.iter().map(source).collect();
+        assert_eq!(programs(&lesson, &sources, &Everyday::built_in().unwrap()), expected);
+    }
+
+    #[test]
+    fn what_the_corrected_answer_ran_and_the_lesson_names_counts_first() {
+        check("use rg instead of grep", Scope::Global, &["ls | grep x"], &["grep"]);
+        check("use rsync instead of cp", Scope::Global, &["cp a b"], &["cp"]);
+        check("doas, not sudo", Scope::Global, &["sudo apt install jq"], &["sudo"]);
+    }
+
+    #[test]
+    fn else_what_stands_behind_instead_of() {
+        check("use rsync instead of scp", Scope::Global, &[], &["scp"]);
+        check("wget, never curl", Scope::Global, &[], &["curl"]);
+        check("nimm rsync statt cp", Scope::Global, &[], &["cp"]);
+    }
+
+    #[test]
+    fn else_what_is_named_or_was_run() {
+        check("git pull is always quiet", Scope::Global, &[], &["git"]);
+        check("sizes are to be readable", Scope::Global, &["du x", "df"], &["du", "df"]);
+        check("answer in German", Scope::Global, &["Hello!"], &[]);
+    }
+
+    #[test]
+    fn a_program_scope_says_it_outright() {
+        check("spell options out", Scope::Program("python".into()), &["ls"], &["python3"]);
+        check("spell options out", Scope::Program("unheard-of".into()), &["ls"], &[]);
+    }
+
+    #[test]
+    fn words_keep_what_belongs_to_them() {
+        let found: Vec<String> = words("Use \"apt-get\", not g++; see notes.txt (a/b).").collect();
+        assert_eq!(found, ["use", "apt-get", "not", "g++", "see", "notes.txt", "a/b"]);
+        assert_eq!(telling_words("use rg instead of grep").collect::<Vec<_>>(), ["rg", "grep"]);
+    }
 }

@@ -237,14 +237,8 @@ pub(super) fn fill(template: &str, draws: &mut Draws) -> String {
             rest = from;
             continue;
         };
-        match value(slot, draws) {
-            Some(value) => filled.push_str(&value),
-            None => {
-                filled.push('{');
-                filled.push_str(slot);
-                filled.push('}');
-            }
-        }
+        let value = value(slot, draws).unwrap_or_else(|| format!("{{{slot}}}"));
+        filled.push_str(&value);
         rest = after;
     }
     filled.push_str(rest);

@@ -10,7 +10,10 @@
 //! practised; a bare −1 weighs nothing unless confirmed-good turns stand beside it; everything left out has a reason.
 
 mod about;
+mod beside;
+mod draft;
 mod everyday;
+mod known;
 mod planner;
 mod sift;
 mod skipped;

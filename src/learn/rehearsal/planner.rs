@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::draft::Draft;
+use super::known::{self, Known};
 use super::{
-    Bare, Drill, Inputs, Left, Negative, Past, Plan, PlanLimits, Probe, PromptOrigin, Purpose, Replay,
-    Skipped, ToLearn, Why, about, everyday, request, split, vary,
+    Drill, Inputs, Left, Past, Plan, PlanLimits, Probe, PromptOrigin, Purpose, Skipped, ToLearn, Why, about,
+    everyday, request, split, vary,
 };
 use crate::learn::shuffle::Draws;
-use crate::lesson::{MAX_IN_PROMPT, Scope, State};
-use crate::turn::{Message, Role, TurnId};
+use crate::lesson::{Scope, State};
+use crate::turn::{Role, TurnId};
 
 /// The plan of one run. The same inputs and seed give the same plan.
 pub fn plan(inputs: &Inputs<'_>, seed: u64, limits: &PlanLimits) -> Plan {
@@ -33,38 +35,12 @@ pub fn plan(inputs: &Inputs<'_>, seed: u64, limits: &PlanLimits) -> Plan {
     planner.finish()
 }
 
-/// A lesson of the plan, and what it is about.
-struct Known<'a> {
-    taught: &'a ToLearn,
-    programs: Vec<String>,
-    /// Words of its text that say something.
-    words: Vec<String>,
-}
-
-impl<'a> Known<'a> {
-    fn new(taught: &'a ToLearn, inputs: &Inputs<'_>) -> Self {
-        let programs = about::programs(&taught.lesson, &taught.sources, inputs.everyday);
-        let words = about::telling_words(&taught.lesson.text).collect();
-        Self { taught, programs, words }
-    }
-
-    /// It concerns no program: it may hold for any prompt.
-    fn is_general(&self) -> bool {
-        self.programs.is_empty() && !matches!(self.taught.lesson.scope, Scope::Project(_))
-    }
-
-    /// Whether an answer like this may become another one by this lesson.
-    fn concerns(&self, answer: &str) -> bool {
-        about::words(answer).any(|word| self.words.contains(&word) || self.programs.contains(&word))
-    }
-}
-
-struct Planner<'a> {
-    inputs: &'a Inputs<'a>,
-    limits: &'a PlanLimits,
-    seed: u64,
-    sides: everyday::Sides<'a>,
-    known: Vec<Known<'a>>,
+pub(super) struct Planner<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) limits: &'a PlanLimits,
+    pub(super) seed: u64,
+    pub(super) sides: everyday::Sides<'a>,
+    pub(super) known: Vec<Known<'a>>,
     never: BTreeSet<String>,
     /// Keys of the requests that are trained on.
     trained: BTreeSet<String>,
@@ -73,7 +49,7 @@ struct Planner<'a> {
     of_project: BTreeMap<&'a str, usize>,
     /// Turns that were left out already: one reason each is enough.
     named: BTreeSet<TurnId>,
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 impl<'a> Planner<'a> {
@@ -129,12 +105,20 @@ impl<'a> Planner<'a> {
         let Some(known) = self.known.iter().position(|known| known.taught.lesson.id == one.lesson.id) else {
             return;
         };
-        let mut drafts = self.drafts_of_own(one, limit);
-        drafts.extend(self.drafts_of_everyday(known, one));
+        let own = drafts_of_own(one);
+        let (varied, everyday) = (self.drafts_of_varied(one, limit), self.drafts_of_everyday(known, one));
+        // A third is for everyday requests, if there are any, and at most a third for the same request again.
+        let third = if everyday.is_empty() { 0 } else { limit / 3 };
+        let n_varied = if everyday.is_empty() { limit } else { limit.div_ceil(3) };
         let mut made = 0;
-        for draft in drafts {
-            if made < limit && self.drill(known, &draft, purpose) {
-                made += 1;
+        for (drafts, most, room) in
+            [(own, limit, limit - third), (varied, n_varied, limit - third), (everyday, limit, limit)]
+        {
+            let end = room.min(made + most);
+            for draft in drafts {
+                if made < end && self.drill(known, &draft, purpose) {
+                    made += 1;
+                }
             }
         }
         if made == 0 && purpose == Purpose::Learn {
@@ -145,22 +129,18 @@ impl<'a> Planner<'a> {
         self.probe(known, one);
     }
 
-    /// The user's prompts: sources, up to a third related, up to a quarter with other names.
-    fn drafts_of_own(&mut self, one: &'a ToLearn, limit: usize) -> Vec<Draft<'a>> {
-        let own = one.sources.iter().map(|past| Draft::of(past, PromptOrigin::Source(past.turn)));
-        let related = one.related.iter().map(|past| Draft::of(past, PromptOrigin::Related(past.turn)));
-        let mut drafts: Vec<Draft<'a>> =
-            own.take(limit.div_ceil(2)).chain(related.take(limit.div_ceil(3))).collect();
+    /// The user's prompts with other names in them.
+    fn drafts_of_varied(&self, one: &'a ToLearn, limit: usize) -> Vec<Draft<'a>> {
         let kept: Vec<String> = about::words(&one.lesson.text).collect();
         let mut draws = Draws::of(self.seed, purpose_of(one.lesson.id.0, 1));
         let bases: Vec<&Past> = one.sources.iter().chain(&one.related).take(8).collect();
-        for past in
-            bases.iter().cycle().take(if bases.is_empty() { 0 } else { limit.div_ceil(4).max(bases.len()) })
-        {
-            let varied = vary::vary(past.request(), &past.answer, &kept, &mut draws);
-            drafts.extend(varied.map(|text| Draft::of(past, PromptOrigin::Varied(past.turn)).asking(&text)));
-        }
-        drafts
+        // More than are needed, because some turn out to be held out or there already.
+        let rounds = bases.iter().cycle().take(if bases.is_empty() { 0 } else { 2 * limit });
+        let varied = rounds.filter_map(|past| {
+            let text = vary::vary(past.request(), &past.answer, &kept, &mut draws)?;
+            Some(Draft::of(past, PromptOrigin::Varied(past.turn)).asking(&text))
+        });
+        varied.collect()
     }
 
     /// Everyday requests for the programs of the lesson in turn; of all programs where it names none.
@@ -193,7 +173,7 @@ impl<'a> Planner<'a> {
             return false;
         }
         let Some(lesson) = self.known.get(known).map(|one| one.taught.lesson.id) else { return false };
-        let lessons = self.context(known, draft.asked());
+        let lessons = known::context(&self.known, known, draft.asked());
         let written = match draft.origin {
             PromptOrigin::Source(turn) => self.written(turn),
             _ => None,
@@ -216,7 +196,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether a prompt may be trained on; counts it if so.
-    fn admits(&mut self, draft: &Draft<'a>) -> bool {
+    pub(super) fn admits(&mut self, draft: &Draft<'a>) -> bool {
         let asked = draft.asked();
         let chars = draft.messages.iter().map(|message| message.content.chars().count()).sum();
         let why = if asked.trim().is_empty() {
@@ -263,43 +243,10 @@ impl<'a> Planner<'a> {
         true
     }
 
-    fn leave_out(&mut self, turn: Option<TurnId>, why: Why) {
+    pub(super) fn leave_out(&mut self, turn: Option<TurnId>, why: Why) {
         if let Some(turn) = turn.filter(|turn| self.named.insert(*turn)) {
             self.plan.skipped.push(Skipped { what: Left::Turn(turn), why });
         }
-    }
-
-    /// The teacher's lessons for a prompt, newest first: the one that is practised, and of the others those that
-    /// concern the same programs, any prompt, or words of this one.
-    fn context(&self, practised: usize, asked: &str) -> Vec<String> {
-        let Some(own) = self.known.get(practised) else { return vec![] };
-        let asked: Vec<String> = about::words(asked).collect();
-        let relevance = |other: &Known<'_>| {
-            let shared = other
-                .programs
-                .iter()
-                .filter(|name| own.programs.contains(name) || asked.contains(name))
-                .count();
-            3 * shared
-                + other.words.iter().filter(|word| asked.contains(word)).count()
-                + usize::from(other.is_general())
-        };
-        let others = self.known.iter().filter(|other| other.taught.lesson.id != own.taught.lesson.id);
-        let mut others: Vec<(usize, &Known<'_>)> = others
-            .filter(|other| {
-                other.taught.lesson.scope == own.taught.lesson.scope
-                    || !matches!(other.taught.lesson.scope, Scope::Project(_))
-            })
-            .map(|other| (relevance(other), other))
-            .filter(|(relevance, _)| *relevance > 0)
-            .collect();
-        others.sort_by_key(|(relevance, other)| {
-            (std::cmp::Reverse(*relevance), std::cmp::Reverse(other.taught.lesson.id))
-        });
-        let mut chosen: Vec<&Known<'_>> =
-            others.into_iter().map(|(_, other)| other).take(MAX_IN_PROMPT - 1).collect();
-        chosen.push(own);
-        newest_first(chosen)
     }
 
     /// Questions on the other side of the split: held-out prompts of the user's, wordings never trained on, and the
@@ -340,7 +287,7 @@ impl<'a> Planner<'a> {
         let probes: Vec<Probe> = probes
             .map(|draft| Probe {
                 lesson: one.lesson.id,
-                lessons: self.context(known, draft.asked()),
+                lessons: known::context(&self.known, known, draft.asked()),
                 messages: draft.messages,
             })
             .collect();
@@ -376,135 +323,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn is_judged_both_ways(&self, negative: &Negative) -> bool {
-        let bad = &negative.past;
-        let is_same = |good: &Past| {
-            split::key(good.request()) == split::key(bad.request()) && good.answer.trim() == bad.answer.trim()
-        };
-        self.inputs.confirmed.iter().any(is_same)
-    }
-
-    /// Prompts on which the policy stays where it is: confirmed-good turns that no lesson concerns, up to half, and
-    /// everyday requests beside the lessons' programs.
-    fn replay(&mut self) {
-        let n_drills = self.plan.drills.len();
-        if n_drills == 0 {
-            return;
-        }
-        let wanted = replay_of(n_drills, self.limits.replay_share).max(self.limits.least_replay);
-        for past in self.inputs.confirmed {
-            let is_concerned = self.known.iter().any(|known| known.concerns(&past.answer));
-            let is_blamed = self
-                .inputs
-                .negatives
-                .iter()
-                .any(|negative| negative.past.turn == past.turn || same_case(&negative.past, past));
-            if is_concerned || is_blamed {
-                continue;
-            }
-            if split::is_held_out(past.request()) {
-                self.plan.held_out.push(past.turn);
-                continue;
-            }
-            if self.plan.replay.len() >= wanted.div_ceil(2) {
-                continue;
-            }
-            let draft = Draft::of(past, PromptOrigin::Related(past.turn));
-            if self.admits(&draft) {
-                self.push_replay(draft.messages, Some(past));
-            }
-        }
-        self.replay_everyday(wanted);
-    }
-
-    fn replay_everyday(&mut self, wanted: usize) {
-        let programs: Vec<String> = self
-            .known
-            .iter()
-            .filter(|known| !matches!(known.taught.lesson.scope, Scope::Project(_)))
-            .flat_map(|known| known.programs.iter().cloned())
-            .collect();
-        let mut draws = Draws::of(self.seed, 4);
-        // The programs of a project's lessons come first, outside that project: there nothing may change.
-        let of_projects =
-            self.known.iter().filter(|known| matches!(known.taught.lesson.scope, Scope::Project(_)));
-        let mut contrast: Vec<_> = of_projects
-            .flat_map(|known| &known.programs)
-            .filter(|name| !programs.contains(name))
-            .flat_map(|name| self.sides.of(name).train)
-            .collect();
-        let everyday::Sides { train: mut others, probes: mut asked } = self.sides.beside(&programs);
-        draws.shuffle(&mut asked);
-        for one in asked.into_iter().take(self.limits.neutral) {
-            let draft = Draft::plain(self.inputs.system, &everyday::fill(one.text, &mut draws));
-            let lessons = self.general_lessons();
-            self.plan.neutral.push(Replay { messages: draft.messages, answer: None, turn: None, lessons });
-        }
-        draws.shuffle(&mut contrast);
-        draws.shuffle(&mut others);
-        contrast.truncate(wanted / 4);
-        let everyday: Vec<String> =
-            contrast.iter().chain(&others).map(|one| everyday::fill(one.text, &mut draws)).collect();
-        for text in everyday {
-            if self.plan.replay.len() >= wanted {
-                return;
-            }
-            let draft = Draft::plain(self.inputs.system, &text);
-            if self.admits(&draft) {
-                self.push_replay(draft.messages, None);
-            }
-        }
-    }
-
-    fn push_replay(&mut self, messages: Vec<Message>, past: Option<&Past>) {
-        let lessons = self.general_lessons();
-        let answer = past.map(|past| past.answer.clone());
-        self.plan.replay.push(Replay { messages, answer, turn: past.map(|past| past.turn), lessons });
-    }
-
-    /// Lessons that may hold for any prompt, newest first.
-    fn general_lessons(&self) -> Vec<String> {
-        let mut general = newest_first(self.known.iter().filter(|known| known.is_general()).collect());
-        general.truncate(MAX_IN_PROMPT);
-        general
-    }
-
-    /// Turns that were judged bad and nobody said more. What they weigh together is bounded by the good ones beside
-    /// them: a batch of blame alone would only push away from whatever is likely.
-    #[expect(clippy::cast_precision_loss, reason = "a plan has a few hundred prompts")]
-    fn blame(&mut self) {
-        let n_good = self.plan.replay.iter().filter(|replay| replay.turn.is_some()).count();
-        let mut bare: Vec<(&Past, Draft<'a>)> = Vec::new();
-        for negative in self.inputs.negatives.iter().filter(|one| one.hint.is_none() && one.written.is_none())
-        {
-            let past = &negative.past;
-            let is_covered =
-                self.known.iter().any(|known| known.taught.sources.iter().any(|one| one.turn == past.turn));
-            if is_covered {
-                continue;
-            }
-            if self.is_judged_both_ways(negative) {
-                self.leave_out(Some(past.turn), Why::JudgedBothWays);
-            } else if n_good == 0 {
-                self.leave_out(Some(past.turn), Why::OnlyBlame);
-            } else {
-                let draft = Draft::of(past, PromptOrigin::Source(past.turn));
-                if self.admits(&draft) {
-                    bare.push((past, draft));
-                }
-            }
-        }
-        let mass = self.limits.bare_mass * (n_good as f32 / bare.len().max(1) as f32).min(1.0);
-        for (past, draft) in bare {
-            self.plan.bare.push(Bare {
-                turn: past.turn,
-                messages: draft.messages,
-                answer: past.answer.clone(),
-                mass,
-            });
-        }
-    }
-
     /// Probes are asked on what was never trained on: the last word on both sides.
     fn finish(mut self) -> Plan {
         let trained = self.trained;
@@ -512,6 +330,13 @@ impl<'a> Planner<'a> {
         self.plan.neutral.retain(|one| !trained.contains(&split::key(request(&one.messages))));
         self.plan
     }
+}
+
+/// The user's prompts as they were: sources, then related ones.
+fn drafts_of_own(one: &ToLearn) -> Vec<Draft<'_>> {
+    let own = one.sources.iter().map(|past| Draft::of(past, PromptOrigin::Source(past.turn)));
+    let related = one.related.iter().map(|past| Draft::of(past, PromptOrigin::Related(past.turn)));
+    own.chain(related).collect()
 }
 
 /// What makes a lesson unfit for the weights, whatever else is in the run.
@@ -542,60 +367,7 @@ fn system_with<'a>(past: &'a Past, project: &str) -> Option<&'a str> {
     system.content.contains(name).then_some(system.content.as_str())
 }
 
-fn same_case(one: &Past, other: &Past) -> bool {
-    split::key(one.request()) == split::key(other.request()) && one.answer.trim() == other.answer.trim()
-}
-
-fn newest_first(mut known: Vec<&Known<'_>>) -> Vec<String> {
-    known.sort_by_key(|one| std::cmp::Reverse((one.taught.lesson.created_at, one.taught.lesson.id)));
-    known.into_iter().map(|one| one.taught.lesson.text.clone()).collect()
-}
-
-/// Replay prompts for so many drills, so that they are `share` of both together.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a plan has a few hundred prompts"
-)]
-fn replay_of(drills: usize, share: f32) -> usize {
-    let share = share.clamp(0.0, 0.9);
-    (drills as f32 * share / (1.0 - share)).ceil() as usize
-}
-
 /// A stream of numbers for one lesson and one use.
 fn purpose_of(lesson: i64, of: u64) -> u64 {
     lesson.cast_unsigned().wrapping_mul(16).wrapping_add(of)
-}
-
-/// A prompt that may enter the plan.
-struct Draft<'a> {
-    messages: Vec<Message>,
-    origin: PromptOrigin,
-    /// The turn whose session and project it counts for.
-    past: Option<&'a Past>,
-}
-
-impl<'a> Draft<'a> {
-    fn of(past: &'a Past, origin: PromptOrigin) -> Self {
-        Self { messages: past.messages.clone(), origin, past: Some(past) }
-    }
-
-    fn plain(system: &str, text: &str) -> Self {
-        let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
-        let messages = system.into_iter().chain([Message::new(Role::User, text)]).collect();
-        Self { messages, origin: PromptOrigin::Everyday, past: None }
-    }
-
-    /// The same prompt with another last request.
-    fn asking(mut self, text: &str) -> Self {
-        if let Some(last) = self.messages.iter_mut().rev().find(|message| message.role == Role::User) {
-            text.clone_into(&mut last.content);
-        }
-        self
-    }
-
-    fn asked(&self) -> &str {
-        request(&self.messages)
-    }
 }

@@ -124,6 +124,16 @@ fn one_correction_gives_drills_of_many_wordings_and_probes_of_others() {
 }
 
 #[test]
+fn many_own_prompts_leave_room_for_everyday_ones() {
+    let turn = |i: i64| past(i, "a", &format!("search for w{i} in f{i}.c"), &format!("grep w{i} f{i}.c"));
+    let mut one = to_learn(1, "use rg instead of grep", (0..40).map(turn).collect());
+    one.related = (100..140).map(turn).collect();
+    let plan = Ledger { lessons: vec![one], ..Ledger::default() }.plan(1);
+    assert_eq!(plan.drills.len(), 12);
+    assert_eq!(plan.drills.iter().filter(|drill| drill.origin == PromptOrigin::Everyday).count(), 4);
+}
+
+#[test]
 fn the_student_never_sees_a_lesson() {
     let plan = Ledger { lessons: vec![rg()], ..Ledger::default() }.plan(1);
     let prompts =
@@ -199,7 +209,7 @@ fn a_lesson_about_everything_goes_with_the_replay_too() {
 fn what_the_person_wrote_goes_with_the_drill() {
     let source = past(1, "a", "search for TODO in main.c", "grep TODO main.c");
     let asked =
-        (0..).map(|i| format!("search for TODO in m{i}.c")).find(|asked| !is_held_out(asked)).unwrap();
+        (0..99).map(|i| format!("search for TODO in m{i}.c")).find(|asked| !is_held_out(asked)).unwrap();
     let source = Past { messages: past(1, "a", &asked, "").messages, ..source };
     let negative = Negative { past: source.clone(), hint: None, written: Some("rg TODO main.c".into()) };
     let lessons = vec![to_learn(1, "use rg instead of grep", vec![source])];
@@ -296,7 +306,7 @@ fn an_answer_that_was_judged_both_ways_teaches_nothing() {
 
 #[test]
 fn a_hint_on_one_turn_is_practised_there() {
-    let asked = (0..).map(|i| format!("is web{i} up?")).find(|asked| !is_held_out(asked)).unwrap();
+    let asked = (0..99).map(|i| format!("is web{i} up?")).find(|asked| !is_held_out(asked)).unwrap();
     let negatives = vec![Negative {
         past: past(5, "a", &asked, "ping web"),
         hint: Some("send 3 packets only".into()),
@@ -433,7 +443,7 @@ proptest! {
 
     #[test]
     fn limits_hold(ledger in ledger(), seed: u64, per_session in 1_usize..6, per_lesson in 1_usize..14) {
-        let limits = PlanLimits { per_session, per_lesson, ..PlanLimits::careful() };
+        let limits = PlanLimits { per_lesson, per_session, ..PlanLimits::careful() };
         let plan = ledger.plan_with(seed, &limits);
         for session in ["a", "b", "c"] {
             let of_session: BTreeSet<TurnId> = ledger.lessons.iter().flat_map(|one| &one.sources).chain(&ledger.confirmed)

@@ -10,6 +10,15 @@ use crate::learn::shuffle::Draws;
 /// Polite frames around a request that is an order. `{}` is the request.
 const FRAMES: &[&str] = &["{}", "{}", "{}", "{} please", "please {}", "can you {}?", "I want to {}"];
 
+/// Words that orders begin with. They are never names (`install jq` → `sudo apt install jq`), and only what begins with
+/// one gets a frame: around anything else it would be bad English.
+const VERBS: &[&str] = &[
+    "search", "find", "list", "show", "count", "copy", "move", "rename", "delete", "remove", "make",
+    "create", "print", "sort", "open", "edit", "unpack", "compress", "install", "start", "stop", "restart",
+    "download", "run", "replace", "look", "get", "check", "kill", "build", "convert", "extract", "fetch",
+    "send", "write", "add",
+];
+
 /// The request with other names in it; `None` where it has no name to exchange. `kept`: words that stay (the lesson's).
 pub(super) fn vary(request: &str, answer: &str, kept: &[String], draws: &mut Draws) -> Option<String> {
     let names = names(request, answer, kept);
@@ -26,7 +35,9 @@ fn names<'a>(request: &'a str, answer: &str, kept: &[String]) -> Vec<&'a str> {
     let answered: Vec<&str> = answer.split_whitespace().skip(1).map(bare).collect();
     let mut found: Vec<&str> = Vec::new();
     for word in request.split_whitespace().map(bare) {
-        let is_name = looks_like_a_name(word) || (word.len() > 1 && answered.contains(&word));
+        let is_shared =
+            word.len() > 1 && answered.contains(&word) && !VERBS.contains(&word.to_lowercase().as_str());
+        let is_name = looks_like_a_name(word) || is_shared;
         let stays = kept.contains(&word.to_lowercase()) || word.starts_with('-');
         if is_name && !stays && !found.contains(&word) {
             found.push(word);
@@ -94,14 +105,8 @@ fn framed(request: &str, draws: &mut Draws) -> String {
     }
 }
 
-/// Starts with a verb of order. A closed list: a frame around anything else would be bad English.
+/// Begins with one of [`VERBS`].
 fn is_imperative(request: &str) -> bool {
-    const VERBS: &[&str] = &[
-        "search", "find", "list", "show", "count", "copy", "move", "rename", "delete", "remove", "make",
-        "create", "print", "sort", "open", "edit", "unpack", "compress", "install", "start", "stop",
-        "restart", "download", "run", "replace", "look", "get", "check", "kill", "build", "convert",
-        "extract", "fetch", "send", "write", "add",
-    ];
     about::words(request).next().is_some_and(|first| VERBS.contains(&first.as_str()))
 }
 
@@ -125,6 +130,11 @@ mod tests {
     fn what_request_and_answer_share_is_a_name() {
         check("search for TODO in main.c", "grep TODO main.c", &["TODO", "main.c"]);
         check("is 'customer' in any file below src?", "grep -r customer src", &["customer", "src"]);
+    }
+
+    #[test]
+    fn what_an_order_begins_with_is_no_name() {
+        check("install jq", "sudo apt install jq", &["jq"]);
     }
 
     #[test]
