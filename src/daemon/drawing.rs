@@ -26,7 +26,12 @@ pub(super) struct Draft {
 
 impl Daemon {
     /// A lesson from what the person said about a turn. A text that cannot be one is logged with the reason.
-    pub(super) async fn draw_lesson(&self, turn: &TurnRow, request: &str, hint: Hint) -> Result<(), ApiError> {
+    pub(super) async fn draw_lesson(
+        &self,
+        turn: &TurnRow,
+        request: &str,
+        hint: Hint,
+    ) -> Result<(), ApiError> {
         let draft = Draft {
             text: hint.text,
             scope: None,

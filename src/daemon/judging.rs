@@ -72,7 +72,8 @@ async fn judge_turn(daemon: &Arc<Daemon>, waiting: WaitingTurn) -> Result<bool, 
     let serving = daemon.models.serving().await?;
     let (engine, model) = (Arc::clone(&serving.engine), serving.engine.card().name.clone());
     let judged = tokio::task::spawn_blocking(move || facts.judged_by(engine).map(|judged| (judged, facts)));
-    let judged = judged.await.map_err(|err| ApiError::internal("judge_failed", format!("judging died: {err}")))?;
+    let judged =
+        judged.await.map_err(|err| ApiError::internal("judge_failed", format!("judging died: {err}")))?;
     let (judged, facts) = match judged {
         Ok(judged) => judged,
         Err(JudgeError::Preempted) => return Ok(false),

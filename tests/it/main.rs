@@ -32,6 +32,7 @@ mod resume;
 mod screens;
 mod served;
 mod store;
+mod teaching;
 mod tidy;
 mod tokenizer;
 mod train;
