@@ -106,6 +106,11 @@ pub enum Entry {
     /// A new lesson; what it contradicts retires.
     AddLesson(NewLesson),
     ChangeLesson(LessonEdit),
+    /// Removes a lesson and every row about it, words in the index included. What versions hold of it stays in them:
+    /// ask before which ones those are ([`Reader::lesson`]), and rebuild them. Refused while a run teaches it.
+    ForgetLesson {
+        lesson: LessonId,
+    },
     /// The lessons in a turn's prompt, as they stand there. A second time adds only what is new.
     UseLessons {
         turn: TurnId,
@@ -229,6 +234,8 @@ pub enum StoreError {
     NoLesson(i64),
     #[error("lesson {lesson} did not stand in the prompt of turn {turn}")]
     LessonNotUsed { turn: i64, lesson: i64 },
+    #[error("run {run} is at work on lesson {lesson}; cancel the run first")]
+    LessonInRun { run: i64, lesson: i64 },
     #[error("run {0} does not exist")]
     NoRun(i64),
     #[error("run {0} has already ended")]

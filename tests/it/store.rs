@@ -104,7 +104,7 @@ fn token(id: i32, logprob: f32, text: &str) -> StoredToken {
     StoredToken { id, logprob, text: text.into() }
 }
 
-pub(super) fn say(store: &mut dyn Store, turn: TurnId, text: &str) {
+fn say(store: &mut dyn Store, turn: TurnId, text: &str) {
     store.append(Entry::AppendTokens { turn, tokens: vec![token(42, -0.25, text)] }).unwrap();
 }
 

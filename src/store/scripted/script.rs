@@ -15,6 +15,8 @@ pub(super) struct Script {
     /// Whether each turn is still running.
     turns: HashMap<TurnId, bool>,
     lessons: BTreeMap<LessonId, ScriptedLesson>,
+    /// With those that were forgotten.
+    n_lessons: i64,
     uses: HashSet<(TurnId, LessonId)>,
     runs: BTreeMap<RunId, ScriptedRun>,
     samples: Vec<(RunId, Sample)>,
@@ -65,6 +67,7 @@ impl Script {
             Entry::Judge(verdict) => self.judge(verdict)?,
             Entry::AddLesson(lesson) => return self.add_lesson(lesson).map(Receipt::Lesson),
             Entry::ChangeLesson(edit) => self.change_lesson(edit)?,
+            Entry::ForgetLesson { lesson } => self.forget_lesson(*lesson)?,
             Entry::UseLessons { turn, lessons } => self.use_lessons(*turn, lessons)?,
             Entry::CountLessonEffect { turn, lesson, .. } => {
                 if !self.uses.contains(&(*turn, *lesson)) {
@@ -96,7 +99,8 @@ impl Script {
         for turn in &new.sources {
             self.check_turn(*turn)?;
         }
-        let id = LessonId(next_id(self.lessons.len()));
+        self.n_lessons += 1;
+        let id = LessonId(self.n_lessons);
         self.n_events += 1;
         let lesson = ScriptedLesson {
             is_in_force: !new.waits_for_yes,
@@ -134,6 +138,18 @@ impl Script {
             }
         }
         self.touch(edit.lesson);
+        Ok(())
+    }
+
+    fn forget_lesson(&mut self, lesson: LessonId) -> Result<(), StoreError> {
+        self.lesson(lesson)?;
+        let mut with_it = self.samples.iter().filter(|(_, sample)| sample.lesson == Some(lesson));
+        if let Some((run, _)) = with_it.find(|(run, _)| self.runs.get(run).is_some_and(|run| run.is_open)) {
+            return Err(StoreError::LessonInRun { run: run.0, lesson: lesson.0 });
+        }
+        self.lessons.remove(&lesson);
+        self.uses.retain(|(_, used)| *used != lesson);
+        self.samples.retain(|(_, sample)| sample.lesson != Some(lesson));
         Ok(())
     }
 

@@ -108,6 +108,7 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::RecordNextState { .. }
         | Entry::AddLesson(_)
         | Entry::ChangeLesson(_)
+        | Entry::ForgetLesson { .. }
         | Entry::BeginRun(_)
         | Entry::EndRun(_)
         | Entry::RecordGate(_) => Durability::Power,
@@ -148,6 +149,7 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
         Entry::Judge(verdict) => feedback::judge(tx, verdict)?,
         Entry::AddLesson(lesson) => return lessons::add_lesson(tx, lesson).map(Receipt::Lesson),
         Entry::ChangeLesson(edit) => lessons::change_lesson(tx, edit)?,
+        Entry::ForgetLesson { lesson } => lessons::forget_lesson(tx, *lesson)?,
         Entry::UseLessons { turn, lessons } => lessons::use_lessons(tx, *turn, lessons)?,
         Entry::CountLessonEffect { turn, lesson, helped } => {
             lessons::count_effect(tx, *turn, *lesson, *helped)?;

@@ -11,7 +11,7 @@ use chela::turn::next_state::NextState;
 use chela::turn::{PolicyVersion, TurnId};
 use serde_json::json;
 
-pub(super) use crate::store::{Ledger, begin, end, exchange, id, new_session, new_turn, now, say};
+pub(super) use crate::store::{Ledger, begin, end, exchange, id, new_session, new_turn, now};
 
 pub(super) const BASE: &str = "b0";
 

@@ -276,6 +276,42 @@ fn any_text_can_be_searched_for() {
 }
 
 #[test]
+fn a_forgotten_lesson_is_in_no_row_and_in_no_byte() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let secret = "Say xylophone first.";
+    let lesson = add(&mut store, new_lesson(secret));
+    let turn = exchange(&mut store, new_turn("s", None, "x"), "y");
+    store.append(Entry::UseLessons { turn, lessons: vec![lesson] }).unwrap();
+    store.append(edit(lesson, LessonChange::Reword("Say marimba first.".into()))).unwrap();
+    let newer = add(&mut store, NewLesson { replaces: vec![], ..new_lesson("Say nothing.") });
+    store.append(edit(newer, LessonChange::Retire { replaced_by: Some(lesson) })).unwrap();
+    learn(&mut store, 0, 1, &[lesson]);
+
+    let run = run(&mut store, new_run(1));
+    let samples = vec![sample(None, Some(lesson), chela::store::SampleRole::Teach)];
+    store.append(Entry::RecordSamples { run, samples }).unwrap();
+    let forget = Entry::ForgetLesson { lesson };
+    let refused = StoreError::LessonInRun { run: run.0, lesson: lesson.0 };
+    assert_eq!(store.append(forget.clone()), Err(refused));
+    store.append(gate(run, 2, chela::store::Decision::Reject)).unwrap();
+
+    store.append(forget).unwrap();
+    let mut reader = ledger.reader();
+    assert_eq!(reader.lesson(lesson).err(), Some(StoreError::NoLesson(lesson.0)));
+    assert_eq!(reader.samples(run).unwrap(), []);
+    assert_eq!(reader.turn_story(turn).unwrap().used, []);
+    assert_eq!(reader.lesson(newer).unwrap().retired_by, None);
+    assert_eq!(reader.integrity_check().unwrap(), Vec::<String>::new());
+    drop((reader, store));
+    let bytes = std::fs::read(&ledger.path).unwrap();
+    for word in ["xylophone", "marimba"] {
+        assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+    }
+    assert_eq!(add(&mut ledger.store(), new_lesson("Say hello.")), LessonId(newer.0 + 1));
+}
+
+#[test]
 fn an_acknowledged_lesson_survives_a_kill() {
     let ledger = Ledger::new();
     let lesson = add(&mut ledger.store(), new_lesson("Use ss."));

@@ -53,6 +53,7 @@ fn any_lesson_entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
         2 => add,
         2 => (any_lesson(), any_change()).prop_map(|(lesson, change)| edit(lesson, change)),
+        1 => any_lesson().prop_map(|lesson| Entry::ForgetLesson { lesson }),
         1 => (any_turn(), prop::collection::vec(any_lesson(), 0..3))
             .prop_map(|(turn, lessons)| Entry::UseLessons { turn, lessons }),
         1 => (any_turn(), any_lesson(), any::<bool>())
