@@ -12,6 +12,9 @@ use super::words::{Words, is_stop, stem};
 
 mod slots;
 
+/// How the slot of a fact begins, which is named by the words that the fact is about.
+pub(super) const FACT: &str = "fact ";
+
 /// What a lesson claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Claim {
@@ -37,6 +40,7 @@ pub(super) fn claim(words: &Words, program: Option<&str>) -> Claim {
 
 /// Wordings of a swap, in any place of the text and without punctuation. `O` stands for the old, `N` for the new.
 const SWAPS: &[&str] = &[
+    "plain N again not O",
     "use N instead of O",
     "N instead of O",
     "N in place of O",

@@ -349,11 +349,6 @@ pub(super) fn is_known(name: &str) -> bool {
     TABLE.names.contains_key(name)
 }
 
-/// Whether the table says for which tasks this program is used.
-pub(super) fn has_cues(name: &str) -> bool {
-    TABLE.cues.iter().any(|cue| canonical(cue.program) == canonical(name)) || kin(name).is_some()
-}
-
 /// The program that is used for the same tasks, for names such as `podman` or `dnf`.
 pub(super) fn kin(name: &str) -> Option<&'static str> {
     PROGRAMS

@@ -56,7 +56,8 @@ const SUBJECTS: &[Subject] = &[
             "name file|folder|variable|function|branch|script lower|case|space|underscore|hyphen|dash|start|begin|prefix|without|short",
         ],
         &[
-            "name|create|make|new|save|write|rename|touch|mkdir|script|add|function|variable|move|export|download|erstell|call|called|store",
+            "create|make|new|save|rename|touch|mkdir|script|function|variable|move|export|download|erstell|store",
+            "name|call|write|add <file>|file|folder|branch|function|script|variable",
         ],
     ),
     (
@@ -88,7 +89,10 @@ const SUBJECTS: &[Subject] = &[
     (
         "editing",
         &["editor|edit|editing"],
-        &["edit|nano|vi|vim|emacs|open|change|modify|config|write|fix|bearbeit|code"],
+        &[
+            "edit|nano|vi|vim|emacs|modify|bearbeit|editor",
+            "open|change|write|fix|add|put <file>|<path>|config|file|note|line",
+        ],
     ),
     ("paging", &["pager", "page|read long|file"], &["less|more|page|pager|read|scroll|show|through|view"]),
     (

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Claim;
+use super::{Claim, FACT};
 use crate::lesson::words::{Words, is_stop, stem};
 
 /// Names of languages, each with the one name that stands for it.
@@ -358,6 +358,6 @@ fn fact(words: &Words) -> Option<Claim> {
     let telling: BTreeSet<String> = all.iter().filter(|stem| !among(KINDS, stem)).cloned().collect();
     let key = if telling.is_empty() { all } else { telling };
     let is_short = (1..=4).contains(&key.len()) && (1..=6).contains(&told.len());
-    let slot = || format!("fact {}", key.iter().cloned().collect::<Vec<_>>().join(" "));
+    let slot = || format!("{FACT}{}", key.iter().cloned().collect::<Vec<_>>().join(" "));
     is_short.then(|| Claim::Value { slot: slot(), value: told })
 }
