@@ -218,7 +218,13 @@ impl Entries {
                 self.by_program.entry(name).or_default().push(at);
             }
         }
-        let hinted: BTreeSet<String> = programs::likely(&words);
+        let of_task = programs::for_task(&words).map(str::to_owned);
+        let of_subjects = subjects
+            .iter()
+            .flat_map(|subject| subjects::programs_of(*subject))
+            .map(|name| (*name).to_owned());
+        let named = programs::named(&words).flat_map(names_of);
+        let hinted: BTreeSet<String> = of_task.chain(of_subjects).chain(named).collect();
         for name in hinted {
             self.by_hinted.entry(name).or_default().push(at);
         }
@@ -379,6 +385,7 @@ fn about(lesson: &Lesson, words: &Words, claim: &Claim, has_subject: bool) -> Ab
         (Scope::Program(program), _) => About::Program(program.to_lowercase()),
         (_, Claim::Swap { old, .. }) if programs::is_known(old) => About::Program(old.clone()),
         (_, Claim::Switch { program, .. }) if programs::is_known(program) => About::Program(program.clone()),
+        (_, claim) if claim.is_manner() => About::Manner,
         _ if has_subject => About::Subjects,
         (_, Claim::Swap { old, new }) => {
             About::Named([old, new].into_iter().map(|name| stem(name)).collect())
