@@ -12,6 +12,9 @@ use super::words::{Words, is_stop, stem};
 
 mod slots;
 
+/// How the slot of a fact begins, which is named by the words that the fact is about.
+pub(super) const FACT: &str = "fact ";
+
 /// What a lesson claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Claim {
@@ -25,11 +28,26 @@ pub(super) enum Claim {
     Rule { wanted: bool, words: BTreeSet<String> },
 }
 
+impl Claim {
+    /// Whether it is about the manner of every answer: its language, tone and length, how the user is called, how
+    /// commands are written.
+    pub(super) fn is_manner(&self) -> bool {
+        match self {
+            Self::Value { slot, .. } => {
+                matches!(slot.as_str(), "language" | "tone" | "length" | "name" | "options")
+            }
+            Self::Rule { words, .. } => words.contains("sudo") || words.contains("doas"),
+            Self::Swap { .. } | Self::Switch { .. } => false,
+        }
+    }
+}
+
 /// Reads a lesson. `program` is one that is known to be meant, though the table may not have it.
 pub(super) fn claim(words: &Words, program: Option<&str>) -> Claim {
     let is_program = |word: &str| programs::is_known(word) || Some(word) == program;
     slots::closed(words)
         .or_else(|| swap(words, &is_program))
+        .or_else(|| slots::named_by_word(words))
         .or_else(|| switch(words, &is_program))
         .or_else(|| slots::open(words))
         .unwrap_or_else(|| rule(words))
@@ -37,6 +55,7 @@ pub(super) fn claim(words: &Words, program: Option<&str>) -> Claim {
 
 /// Wordings of a swap, in any place of the text and without punctuation. `O` stands for the old, `N` for the new.
 const SWAPS: &[&str] = &[
+    "plain N again not O",
     "use N instead of O",
     "N instead of O",
     "N in place of O",
@@ -223,15 +242,31 @@ fn is_wanted(words: &Words) -> bool {
     words.tokens.iter().filter(|token| NEGATIONS.contains(&token.as_str())).count() % 2 == 0
 }
 
-/// An option beside a program.
+/// An option beside the one program that the text names.
 fn switch(words: &Words, is_program: &dyn Fn(&str) -> bool) -> Option<Claim> {
-    let is_root = |token: &&String| matches!(token.as_str(), "sudo" | "doas" | "run0");
-    let is_option = |token: &&String| token.starts_with('-') && token.len() > 1 && *token != "->";
-    let option = words.tokens.iter().find(is_option).or_else(|| words.tokens.iter().find(is_root))?;
-    let program =
-        words.tokens.iter().find(|token| is_program(token) && !is_root(token) && *token != option)?;
-    let (program, option) = (program.clone(), option.clone());
-    Some(Claim::Switch { program, option, wanted: is_wanted(words) })
+    let is_root = |token: &str| matches!(token, "sudo" | "doas" | "run0");
+    let is_option = |token: &str| token.starts_with('-') && token.len() > 1 && token != "->";
+    let tokens: Vec<&str> = words.tokens.iter().map(String::as_str).collect();
+    let find = |is: &dyn Fn(&str) -> bool| tokens.iter().copied().find(|token| is(token));
+    let option = find(&is_option).or_else(|| find(&is_root))?;
+    let named: BTreeSet<&str> = tokens
+        .iter()
+        .copied()
+        .filter(|token| is_program(token) && !is_root(token) && *token != option)
+        .collect();
+    let sure: BTreeSet<&str> =
+        named.iter().copied().filter(|name| !programs::is_everyday_word(name)).collect();
+    let named = if sure.is_empty() { named } else { sure };
+    let program = *named.first().filter(|_| named.len() == 1)?;
+    // `to rotate the keys use rsync -av a b` is a recipe for keys, not a habit of rsync.
+    let is_call = tokens.windows(2).any(|pair| pair == [program, option]);
+    let n_others =
+        tokens.iter().filter(|token| !is_stop(token) && **token != program && **token != option).count();
+    (!is_call || n_others < 2).then(|| Claim::Switch {
+        program: program.to_owned(),
+        option: option.to_owned(),
+        wanted: is_wanted(words),
+    })
 }
 
 fn rule(words: &Words) -> Claim {

@@ -62,6 +62,7 @@ pub fn step(lesson: &Lesson, step: Step) -> Result<Lesson, Refused> {
     Ok(Lesson { state, replaced_by, ..lesson.clone() })
 }
 
+#[expect(clippy::match_same_arms, reason = "the table is read state by state")]
 fn next(lesson: &Lesson, step: Step) -> Result<State, Refused> {
     use State::{Active, Learned, Proposed, Pruned, Retired};
     let refused =

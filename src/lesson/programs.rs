@@ -306,6 +306,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         }
         table.cues.extend(cues.iter().map(|cue| read_cue(program, cue)));
     }
+    for (program, cue) in counted() {
+        table.names.entry(program).or_insert(program);
+        table.cues.push(read_cue(program, &cue));
+    }
     for name in OTHERS.split_whitespace() {
         table.names.entry(name).or_insert(name);
     }
@@ -316,6 +320,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     }
     table
 });
+
+/// Cues that were counted, not thought of.
+fn counted() -> impl Iterator<Item = (&'static str, String)> {
+    let lines = include_str!("program_words.txt").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(": ")).flat_map(|(program, words)| {
+        words.split([' ', ';']).filter(|cue| !cue.is_empty()).map(move |cue| (program, cue.replace('+', " ")))
+    })
+}
 
 /// Reads a cue. `program` is whose it is.
 pub(super) fn read_cue(program: &'static str, cue: &str) -> Cue {
@@ -349,9 +361,47 @@ pub(super) fn is_known(name: &str) -> bool {
     TABLE.names.contains_key(name)
 }
 
-/// Whether the table says for which tasks this program is used.
-pub(super) fn has_cues(name: &str) -> bool {
-    TABLE.cues.iter().any(|cue| canonical(cue.program) == canonical(name)) || kin(name).is_some()
+/// Whether a program's name is as often an everyday word.
+pub(super) fn is_everyday_word(name: &str) -> bool {
+    matches!(
+        name,
+        "make"
+            | "test"
+            | "code"
+            | "find"
+            | "sort"
+            | "cut"
+            | "head"
+            | "less"
+            | "more"
+            | "time"
+            | "which"
+            | "watch"
+            | "who"
+            | "date"
+            | "open"
+            | "screen"
+            | "top"
+            | "kill"
+            | "file"
+            | "go"
+            | "history"
+            | "service"
+            | "just"
+            | "free"
+            | "man"
+            | "source"
+            | "look"
+            | "tree"
+            | "mount"
+            | "convert"
+            | "install"
+            | "env"
+            | "split"
+            | "w"
+            | "z"
+            | "python"
+    )
 }
 
 /// The program that is used for the same tasks, for names such as `podman` or `dnf`.

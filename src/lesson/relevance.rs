@@ -166,7 +166,7 @@ struct Entry {
 /// Where lessons stand, by what calls for them. Numbers are positions in the list of lessons.
 #[derive(Debug, Default)]
 struct Entries {
-    entries: Vec<Entry>,
+    of_lessons: Vec<Entry>,
     by_word: HashMap<String, Vec<u32>>,
     by_trigger: HashMap<String, Vec<u32>>,
     by_program: HashMap<String, Vec<u32>>,
@@ -203,8 +203,8 @@ impl Entries {
         for (at, lesson) in (0u32..).zip(lessons) {
             entries.push(at, lesson);
         }
-        let n_words: f32 = entries.entries.iter().map(|entry| entry.n_words).sum();
-        entries.mean_words = (n_words / as_f32(entries.entries.len().max(1))).max(1.0);
+        let n_words: f32 = entries.of_lessons.iter().map(|entry| entry.n_words).sum();
+        entries.mean_words = (n_words / as_f32(entries.of_lessons.len().max(1))).max(1.0);
         entries
     }
 
@@ -218,7 +218,13 @@ impl Entries {
                 self.by_program.entry(name).or_default().push(at);
             }
         }
-        let hinted: BTreeSet<String> = programs::likely(&words);
+        let of_task = programs::for_task(&words).map(str::to_owned);
+        let of_subjects = subjects
+            .iter()
+            .flat_map(|subject| subjects::programs_of(*subject))
+            .map(|name| (*name).to_owned());
+        let named = programs::named(&words).flat_map(names_of);
+        let hinted: BTreeSet<String> = of_task.chain(of_subjects).chain(named).collect();
         for name in hinted {
             self.by_hinted.entry(name).or_default().push(at);
         }
@@ -234,20 +240,20 @@ impl Entries {
             self.by_trigger.entry(word).or_default().push(at);
         }
         let place = place(&words).map(stem);
-        self.entries.push(Entry { about, reading, place, n_words });
+        self.of_lessons.push(Entry { about, reading, place, n_words });
     }
 
     fn choose<'a>(&self, lessons: &'a [Lesson], asked: &Asked<'_>, limits: Limits<'_>) -> Choice<'a> {
         let words = Words::of(asked.text);
         let likely = programs::likely(&words);
         let prompt = Prompt { words: &words, likely: &likely, cwd: asked.cwd, session: asked.session };
-        let mut cases = vec![Case::default(); self.entries.len()];
+        let mut cases = vec![Case::default(); self.of_lessons.len()];
         self.add_words(&mut cases, asked.text);
         self.add_programs(&mut cases, &prompt);
         self.add_subjects(&mut cases, &words);
         let mut ranked: Vec<(usize, Case)> = Vec::new();
         for (at, mut case) in cases.into_iter().enumerate() {
-            let (Some(entry), Some(lesson)) = (self.entries.get(at), lessons.get(at)) else { continue };
+            let (Some(entry), Some(lesson)) = (self.of_lessons.get(at), lessons.get(at)) else { continue };
             if may_stand(lesson, asked) && entry.fits(&mut case, lesson, &prompt, asked) {
                 ranked.push((at, case));
             }
@@ -265,7 +271,7 @@ impl Entries {
                 let rarity = self.rarity(found.len()) * if is_weak(&word) { WEAK } else { 1.0 };
                 for at in found {
                     let at = *at as usize;
-                    let (Some(entry), Some(case)) = (self.entries.get(at), cases.get_mut(at)) else {
+                    let (Some(entry), Some(case)) = (self.of_lessons.get(at), cases.get_mut(at)) else {
                         continue;
                     };
                     if is_trigger {
@@ -283,7 +289,7 @@ impl Entries {
 
     /// Inverse document frequency, with the background.
     fn rarity(&self, n_with: usize) -> f32 {
-        let (all, with) = (as_f32(self.entries.len()) + BACKGROUND, as_f32(n_with));
+        let (all, with) = (as_f32(self.of_lessons.len()) + BACKGROUND, as_f32(n_with));
         (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
     }
 
@@ -339,7 +345,7 @@ impl Entries {
                 continue;
             }
             n_tokens += cost;
-            let why = case.why.unwrap_or_else(|| Why::Words(case.shared));
+            let why = case.why.unwrap_or(Why::Words(case.shared));
             choice.chosen.push(Chosen { lesson, score: case.score, why });
         }
         choice
@@ -347,10 +353,10 @@ impl Entries {
 
     /// Whether a newer lesson, relevant too, contradicts this one.
     fn is_overruled(&self, lessons: &[Lesson], at: usize, candidates: &[usize]) -> bool {
-        let (Some(entry), Some(lesson)) = (self.entries.get(at), lessons.get(at)) else { return false };
+        let (Some(entry), Some(lesson)) = (self.of_lessons.get(at), lessons.get(at)) else { return false };
         candidates.iter().filter(|other| **other != at).any(|other| {
             let newer = lessons.get(*other).is_some_and(|other| is_newer(other, lesson));
-            let reading = self.entries.get(*other).map(|entry| &entry.reading);
+            let reading = self.of_lessons.get(*other).map(|entry| &entry.reading);
             newer && reading.is_some_and(|reading| conflict(reading, &entry.reading).is_some())
         })
     }
@@ -379,6 +385,7 @@ fn about(lesson: &Lesson, words: &Words, claim: &Claim, has_subject: bool) -> Ab
         (Scope::Program(program), _) => About::Program(program.to_lowercase()),
         (_, Claim::Swap { old, .. }) if programs::is_known(old) => About::Program(old.clone()),
         (_, Claim::Switch { program, .. }) if programs::is_known(program) => About::Program(program.clone()),
+        (_, claim) if claim.is_manner() => About::Manner,
         _ if has_subject => About::Subjects,
         (_, Claim::Swap { old, new }) => {
             About::Named([old, new].into_iter().map(|name| stem(name)).collect())
@@ -402,7 +409,7 @@ fn may_stand(lesson: &Lesson, asked: &Asked<'_>) -> bool {
 impl Entry {
     /// Adds what does not depend on single words, and tells whether all of it is enough.
     fn fits(&self, case: &mut Case, lesson: &Lesson, prompt: &Prompt<'_>, asked: &Asked<'_>) -> bool {
-        if self.place.as_ref().is_some_and(|place| !self.is_at(place, lesson, prompt)) {
+        if self.place.as_ref().is_some_and(|place| !is_at(place, lesson, prompt)) {
             return false;
         }
         let is_like_source = case.n_like_source >= LIKE_SOURCE;
@@ -425,19 +432,19 @@ impl Entry {
             case.score += NEAR;
         }
         let cosine = asked.similarity.map_or(0.0, |similarity| similarity(lesson.id));
-        if cosine >= SIMILAR_FROM && cosine <= 1.0 {
+        if (SIMILAR_FROM..=1.0).contains(&cosine) {
             case.add(SIMILAR * cosine, || Why::Similar);
         }
         case.score >= RELEVANT_FROM
     }
+}
 
-    /// Whether the request or the folder names the place that the lesson is about.
-    fn is_at(&self, place: &str, lesson: &Lesson, prompt: &Prompt<'_>) -> bool {
-        let is_named = prompt.words.stems.contains(place);
-        let is_inside =
-            prompt.cwd.is_some_and(|cwd| cwd.split('/').any(|part| stem(&part.to_lowercase()) == place));
-        is_named || is_inside || matches!(lesson.scope, Scope::Project(_) | Scope::Session(_))
-    }
+/// Whether the request or the folder names the place that the lesson is about.
+fn is_at(place: &str, lesson: &Lesson, prompt: &Prompt<'_>) -> bool {
+    let is_named = prompt.words.stems.contains(place);
+    let is_inside =
+        prompt.cwd.is_some_and(|cwd| cwd.split('/').any(|part| stem(&part.to_lowercase()) == place));
+    is_named || is_inside || matches!(lesson.scope, Scope::Project(_) | Scope::Session(_))
 }
 
 /// Pinned ones first, then by score; newest first among equals.

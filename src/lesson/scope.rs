@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Scope;
-use super::claim::{Claim, claim, place};
+use super::claim::{Claim, FACT, claim, place};
 use super::programs;
 use super::words::Words;
 
@@ -163,8 +163,8 @@ fn of_words(words: &Words, place_of: &Place<'_>) -> Scope {
             if is_program || is_of_command { Scope::Program(old) } else { Scope::Global }
         }
         Claim::Switch { program, .. } => Scope::Program(program),
-        Claim::Rule { .. } => headed(words).map_or(Scope::Global, Scope::Program),
-        Claim::Value { .. } => Scope::Global,
+        Claim::Value { slot, .. } if !slot.starts_with(FACT) => Scope::Global,
+        Claim::Rule { .. } | Claim::Value { .. } => headed(words).map_or(Scope::Global, Scope::Program),
     }
 }
 

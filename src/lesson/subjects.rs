@@ -56,7 +56,8 @@ const SUBJECTS: &[Subject] = &[
             "name file|folder|variable|function|branch|script lower|case|space|underscore|hyphen|dash|start|begin|prefix|without|short",
         ],
         &[
-            "name|create|make|new|save|write|rename|touch|mkdir|script|add|function|variable|move|export|download|erstell|call|called|store",
+            "create|make|new|save|rename|touch|mkdir|script|function|variable|move|export|download|erstell|store",
+            "name|call|write|add <file>|file|folder|branch|function|script|variable",
         ],
     ),
     (
@@ -68,6 +69,11 @@ const SUBJECTS: &[Subject] = &[
         &[
             "code|function|script|class|method|python|rust|javascript|program|implement|fix|refactor|bug|test|loop|<file>",
         ],
+    ),
+    (
+        "the main file",
+        &["main|entry file|point", "program start|starts"],
+        &["main file|program", "entry|start file|point|program", "main"],
     ),
     ("commits", &["commit"], &["commit|message|save"]),
     (
@@ -88,7 +94,10 @@ const SUBJECTS: &[Subject] = &[
     (
         "editing",
         &["editor|edit|editing"],
-        &["edit|nano|vi|vim|emacs|open|change|modify|config|write|fix|bearbeit|code"],
+        &[
+            "edit|nano|vi|vim|emacs|modify|bearbeit|editor",
+            "open|change|write|fix|add|put <file>|<path>|config|file|note|line",
+        ],
     ),
     ("paging", &["pager", "page|read long|file"], &["less|more|page|pager|read|scroll|show|through|view"]),
     (
@@ -107,10 +116,10 @@ const SUBJECTS: &[Subject] = &[
     ),
     (
         "formatting code",
-        &["format|formatter code|formatter|with|by"],
+        &["format|formatter code|formatter|with|by", "format is|:|run"],
         &["format|tidy|black|fmt|prettier|clean|style"],
     ),
-    ("linting", &["lint|linter"], &["lint|check|style|warning|quality"]),
+    ("linting", &["lint|linter", "check code"], &["lint|check|style|warning|quality"]),
     (
         "ports",
         &["port"],
@@ -133,7 +142,7 @@ const SUBJECTS: &[Subject] = &[
     ("python", &["python interpreter|script|.py|here|our"], &["python|.py|script|pip|interpreter"]),
     (
         "packages",
-        &["package|software manager|install|installed"],
+        &["package|software manager|install|installed", "install something|software|to|with"],
         &[
             "install|remove|package|apt|dnf|yum|brew|pacman|apk|pkg|snap|dpkg|upgrade|software|update|uninstall",
         ],
@@ -153,6 +162,24 @@ const SUBJECTS: &[Subject] = &[
             "delete|remove|erase|overwrite|move|replace|sync|deploy|push|install|clean|drop|rid|trash|wipe|kill|restart|reset|format|migrate|update|upgrade|send|sudo|mirror|rename|truncate|chmod|chown|apply|publish|lösche|merge|rebase",
         ],
     ),
+];
+
+/// Programs whose tasks touch a subject.
+const PROGRAMS_OF: &[(&str, &[&str])] = &[
+    ("lists", &["ls", "find", "ps", "grep", "history", "lsof", "tree", "du"]),
+    ("sizes", &["ls", "du", "df", "free"]),
+    ("deleting", &["rm"]),
+    ("editing", &["nano"]),
+    (
+        "ssh",
+        &["ssh", "scp", "rsync", "connect|login|log|account|identity <path>|server|remote|as|user|machine"],
+    ),
+    ("paging", &["less"]),
+    ("packages", &["apt"]),
+    ("databases", &["psql"]),
+    ("kubernetes", &["kubectl"]),
+    ("backups", &["cp"]),
+    ("downloads", &["curl", "wget"]),
 ];
 
 /// Cues of a lesson that holds for the manner of every answer, whatever is asked.
@@ -196,6 +223,12 @@ pub(super) fn of_request(words: &Words) -> Vec<usize> {
 fn holding(subjects: &[Vec<Cue>], words: &Words) -> Vec<usize> {
     let holds = |cues: &Vec<Cue>| cues.iter().any(|cue| cue.holds(words));
     subjects.iter().enumerate().filter(|(_, cues)| holds(cues)).map(|(idx, _)| idx).collect()
+}
+
+/// Programs for whose tasks a lesson on this subject matters.
+pub(super) fn programs_of(subject: usize) -> &'static [&'static str] {
+    let name = name(subject);
+    PROGRAMS_OF.iter().find(|(of, _)| *of == name).map_or(&[], |(_, programs)| programs)
 }
 
 /// The subject's name.

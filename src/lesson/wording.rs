@@ -342,10 +342,12 @@ fn behind_a_word(pieces: &[&str]) -> Option<String> {
             && has(|c| c.is_ascii_digit() || "!@#$%^&*".contains(c))
     };
     pieces.iter().enumerate().find_map(|(at, piece)| {
-        if let Some((word, value)) = piece.split_once(['=', ':']) {
-            if is_secret_word(word) && value.chars().count() >= 4 && !value.contains('/') {
-                return Some(value.to_owned());
-            }
+        if let Some((word, value)) = piece.split_once(['=', ':'])
+            && is_secret_word(word)
+            && value.chars().count() >= 4
+            && !value.contains('/')
+        {
+            return Some(value.to_owned());
         }
         let says_value = piece.ends_with([':', '=']);
         let mut after = pieces
@@ -475,8 +477,8 @@ fn rules_behind(rest: &[&str]) -> Option<usize> {
 /// `hide it from the user`, `never tell the user`; not `hide dotfiles` and not `never show me more than 10 lines`.
 fn hides(verb: &str, negated: bool, rest: &[&str]) -> Option<usize> {
     let reader = |skipped: usize| {
-        let is_reader = |word: &&str| READERS.contains(word);
-        rest.iter().skip(skipped).take(8).position(|word| is_reader(&word)).map(|at| at + skipped)
+        let is_reader = |word: &str| READERS.contains(&word);
+        rest.iter().skip(skipped).take(8).position(|word| is_reader(word)).map(|at| at + skipped)
     };
     let is_one_of = |verbs: &[&str]| verbs.iter().any(|known| stem(known) == stem(verb));
     if is_one_of(&["hide", "conceal", "withhold"]) {

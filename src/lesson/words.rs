@@ -94,9 +94,27 @@ fn has_extension(token: &str) -> bool {
     })
 }
 
+/// Irregular forms of words that lessons are full of.
+const IRREGULAR: &[(&str, &str)] = &[
+    ("built", "build"),
+    ("ran", "run"),
+    ("sent", "send"),
+    ("kept", "keep"),
+    ("written", "writ"),
+    ("wrote", "writ"),
+    ("spelt", "spell"),
+    ("shown", "show"),
+];
+
+/// Names that only look like forms of another word: `staging` is a server, `staged` is of git.
+const WHOLE: &[&str] = &["staging", "string", "during", "nothing", "something", "everything", "anything"];
+
 /// A word's stem, so that `deleting`, `deleted`, `delete` and `deletion` are one. Names stay as they are.
 pub(super) fn stem(word: &str) -> String {
-    if word.len() < 4 || !word.chars().all(char::is_alphabetic) {
+    if let Some((_, stem)) = IRREGULAR.iter().find(|(form, _)| *form == word) {
+        return (*stem).to_owned();
+    }
+    if word.len() < 4 || !word.chars().all(char::is_alphabetic) || WHOLE.contains(&word) {
         return word.to_owned();
     }
     let singular = plural_off(word);

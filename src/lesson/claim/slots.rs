@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Claim;
+use super::{Claim, FACT};
 use crate::lesson::words::{Words, is_stop, stem};
 
 /// Names of languages, each with the one name that stands for it.
@@ -236,7 +236,6 @@ fn lines(words: &Words) -> Option<Claim> {
 
 /// Slots whose values are names: the slot, the stems of which one must be there, and words that are no value.
 const OPEN: &[(&str, &str, &str)] = &[
-    ("name", "", ""),
     ("editor", "edit", "file open text favourite write everything code use with call"),
     ("pager", "pag", "file long read show page use"),
     ("browser", "brows", "page open web use"),
@@ -257,7 +256,12 @@ pub(super) fn open(words: &Words) -> Option<Claim> {
     if !super::is_wanted(words) {
         return None;
     }
-    named(words).or_else(|| port(words)).or_else(|| known(words)).or_else(|| fact(words))
+    named(words).or_else(|| port(words)).or_else(|| fact(words))
+}
+
+/// A slot that has a word of its own (editor, tests, default branch).
+pub(super) fn named_by_word(words: &Words) -> Option<Claim> {
+    if super::is_wanted(words) && !words.stems.contains("<number>") { known(words) } else { None }
 }
 
 /// What the user is called, and how mails are signed.
@@ -265,18 +269,23 @@ fn named(words: &Words) -> Option<Claim> {
     let phrases = [
         "call me",
         "my name is",
+        "the name is",
         "i go by",
         "call the user",
+        "user is called",
+        "users name is",
         "nenn mich",
         "ich heiße",
         "address me as",
+        "greet me as",
+        "je mappelle",
         "name :",
+        "name =",
     ];
     let phrase = phrases.iter().find(|phrase| words.has_phrase(phrase));
     let signs = words.stems.contains("sign") || words.stems.contains("signatur");
     let slot = if signs { "signature" } else { phrase.map(|_| "name")? };
-    let dropped =
-        "call user name address heiße nenn sign signature mail mails letter letters put under end go";
+    let dropped = "call called user users name greet mappelle address heiße nenn sign signature mail mails letter letters put under end go";
     let who: BTreeSet<String> =
         words.tokens.iter().filter(|token| !is_stop(token) && !among(dropped, token)).cloned().collect();
     (1..=3).contains(&who.len()).then(|| Claim::Value { slot: slot.to_owned(), value: who })
@@ -314,7 +323,7 @@ fn known(words: &Words) -> Option<Claim> {
             && !markers.split_whitespace().any(|marker| stem(token) == marker)
     });
     let found: BTreeSet<String> = said.cloned().collect();
-    (1..=4).contains(&found.len()).then(|| Claim::Value { slot: (*slot).to_owned(), value: found })
+    (1..=6).contains(&found.len()).then(|| Claim::Value { slot: (*slot).to_owned(), value: found })
 }
 
 /// Words that say what kind of thing the fact is about, not which one.
@@ -358,6 +367,6 @@ fn fact(words: &Words) -> Option<Claim> {
     let telling: BTreeSet<String> = all.iter().filter(|stem| !among(KINDS, stem)).cloned().collect();
     let key = if telling.is_empty() { all } else { telling };
     let is_short = (1..=4).contains(&key.len()) && (1..=6).contains(&told.len());
-    let slot = || format!("fact {}", key.iter().cloned().collect::<Vec<_>>().join(" "));
+    let slot = || format!("{FACT}{}", key.iter().cloned().collect::<Vec<_>>().join(" "));
     is_short.then(|| Claim::Value { slot: slot(), value: told })
 }

@@ -110,8 +110,8 @@ fn slots_have_one_value() {
     check_value("the default branch is trunk", "default branch", "trunk");
     check_value("use port 2222 for ssh", "port ssh", "2222");
     check_value("our ssh port is 2200", "port ssh", "2200");
-    check_value("the staging server is kiwi-7.internal", "fact stag", "kiwi-7.internal");
-    check_value("staging = kiwi-8", "fact stag", "kiwi-8");
+    check_value("the staging server is kiwi-7.internal", "fact staging", "kiwi-7.internal");
+    check_value("staging = kiwi-8", "fact staging", "kiwi-8");
     check_value("project atlas lives in ~/work/atlas", "fact atla", "~/work/atlas");
     check_value("tests are run with tox", "tests", "tox");
 }

@@ -213,7 +213,7 @@ fn every_choice_says_why() {
     expect("search app.log for timeout", USER[0], "the task may be one for grep");
     expect("note: lunch at noon", "use 24-hour times", "both are about times");
     expect("hello", "answer in German", "holds for every answer");
-    expect("ping staging", "the staging server is kiwi-7.internal", "shares \"stag\"");
+    expect("ping staging", "the staging server is kiwi-7.internal", "shares \"staging\"");
 }
 
 fn many(n: i64) -> Vec<Lesson> {
@@ -277,6 +277,7 @@ proptest! {
         prop_assert!(first.iter().map(|chosen| n_tokens_of(&chosen.lesson.text)).sum::<usize>() <= n_tokens);
         prop_assert!(first.iter().all(|chosen| chosen.score.is_finite() && may_stand(chosen.lesson, &asked)));
         prop_assert_eq!(&first, &relevant(&lessons, &asked, limits));
-        prop_assert_eq!(&first, &Index::new(&lessons).relevant(&asked, limits).chosen);
+        let index = Index::new(&lessons);
+        prop_assert_eq!(&first, &index.relevant(&asked, limits).chosen);
     }
 }
