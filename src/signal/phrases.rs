@@ -147,7 +147,7 @@ pub(super) fn hits<'a>(words: &[Word], phrases: &[Phrase<'a>]) -> Vec<Hit<'a>> {
 }
 
 /// Whether the word begins a clause, but for words that only lead in.
-pub(super) fn opens_clause(words: &[Word], at: usize) -> bool {
+fn opens_clause(words: &[Word], at: usize) -> bool {
     let mut at = at;
     loop {
         let Some(word) = words.get(at) else { return false };
@@ -195,7 +195,7 @@ fn ends_of(atoms: &[Atom], words: &[Word], at: usize, ends: &mut Vec<usize>) {
                 ends_of(rest, words, at, ends);
             }
         }
-        Atom::Any if word.is_some() => ends_of(rest, words, at + 1, ends),
+        Atom::Any if word.is_some_and(|word| !is_trail(word)) => ends_of(rest, words, at + 1, ends),
         Atom::Flag if word.is_some_and(|word| word.text.starts_with('-') && word.text.len() > 1) => {
             ends_of(rest, words, at + 1, ends);
         }
@@ -223,6 +223,11 @@ fn closes_clause(words: &[Word], end: usize) -> bool {
         }
     }
     true
+}
+
+/// Whether the word changes nothing, before or behind a phrase.
+pub(super) fn is_filler(word: &Word) -> bool {
+    is_lead(word) || is_trail(word)
 }
 
 fn is_lead(word: &Word) -> bool {
