@@ -169,3 +169,6 @@ pub enum Evidence {
     /// A rating, or a correction in so many words.
     Explicit,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use super::normal::{Word, folded};
 const LEADS: &str = "oh ok okay hm hmm mhm ah aha well so hey hi hello sorry um uh please pls plz just and but then yes yep yeah \
     actually really ugh argh oops chela bitte aber also ach ja na nur und dann mais et alors oui ben bon pero y entonces \
     si por favor hola bueno no nope nah nein non though however instead like i think guess afraid im thats je trouve \
-    that this it first still honestly frankly sadly unfortunately leider lol haha now only";
+    that this it is was its first still honestly frankly sadly unfortunately leider lol haha now only";
 const TRAILS: &str = "please pls plz thanks thank you so much very thx ty bitte danke merci gracias now then here again mate man \
     dude bro buddy chela lol haha :) ;) :d <3 stp sil te plait vous por favor though tho indeed really all at today already \
     everyone actually ok okay right wirklich jetzt hier maintenant ahora :( :-( :-) to me for yes ja oui si";

@@ -66,6 +66,8 @@ const REFUSES: &[&str] = &[
     "is read-only",
     "manquant",
     "fehlt",
+    ": expected ",
+    " muss ",
     "is undefined",
     "should be a",
 ];
