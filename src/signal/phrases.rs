@@ -60,6 +60,8 @@ pub(super) struct Hit<'a> {
     pub(super) strength: f32,
     /// Indices of words.
     pub(super) words: Range<usize>,
+    /// How many of the words the table names; the rest are gaps.
+    named: usize,
 }
 
 impl Hit<'_> {
@@ -120,13 +122,14 @@ pub(super) fn hits<'a>(words: &[Word], phrases: &[Phrase<'a>]) -> Vec<Hit<'a>> {
         let opens = opens_clause(words, at);
         let whole = opens && (0..at).all(|before| words.get(before).is_some_and(is_lead));
         for phrase in phrases {
+            let named = phrase.atoms.iter().filter(|atom| matches!(atom, Atom::OneOf(..))).count();
             let stands = match phrase.place {
                 Place::Anywhere => true,
                 Place::Clause => opens,
                 Place::Whole => whole,
             };
             if let Some(end) = stands.then(|| longest(phrase, words, at)).flatten() {
-                found.push(Hit { section: phrase.section, strength: phrase.strength, words: at..end });
+                found.push(Hit { section: phrase.section, strength: phrase.strength, words: at..end, named });
             }
         }
     }
@@ -134,6 +137,7 @@ pub(super) fn hits<'a>(words: &[Word], phrases: &[Phrase<'a>]) -> Vec<Hit<'a>> {
     found.sort_by(|a, b| {
         (b.words.len().cmp(&a.words.len()))
             .then(a.words.start.cmp(&b.words.start))
+            .then(b.named.cmp(&a.named))
             .then(b.strength.total_cmp(&a.strength))
     });
     let mut kept: Vec<Hit<'a>> = Vec::new();

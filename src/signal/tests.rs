@@ -761,7 +761,8 @@ fn tool_results() {
 #[test]
 fn one_failed_call_of_several_fails_the_answer() {
     let result = |content: &str| ToolResult { name: None, content: content.into(), status: None };
-    let next = NextState::Tools { results: vec![result("{\"ok\": true}"), result("{\"error\": \"no\"}")] };
+    let next =
+        NextState::Tools { results: vec![result("{\"ok\": true}"), result("{\"error\": \"closed\"}")] };
     let found = detect(&answered("book", "{}"), &next);
     assert_eq!((short(&found).as_str(), &text_of(&next)[found[0].span.clone()]), ("bad", "\"error\""));
 }

@@ -324,12 +324,9 @@ fn plain(text: &str, whole: Range<usize>, has_status: bool) -> Outcome {
         return if has_status { Outcome::Done } else { Outcome::Open };
     }
     // A status line may stand below something that was put in front of it.
-    let first = small
-        .lines()
-        .find(|line| split_status(&line.to_uppercase()).0.is_some())
-        .or(small.lines().next())
-        .unwrap_or_default();
-    match split_status(&first.to_uppercase()).0 {
+    let status_line = text.lines().find(|line| split_status(line).0.is_some());
+    let first = status_line.or(text.trim().lines().next()).unwrap_or_default().to_lowercase();
+    match status_line.and_then(|line| split_status(line).0) {
         Some(408 | 425 | 429 | 502..=504) => return Outcome::Waits(whole),
         Some(400..=599) => return Outcome::Failed(whole),
         _ => {}
@@ -339,7 +336,7 @@ fn plain(text: &str, whole: Range<usize>, has_status: bool) -> Outcome {
     });
     let short = small.len() < 300;
     if refused || short && says_any(&small, REFUSES) {
-        return if says_any(first, WAITS) && !says_any(first, REFUSES) {
+        return if says_any(&first, WAITS) && !says_any(&first, REFUSES) {
             Outcome::Waits(whole)
         } else {
             Outcome::Failed(whole)

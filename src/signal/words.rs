@@ -124,10 +124,16 @@ fn directed(
         (_, true) => Says::Good,
         _ => Says::Bad,
     };
-    let mut signals = vec![signal(words, best, says)];
-    if says == Says::Bad {
-        signals.extend(strongest(bad).map(|hit| signal(words, hit, Says::Bad)));
+    let mut correction = signal(words, best, says);
+    let end = clause_from(words, best.words.end.saturating_sub(1)).end;
+    correction.span.end = words.get(end.saturating_sub(1)).map_or(correction.span.end, |word| word.span.end);
+    if says != Says::Bad {
+        return vec![correction];
     }
+    // "That's wrong, use rg": each makes the other surer.
+    correction.strength = if bad.is_empty() { correction.strength } else { 0.97 };
+    let mut signals = vec![correction];
+    signals.extend(strongest(bad).map(|hit| signal(words, hit, Says::Bad)));
     signals
 }
 
