@@ -84,18 +84,24 @@ fn replied(answered: &Answered<'_>, text: &str) -> Vec<Signal> {
     if let Some(repeated) = asked.clone().filter(|asked| asked.rule == "request.repeated") {
         return vec![repeated];
     }
-    let said = words::said(&words, again::is_related(answered, &words));
-    if said.iter().any(|signal| signal.is_directive) {
-        return said;
-    }
+    let mut said = words::said(&words, again::is_related(answered, &words));
     let praised = said.iter().any(|signal| signal.says == Says::Good);
     if let Some(pasted) = program_errors::pasted(text).filter(|_| !praised) {
-        return vec![pasted].into_iter().chain(said).collect();
+        // What the program printed is nobody's wish, whatever its words are.
+        said.retain(|signal| !overlap(&signal.span, &pasted.span) && signal.rule != "words.but");
+        for signal in said.iter_mut().filter(|signal| signal.rule == "words.wrong") {
+            signal.is_directive = false;
+        }
+        said.push(pasted);
     }
     if !said.is_empty() {
         return said;
     }
     asked.into_iter().collect()
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 fn nothing(rule: &str, strength: f32) -> Signal {
@@ -163,3 +169,6 @@ pub enum Evidence {
     /// A rating, or a correction in so many words.
     Explicit,
 }
+
+#[cfg(test)]
+mod tests;

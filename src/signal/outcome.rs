@@ -33,7 +33,7 @@ fn ended(outcome: &CommandOutcome) -> Signal {
     match outcome.status {
         0 => succeeded(outcome, &steps),
         126 | 127 => signal("exit.not_found", Says::Bad, 0.95, told(&outcome.output)),
-        129..=131 | 137 | 141 | 143 | 147..=150 => signal("exit.stopped", Says::Nothing, 0.95, 0..0),
+        129..=131 | 137 | 141 | 143 | 145..=150 => signal("exit.stopped", Says::Nothing, 0.95, 0..0),
         status if status < 0 => signal("exit.unknown", Says::Nothing, 0.6, 0..0),
         status => failed(status, outcome, &steps),
     }
@@ -69,9 +69,11 @@ fn succeeded(outcome: &CommandOutcome, steps: &[Step]) -> Signal {
 
 fn failed(status: i32, outcome: &CommandOutcome, steps: &[Step]) -> Signal {
     let wrong = failure(&outcome.output);
-    if let Some(says) = excused(status, outcome, steps)
-        && !matches!(wrong, Some((Failure::Usage, _)))
-    {
+    let complains = wrong.as_ref().is_some_and(|(failure, span)| {
+        *failure == Failure::Usage
+            || is_own_complaint(outcome.output.get(span.clone()).unwrap_or_default(), steps)
+    });
+    if let (Some(says), false) = (excused(status, outcome, steps), complains) {
         return signal("exit.expected", says, 0.7, 0..0);
     }
     match wrong {
@@ -80,6 +82,15 @@ fn failed(status: i32, outcome: &CommandOutcome, steps: &[Step]) -> Signal {
         Some((Failure::Error, span)) => signal("exit.failed", Says::Bad, 0.85, span),
         None => signal("exit.failed", Says::Bad, 0.75, 0..0),
     }
+}
+
+/// Whether a program of the command itself says that it could not do its work.
+fn is_own_complaint(line: &str, steps: &[Step]) -> bool {
+    line.starts_with("error: could not find")
+        || steps.iter().any(|step| {
+            !step.program.is_empty()
+                && line.strip_prefix(&step.program).is_some_and(|rest| rest.starts_with(':'))
+        })
 }
 
 /// What a status that is no failure says; `None`: it is one. Any step that may have given it counts.

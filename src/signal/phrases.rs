@@ -13,7 +13,7 @@ use super::normal::{Word, folded};
 const LEADS: &str = "oh ok okay hm hmm mhm ah aha well so hey hi hello sorry um uh please pls plz just and but then yes yep yeah \
     actually really ugh argh oops chela bitte aber also ach ja na nur und dann mais et alors oui ben bon pero y entonces \
     si por favor hola bueno no nope nah nein non though however instead like i think guess afraid im thats je trouve \
-    that this it first still honestly frankly sadly unfortunately leider lol haha now only";
+    that this it is was its first still honestly frankly sadly unfortunately leider lol haha now only";
 const TRAILS: &str = "please pls plz thanks thank you so much very thx ty bitte danke merci gracias now then here again mate man \
     dude bro buddy chela lol haha :) ;) :d <3 stp sil te plait vous por favor though tho indeed really all at today already \
     everyone actually ok okay right wirklich jetzt hier maintenant ahora :( :-( :-) to me for yes ja oui si";
@@ -60,6 +60,8 @@ pub(super) struct Hit<'a> {
     pub(super) strength: f32,
     /// Indices of words.
     pub(super) words: Range<usize>,
+    /// How many of the words the table names; the rest are gaps.
+    named: usize,
 }
 
 impl Hit<'_> {
@@ -120,13 +122,14 @@ pub(super) fn hits<'a>(words: &[Word], phrases: &[Phrase<'a>]) -> Vec<Hit<'a>> {
         let opens = opens_clause(words, at);
         let whole = opens && (0..at).all(|before| words.get(before).is_some_and(is_lead));
         for phrase in phrases {
+            let named = phrase.atoms.iter().filter(|atom| matches!(atom, Atom::OneOf(..))).count();
             let stands = match phrase.place {
                 Place::Anywhere => true,
                 Place::Clause => opens,
                 Place::Whole => whole,
             };
             if let Some(end) = stands.then(|| longest(phrase, words, at)).flatten() {
-                found.push(Hit { section: phrase.section, strength: phrase.strength, words: at..end });
+                found.push(Hit { section: phrase.section, strength: phrase.strength, words: at..end, named });
             }
         }
     }
@@ -134,6 +137,7 @@ pub(super) fn hits<'a>(words: &[Word], phrases: &[Phrase<'a>]) -> Vec<Hit<'a>> {
     found.sort_by(|a, b| {
         (b.words.len().cmp(&a.words.len()))
             .then(a.words.start.cmp(&b.words.start))
+            .then(b.named.cmp(&a.named))
             .then(b.strength.total_cmp(&a.strength))
     });
     let mut kept: Vec<Hit<'a>> = Vec::new();
@@ -147,7 +151,7 @@ pub(super) fn hits<'a>(words: &[Word], phrases: &[Phrase<'a>]) -> Vec<Hit<'a>> {
 }
 
 /// Whether the word begins a clause, but for words that only lead in.
-pub(super) fn opens_clause(words: &[Word], at: usize) -> bool {
+fn opens_clause(words: &[Word], at: usize) -> bool {
     let mut at = at;
     loop {
         let Some(word) = words.get(at) else { return false };
@@ -195,7 +199,7 @@ fn ends_of(atoms: &[Atom], words: &[Word], at: usize, ends: &mut Vec<usize>) {
                 ends_of(rest, words, at, ends);
             }
         }
-        Atom::Any if word.is_some() => ends_of(rest, words, at + 1, ends),
+        Atom::Any if word.is_some_and(|word| !is_trail(word)) => ends_of(rest, words, at + 1, ends),
         Atom::Flag if word.is_some_and(|word| word.text.starts_with('-') && word.text.len() > 1) => {
             ends_of(rest, words, at + 1, ends);
         }
@@ -223,6 +227,11 @@ fn closes_clause(words: &[Word], end: usize) -> bool {
         }
     }
     true
+}
+
+/// Whether the word changes nothing, before or behind a phrase.
+pub(super) fn is_filler(word: &Word) -> bool {
+    is_lead(word) || is_trail(word)
 }
 
 fn is_lead(word: &Word) -> bool {

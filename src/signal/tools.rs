@@ -66,6 +66,8 @@ const REFUSES: &[&str] = &[
     "is read-only",
     "manquant",
     "fehlt",
+    ": expected ",
+    " muss ",
     "is undefined",
     "should be a",
 ];
@@ -151,10 +153,25 @@ fn outcome(result: &ToolResult) -> Outcome {
         Some(129..=199) if result.status.is_some() => return Outcome::Waits(whole),
         _ => {}
     }
-    match serde_json::from_str::<Value>(body.trim()) {
-        Ok(value @ (Value::Object(_) | Value::Array(_))) => json(&value, text, whole),
-        _ => plain(text, whole, line.is_some() || result.status.is_some()),
+    match first_json(body) {
+        Some(value) => json(&value, text, whole),
+        None => plain(text, whole, line.is_some() || result.status.is_some()),
     }
+}
+
+/// The first JSON object or list that begins a line; text may stand around it.
+fn first_json(text: &str) -> Option<Value> {
+    let mut at = 0;
+    let starts = text.split_inclusive('\n').map(|line| {
+        let start = at;
+        at += line.len();
+        start
+    });
+    let mut bodies = starts.take(20).filter_map(|start| text.get(start..).map(str::trim_start));
+    bodies.find_map(|body| {
+        let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
+        values.next()?.ok().filter(|value| value.is_object() || value.is_array())
+    })
 }
 
 /// A search that found nothing ends with 1 and says nothing.
@@ -306,13 +323,20 @@ fn plain(text: &str, whole: Range<usize>, has_status: bool) -> Outcome {
     if small.is_empty() {
         return if has_status { Outcome::Done } else { Outcome::Open };
     }
-    let first = small.lines().next().unwrap_or_default();
+    // A status line may stand below something that was put in front of it.
+    let status_line = text.lines().find(|line| split_status(line).0.is_some());
+    let first = status_line.or(text.trim().lines().next()).unwrap_or_default().to_lowercase();
+    match status_line.and_then(|line| split_status(line).0) {
+        Some(408 | 425 | 429 | 502..=504) => return Outcome::Waits(whole),
+        Some(400..=599) => return Outcome::Failed(whole),
+        _ => {}
+    }
     let refused = REFUSED.iter().any(|start| {
         first.starts_with(start) && !first.starts_with("error handling") && !first.contains(": 0")
     });
     let short = small.len() < 300;
     if refused || short && says_any(&small, REFUSES) {
-        return if says_any(first, WAITS) && !says_any(first, REFUSES) {
+        return if says_any(&first, WAITS) && !says_any(&first, REFUSES) {
             Outcome::Waits(whole)
         } else {
             Outcome::Failed(whole)

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::normal::Word;
-use super::phrases::{Hit, Phrase, hits, opens_clause, parse};
+use super::phrases::{Hit, Phrase, hits, is_filler, parse};
 use super::{Evidence, Says, Signal};
 
 static PHRASES: LazyLock<Vec<Phrase<'static>>> = LazyLock::new(|| {
@@ -46,7 +46,7 @@ pub(super) fn said(words: &[Word], is_related: bool) -> Vec<Signal> {
     } else if is_only_accepted(&good) && !neutral.is_empty() {
         Vec::new()
     } else {
-        strongest(&good).map(|hit| signal(words, hit, Says::Good)).into_iter().collect()
+        praised(words, &good)
     };
     if signals.is_empty() {
         let doubted = of(&["why"]);
@@ -80,12 +80,32 @@ fn meant(words: &[Word], is_related: bool) -> Vec<Hit<'static>> {
         let is_question = matches!(hit.section, "thanks" | "praise" | "accept") && is_asked(words, hit);
         let is_long = hit.section == "bare" && clause_from(words, hit.words.start).len() > BARE_CLAUSE;
         let is_next_task = hit.section == "bare" && praised_first && !is_related && hit.words.start > 0;
+        // "use yarn to add x" and "reboot please" ask for something.
+        let is_task = hit.section == "bare"
+            && (words
+                .get(hit.words.end)
+                .is_some_and(|word| matches!(word.text.as_str(), "to" | "um" | "pour" | "para"))
+                || words.get(hit.words.start).is_some_and(|word| is_request(&word.text)));
         is_own_clause
+            && !is_task
             && !is_question
             && !is_long
             && !(is_next_task && clause_from(words, hit.words.start).len() > 3)
     });
+    let polite: Vec<bool> = found.iter().map(|hit| is_after_other_words(words, hit, &found)).collect();
+    let mut polite = polite.into_iter();
+    found.retain(|_| !polite.next().unwrap_or(false));
     found
+}
+
+/// Whether thanks only close a text that says something else: politeness, and no praise.
+fn is_after_other_words(words: &[Word], hit: &Hit<'_>, all: &[Hit<'_>]) -> bool {
+    let unsaid = words
+        .iter()
+        .take(hit.words.start)
+        .enumerate()
+        .filter(|(at, word)| !is_filler(word) && all.iter().all(|other| !other.words.contains(at)));
+    matches!(hit.section, "thanks" | "accept") && unsaid.count() > 0
 }
 
 /// A correction, with what else is blamed.
@@ -104,11 +124,43 @@ fn directed(
         (_, true) => Says::Good,
         _ => Says::Bad,
     };
-    let mut signals = vec![signal(words, best, says)];
-    if says == Says::Bad {
-        signals.extend(strongest(bad).map(|hit| signal(words, hit, Says::Bad)));
+    let mut correction = signal(words, best, says);
+    let end = clause_from(words, best.words.end.saturating_sub(1)).end;
+    correction.span.end = words.get(end.saturating_sub(1)).map_or(correction.span.end, |word| word.span.end);
+    if says != Says::Bad {
+        return vec![correction];
     }
+    // "That's wrong, use rg": each makes the other surer.
+    correction.strength = if bad.is_empty() { correction.strength } else { 0.97 };
+    let mut signals = vec![correction];
+    signals.extend(strongest(bad).map(|hit| signal(words, hit, Says::Bad)));
     signals
+}
+
+/// Praise; with a "but" and more behind it, it was a correction in words that no table knows.
+fn praised(words: &[Word], good: &[&Hit<'static>]) -> Vec<Signal> {
+    let but = good.iter().find_map(|hit| objection(words, hit.words.end));
+    if let Some(span) = but {
+        let (rule, evidence) = ("words.but".to_owned(), Evidence::Explicit);
+        return vec![Signal { rule, says: Says::Bad, evidence, strength: 0.65, span, is_directive: true }];
+    }
+    strongest(good).map(|hit| signal(words, hit, Says::Good)).into_iter().collect()
+}
+
+/// What follows a "but" right behind praise.
+fn objection(words: &[Word], from: usize) -> Option<Range<usize>> {
+    let at =
+        (from..words.len()).find(|&at| words.get(at).is_some_and(|word| !is_filler(word) || is_but(word)))?;
+    let rest = words.get(at + 1..).filter(|rest| rest.iter().any(|word| !is_filler(word)))?;
+    let but = words.get(at).filter(|word| is_but(word))?;
+    Some(but.span.start..rest.last()?.span.end)
+}
+
+fn is_but(word: &Word) -> bool {
+    matches!(
+        word.text.as_str(),
+        "but" | "except" | "however" | "aber" | "nur" | "mais" | "sauf" | "pero" | "salvo"
+    )
 }
 
 /// Blame, redoing and praise without a correction.
@@ -131,6 +183,9 @@ fn blamed(
         strongest(redo).map(|hit| signal(words, hit, Says::Bad)).into_iter().collect();
     if let Some(hit) = strongest(bad) {
         let mut blame = signal(words, hit, Says::Bad);
+        // "No, show me a dry run first": what follows says it, in words that no table knows.
+        let rest = words.iter().skip(hit.words.end).filter(|word| !is_filler(word) && !word.asks).count();
+        blame.is_directive = hit.section == "wrong" && rest >= 2 && good.is_empty();
         if hit.section == "complaint" && good.iter().any(|good| good.words.start < hit.words.start) {
             "words.sarcasm".clone_into(&mut blame.rule);
             blame.evidence = Evidence::Words;
@@ -185,8 +240,37 @@ fn is_only_accepted(good: &[&Hit<'static>]) -> bool {
 
 /// Index of the first word that begins a request in the first clauses, behind greetings, thanks and the like.
 fn opening(words: &[Word]) -> Option<usize> {
-    (0..words.len().min(12))
-        .find(|&at| opens_clause(words, at) && words.get(at).is_some_and(|word| is_request(&word.text)))
+    (0..words.len().min(12)).find(|&at| {
+        let is_first = (0..=at).rev().find_map(|back| {
+            let word = words.get(back)?;
+            let is_polite = back == at
+                || matches!(
+                    word.text.as_str(),
+                    "please"
+                        | "pls"
+                        | "now"
+                        | "and"
+                        | "then"
+                        | "so"
+                        | "also"
+                        | "ok"
+                        | "okay"
+                        | "hi"
+                        | "hey"
+                        | "thanks"
+                        | "next"
+                        | "jetzt"
+                        | "und"
+                        | "bitte"
+                        | "ahora"
+                        | "y"
+                        | "et"
+                        | "maintenant"
+                );
+            if !is_polite { Some(false) } else { word.starts.then_some(true) }
+        });
+        is_first == Some(true) && words.get(at).is_some_and(|word| is_request(&word.text))
+    })
 }
 
 fn is_request(word: &str) -> bool {
