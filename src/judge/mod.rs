@@ -5,6 +5,7 @@
 //!
 //! What always holds: a hint comes from a person's words or edit, never from a program's text ([`HumanWords`]).
 
+pub mod assess;
 pub mod calibration;
 pub mod decide;
 pub mod hint;

@@ -214,6 +214,7 @@ impl Judge for ModelJudge {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err calls")]
 fn failed(error: EngineError) -> JudgeError {
     match error {
         EngineError::Cancelled => JudgeError::Preempted,

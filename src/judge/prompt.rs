@@ -49,9 +49,7 @@ fn shown(next: &NextState) -> Result<String, JudgeError> {
         NextState::Command(CommandOutcome { status, output, .. }) => {
             format!("exit {status}\n{output}").trim_end_matches('\n').to_owned()
         }
-        NextState::Tools { results } => {
-            results.iter().map(|result| result_text(result)).collect::<Vec<_>>().join("\n")
-        }
+        NextState::Tools { results } => results.iter().map(result_text).collect::<Vec<_>>().join("\n"),
         NextState::Page { after, .. } => after.trim_end_matches('\n').to_owned(),
         NextState::Tests { report } => report.trim_end_matches('\n').to_owned(),
         NextState::Rating { good, note } => {
@@ -117,8 +115,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(next: NextState, expected: &str) {
-        assert_eq!(user(&next), format!("Request: list files\nAnswer: ls\nNext {expected}"));
+    fn check(next: &NextState, expected: &str) {
+        assert_eq!(user(next), format!("Request: list files\nAnswer: ls\nNext {expected}"));
     }
 
     fn command(status: i32, output: &str) -> NextState {
@@ -132,21 +130,21 @@ mod tests {
 
     #[test]
     fn each_speaker_is_named() {
-        check(reply("thanks\n"), "(user): thanks");
-        check(NextState::Edit { text: "ls -a".into() }, "(edit): ls -a");
-        check(command(0, "a.txt\nb.txt\n"), "(shell): exit 0\na.txt\nb.txt");
-        check(command(127, ""), "(shell): exit 127");
-        check(NextState::Page { before: None, after: "Inbox (3)".into() }, "(page): Inbox (3)");
-        check(NextState::Tests { report: "3 passed\n".into() }, "(tests): 3 passed");
-        check(NextState::Rating { good: false, note: None }, "(user): bad");
-        check(NextState::Rating { good: true, note: Some("short".into()) }, "(user): good, short");
+        check(&reply("thanks\n"), "(user): thanks");
+        check(&NextState::Edit { text: "ls -a".into() }, "(edit): ls -a");
+        check(&command(0, "a.txt\nb.txt\n"), "(shell): exit 0\na.txt\nb.txt");
+        check(&command(127, ""), "(shell): exit 127");
+        check(&NextState::Page { before: None, after: "Inbox (3)".into() }, "(page): Inbox (3)");
+        check(&NextState::Tests { report: "3 passed\n".into() }, "(tests): 3 passed");
+        check(&NextState::Rating { good: false, note: None }, "(user): bad");
+        check(&NextState::Rating { good: true, note: Some("short".into()) }, "(user): good, short");
     }
 
     #[test]
     fn tool_results_stand_one_below_the_other() {
         let result = |content: &str, status| ToolResult { name: None, content: content.into(), status };
         check(
-            NextState::Tools { results: vec![result("ok", None), result("", Some(500))] },
+            &NextState::Tools { results: vec![result("ok", None), result("", Some(500))] },
             "(tool): ok\nstatus 500",
         );
     }

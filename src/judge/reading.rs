@@ -104,8 +104,7 @@ mod tests {
 
     #[test]
     fn scores_are_normalised() {
-        let found = from_scores([-1.0, -1.0, f32::NEG_INFINITY]).unwrap();
-        assert_eq!(found, [0.5, 0.5, 0.0]);
+        assert_eq!(from_scores([-1.0, -1.0, f32::NEG_INFINITY]), Some([0.5, 0.5, 0.0]));
         assert_eq!(from_scores([f32::NEG_INFINITY; 3]), None);
         assert_eq!(from_scores([f32::NAN, -1.0, -1.0]), None);
         assert_eq!(from_scores([-5000.0, -6000.0, -7000.0]), Some([1.0, 0.0, 0.0]));

@@ -13,7 +13,7 @@ const FACT_VERBS: &[&str] = &[" is ", " are ", " lives in ", " runs on ", " mean
 const FRAME: &str = " use do not don't never always answer answers write keep ask call me my add give put make start end \
     sign include leave fill out run prefer avoid show set name pass with without in on of for as the a an and or to before \
     after when instead only first from at by is are it its this that file files names field tone please be than one line \
-    project lives server branch using used over more ";
+    project lives server branch using used over more mails port ";
 
 /// Groups of words that ask for the same thing.
 const SAME: &[&str] = &[
@@ -189,10 +189,10 @@ pub(super) fn is_disobedient(text: &str) -> bool {
 
 /// Whether a word of the sentence is this act; longer ones also in their other forms.
 fn acts(flat: &str, act: &str) -> bool {
-    match act.contains('-') {
-        true => flat.contains(&act.replace('-', " ")),
-        false => flat.split(' ').any(|word| word == act || act.len() >= 5 && word.starts_with(act)),
+    if act.contains('-') {
+        return flat.contains(&act.replace('-', " "));
     }
+    flat.split(' ').any(|word| word == act || act.len() >= 5 && word.starts_with(act))
 }
 
 /// `never X without asking` asks for more care, `never ask` and `X without asking` for less.

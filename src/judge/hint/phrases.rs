@@ -144,6 +144,7 @@ pub(super) const ROWS: &[Row] = &[
     row("no rm -rf", Say::Text("never use rm -rf")),
     row("stop using rm -rf", Say::Text("never use rm -rf")),
     row("never|don't|dont ever? force push|pushes here?", Say::Text("never force push")),
+    row("never|don't|dont push with force", Say::Text("never force push")),
     row("no force push|pushes here?", Say::Text("never force push")),
     row("always? make a backup first", Say::Text("make a backup first")),
     row("back it up first", Say::Text("make a backup first")),
@@ -151,6 +152,7 @@ pub(super) const ROWS: &[Row] = &[
     row("always? do|start|try with? a? dry run first?", Say::Text("do a dry run first")),
     row("dry run first", Say::Text("do a dry run first")),
     row("ask me? before using sudo", Say::Text("ask before using sudo")),
+    row("don't|dont|never use sudo without asking me? first?", Say::Text("ask before using sudo")),
     row("no|never sudo without asking me? first?", Say::Text("ask before using sudo")),
     row("don't|dont|never touch|change D", Say::Text("do not touch {D}")),
     row("never change|touch anything in D", Say::Text("do not touch {D}")),
@@ -252,6 +254,8 @@ pub(super) const ROWS: &[Row] = &[
         Say::Text("ask before sending mail"),
     ),
     row("never send a? mail|mails without asking me?", Say::Text("ask before sending mail")),
+    row("use W for file names", Say::Text("use {W} for file names")),
+    row("never|don't|dont use|put spaces|blanks in file names", Say::Text("do not use spaces in file names")),
     row("no spaces|blanks in file names", Say::Text("do not use spaces in file names")),
     row("my editor is called W", Say::Text("my editor is {W}")),
     row("my editor is K", Say::Text("my editor is {K}")),
@@ -269,7 +273,7 @@ pub(super) const ROWS: &[Row] = &[
     row("always? use|take|run|try|write|put B there? and? not|never A", Say::Swap),
     row("always? use|take|run B rather than A", Say::Swap),
     row("always? use|take|run B in place of A", Say::Swap),
-    row("always? use|take|run B for A", Say::Swap),
+    row("always? use|take|run B for A", Say::Contrast),
     row("instead of A always? use|take|run|write B", Say::Swap),
     row("i|we? prefer B to|over A", Say::Swap),
     row("i|we use|have B instead of A", Say::Swap),
@@ -634,7 +638,7 @@ const LANGUAGES: &[(&str, &str)] = &[
 
 /// Words that a slot never takes: they carry the sentence, or point at something instead of naming it.
 const NOT_A_THING: &str = " i you he she we they it it's its that that's this these those them me my your our his a an the \
-    instead of not no never always use using used is are was be been better worse wrong right and or but than to with for \
+    instead of without not no never always use using used is are was be been better worse wrong right and or but than to with for \
     from in on at by as if when why how what which who there here then so do don't dont does did can could should would \
     must will one more less some any all another other something anything nothing else please next time now again too \
     nicht statt anstatt kein keine ist das der die den dem ein eine es und oder aber mit ohne auf mais pas que au lieu de \
