@@ -106,6 +106,9 @@ mod tests {
             helped: 0,
             failed: 0,
             pinned: false,
+            triggers: Vec::new(),
+            recent: Vec::new(),
+            replaced_by: None,
         };
         let source = |answer: &&str| Past {
             turn: TurnId(1),

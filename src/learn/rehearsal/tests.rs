@@ -38,6 +38,9 @@ fn lesson(id: i64, text: &str) -> Lesson {
         helped: 0,
         failed: 0,
         pinned: false,
+        triggers: Vec::new(),
+        recent: Vec::new(),
+        replaced_by: None,
     }
 }
 

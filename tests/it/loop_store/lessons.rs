@@ -35,6 +35,9 @@ fn check_comes_back(scope: Scope, origin: Origin) {
         helped: 0,
         failed: 0,
         pinned: true,
+        triggers: Vec::new(),
+        recent: Vec::new(),
+        replaced_by: None,
     };
     assert_eq!(ledger.reader().lessons(&LessonFilter::default(), 10).unwrap(), [expected.clone()]);
     assert_eq!(ledger.reader().lessons_in_force().unwrap(), [expected.clone()]);

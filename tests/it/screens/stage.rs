@@ -177,7 +177,8 @@ impl Stage {
 
     fn chela(&self, dropped_messages: usize, ending: Option<Ending>) -> ChelaAnswer {
         let (turn, session) = (TurnId(self.n_turns), SessionId("chat-1".into()));
-        ChelaAnswer { turn, session, policy: PolicyVersion::BASE, dropped_messages, n_ctx: 8192, ending }
+        let (policy, lessons) = (PolicyVersion::BASE, Vec::new());
+        ChelaAnswer { turn, session, policy, dropped_messages, lessons, n_ctx: 8192, ending }
     }
 
     /// The window changes; a terminal that re-wraps does so at once.
