@@ -525,7 +525,7 @@ fn asking_again_is_told_from_retries_and_new_tasks() {
         "sort names.txt by last name",
         "sort names.txt",
         &reply("sort names.txt by the LAST name"),
-        "request.repeated",
+        "request.rephrased",
     );
 
     let at_once = Answered { after_ms: Some(300), ..answered(REQUEST, ANSWER) };
@@ -581,7 +581,7 @@ fn spans_are_the_words_that_a_rule_rests_on() {
     span("No, use rg!", "No, use rg");
     span("Hm, das ist völlig falsch.", "das ist völlig falsch");
     span("/bad  too long", "too long");
-    span("That took a while… thanks, it works", "it works");
+    span("That took a while… thanks, it works", "thanks, it works");
 }
 
 #[test]
