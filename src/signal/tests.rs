@@ -124,7 +124,16 @@ fn corrections_in_english() {
         without comments
         no emojis
         be more concise
-        ask me before deleting
+        ask me before deleting",
+    );
+}
+
+#[test]
+fn corrections_in_polite_english() {
+    all(
+        "bad +hint",
+        "can you say that in German?
+        stop, make that docs
         could you use rg?
         can you do it with rg?
         would you mind using rg?
@@ -350,8 +359,16 @@ fn praise_thanks_and_acceptance() {
         yes please
         got it
         makes sense
-        no problem
-        no problem, thanks
+        no problem",
+    );
+}
+
+#[test]
+fn praise_that_sounds_like_blame_and_praise_in_other_languages() {
+    all(
+        "good",
+        "no problem, thanks
+        nothing wrong with that
         no worries
         not bad
         not bad at all
@@ -672,7 +689,7 @@ fn a_pipeline_is_read_part_by_part() {
 #[test]
 fn a_command_that_was_not_proposed_is_not_the_answers_failure() {
     let other = |command: &str, status: i32, expected: &str| {
-        rule(REQUEST, ANSWER, &ran(command, status, ""), expected)
+        rule(REQUEST, ANSWER, &ran(command, status, ""), expected);
     };
     other("ssh raspberrypi", 255, "exit.other_command");
     other("rg TODO src", 2, "exit.other_command");

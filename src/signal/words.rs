@@ -70,8 +70,7 @@ fn meant(words: &[Word], is_related: bool) -> Vec<Hit<'static>> {
     let praised_first = found.first().is_some_and(|hit| start.is_none_or(|at| hit.words.start < at));
     found.retain(|hit| {
         let is_own_clause = match (hit.section, start) {
-            (_, None) => true,
-            ("standing", _) => true,
+            (_, None) | ("standing", _) => true,
             ("correct" | "wrong" | "complaint" | "undo" | "again", Some(at)) => {
                 is_related || hit.words.start <= at
             }
@@ -86,11 +85,8 @@ fn meant(words: &[Word], is_related: bool) -> Vec<Hit<'static>> {
                 .get(hit.words.end)
                 .is_some_and(|word| matches!(word.text.as_str(), "to" | "um" | "pour" | "para"))
                 || words.get(hit.words.start).is_some_and(|word| is_request(&word.text)));
-        is_own_clause
-            && !is_task
-            && !is_question
-            && !is_long
-            && !(is_next_task && clause_from(words, hit.words.start).len() > 3)
+        let is_far = is_next_task && clause_from(words, hit.words.start).len() > 3;
+        is_own_clause && !(is_task || is_question || is_long || is_far)
     });
     let polite: Vec<bool> = found.iter().map(|hit| is_after_other_words(words, hit, &found)).collect();
     let mut polite = polite.into_iter();
@@ -267,7 +263,7 @@ fn opening(words: &[Word]) -> Option<usize> {
                         | "et"
                         | "maintenant"
                 );
-            if !is_polite { Some(false) } else { word.starts.then_some(true) }
+            if is_polite { word.starts.then_some(true) } else { Some(false) }
         });
         is_first == Some(true) && words.get(at).is_some_and(|word| is_request(&word.text))
     })
