@@ -622,6 +622,15 @@ fn edits() {
 }
 
 #[test]
+fn a_command_typed_as_a_reply_is_an_edit() {
+    let typed = |text: &str, expected: &str| rule(REQUEST, ANSWER, &reply(text), expected);
+    typed("rg -n TODO src", "edit.retyped");
+    typed("I ran rg TODO src instead", "edit.retyped");
+    typed("better: grep -rni TODO src", "edit.retyped");
+    typed("use rg", "words.correction");
+}
+
+#[test]
 fn exit_statuses_and_their_exceptions() {
     let exit = |command: &str, status: i32, output: &str, expected: &str| {
         let found = detect(&answered("do it", command), &ran(command, status, output));

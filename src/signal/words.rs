@@ -265,7 +265,9 @@ fn opening(words: &[Word]) -> Option<usize> {
                 );
             if is_polite { word.starts.then_some(true) } else { Some(false) }
         });
-        is_first == Some(true) && words.get(at).is_some_and(|word| is_request(&word.text))
+        // "Close, but …" asks for nothing.
+        let goes_on = words.get(at + 1).is_none_or(|next| !next.starts && !is_but(next));
+        is_first == Some(true) && goes_on && words.get(at).is_some_and(|word| is_request(&word.text))
     })
 }
 
