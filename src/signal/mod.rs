@@ -97,6 +97,11 @@ fn replied(answered: &Answered<'_>, text: &str) -> Vec<Signal> {
         }
         said.push(pasted);
     }
+    if said.iter().all(|signal| signal.says == Says::Nothing)
+        && let Some(option) = words::missing_option(&words, answered.answer)
+    {
+        return vec![option];
+    }
     if !said.is_empty() {
         return said;
     }

@@ -134,6 +134,13 @@ fn corrections_in_polite_english() {
         "bad +hint",
         "can you say that in German?
         stop, make that docs
+        where is -i?
+        grep -i
+        -i
+        what would that do? use -l
+        fine, but times in 24-hour form
+        works, only spell out the flags
+        the branch is main
         could you use rg?
         can you do it with rg?
         would you mind using rg?

@@ -58,6 +58,28 @@ pub(super) fn said(words: &[Word], is_related: bool) -> Vec<Signal> {
     signals
 }
 
+/// An option that the answer lacks, named in a few words: "where is --dry-run?", "rm -i".
+pub(super) fn missing_option(words: &[Word], answer: &str) -> Option<Signal> {
+    let asks_what = words
+        .first()
+        .is_some_and(|word| matches!(word.text.as_str(), "what" | "how" | "was" | "wie" | "que" | "como"));
+    let option = words.iter().find(|word| {
+        word.text.trim_start_matches('-').starts_with(char::is_alphabetic) && word.text.starts_with('-')
+    })?;
+    let is_there = answer.split_whitespace().any(|word| word.eq_ignore_ascii_case(&option.text));
+    let names_program = answer.split_whitespace().any(|word| words.iter().any(|said| said.text == word));
+    let is_short =
+        words.len() <= 3 || words.len() <= 8 && (names_program || words.iter().any(|word| word.asks));
+    (is_short && !is_there && !asks_what).then(|| Signal {
+        rule: "words.option".into(),
+        says: Says::Bad,
+        evidence: Evidence::Explicit,
+        strength: 0.7,
+        span: option.span.clone(),
+        is_directive: true,
+    })
+}
+
 /// Whether the text begins like a request of its own: a verb of doing, or a question.
 pub(super) fn opens_request(words: &[Word]) -> bool {
     opening(words).and_then(|at| words.get(at)).is_some_and(|word| is_request(&word.text))
@@ -69,7 +91,10 @@ fn meant(words: &[Word], is_related: bool) -> Vec<Hit<'static>> {
     let mut found = hits(words, &PHRASES);
     let praised_first = found.first().is_some_and(|hit| start.is_none_or(|at| hit.words.start < at));
     found.retain(|hit| {
+        let follows_question =
+            hit.words.start.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|word| word.asks);
         let is_own_clause = match (hit.section, start) {
+            ("correct" | "bare", _) if follows_question => true,
             (_, None) | ("standing", _) => true,
             ("correct" | "wrong" | "complaint" | "undo" | "again", Some(at)) => {
                 is_related || hit.words.start <= at
@@ -155,7 +180,7 @@ fn objection(words: &[Word], from: usize) -> Option<Range<usize>> {
 fn is_but(word: &Word) -> bool {
     matches!(
         word.text.as_str(),
-        "but" | "except" | "however" | "aber" | "nur" | "mais" | "sauf" | "pero" | "salvo"
+        "but" | "except" | "only" | "however" | "aber" | "nur" | "mais" | "sauf" | "pero" | "salvo"
     )
 }
 
