@@ -78,7 +78,7 @@ impl Hit<'_> {
     }
 }
 
-/// The phrases of a table. A line that cannot be read is left out; a test sees to it that there is none.
+/// The phrases of a table. A section without a readable strength gets 0; a test sees to it that there is none.
 pub(super) fn parse(table: &str) -> Vec<Phrase<'_>> {
     let mut section = ("", 0.0);
     let mut phrases = Vec::new();

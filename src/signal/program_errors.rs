@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::{Evidence, Says, Signal};
 
-/// Text that is searched, in bytes from each end: what failed is said first or last.
+/// How many lines are searched; what failed is said near the front.
 const MAX_LINES: usize = 400;
 
 /// Why a program failed, as far as its words show.
@@ -130,7 +130,7 @@ fn is_spoken(word: &str) -> bool {
     )
 }
 
-/// Lines with their bytes, the first and none behind [`MAX_LINES`].
+/// The first [`MAX_LINES`] lines with their bytes.
 fn lines(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = 0;
     text.split_inclusive('\n').take(MAX_LINES).map(move |whole| {

@@ -356,3 +356,37 @@ fn says_like_that(words: &[Word]) -> bool {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_of_the_tables_stands_in_a_known_section() {
+        let known = [
+            "thanks",
+            "praise",
+            "accept",
+            "wrong",
+            "tone",
+            "complaint",
+            "undo",
+            "again",
+            "correct",
+            "bare",
+            "standing",
+            "why",
+            "question",
+            "wait",
+            "stop",
+            "changed",
+        ];
+        assert!(PHRASES.len() > 1000, "{}", PHRASES.len());
+        for phrase in PHRASES.iter() {
+            assert!(
+                known.contains(&phrase.section) && phrase.strength > 0.0 && phrase.strength <= 1.0,
+                "{phrase:?}"
+            );
+        }
+    }
+}
