@@ -52,6 +52,32 @@ pub(super) fn edited(answered: &Answered<'_>, text: &str) -> Vec<Signal> {
     vec![signal(rule, says, strength, span)]
 }
 
+/// A reply that is the proposed command, typed as it should be: "I ran rg TODO src instead".
+pub(super) fn retyped(answered: &Answered<'_>, text: &str) -> Option<Signal> {
+    const FRAMES: &[&str] =
+        &["no, ", "better: ", "i ran ", "it should be ", "make it ", "make that ", "just ", "use "];
+    let trimmed = text.trim();
+    let framed = FRAMES.iter().find_map(|frame| {
+        let head = trimmed.get(..frame.len())?;
+        head.eq_ignore_ascii_case(frame).then(|| trimmed.get(frame.len()..)).flatten()
+    });
+    let command = framed.unwrap_or(trimmed).trim_end_matches(" instead").trim();
+    let candidates = proposed(answered.answer);
+    let typed: Vec<&str> = command.split_whitespace().collect();
+    let kept = candidates
+        .iter()
+        .map(|candidate| shared(&candidate.split_whitespace().collect::<Vec<_>>(), &typed))
+        .max();
+    let is_near = typed.len() >= 2 && !command.contains('?') && kept.unwrap_or(0) * 2 >= typed.len();
+    let (change, _) = compared(&candidates, command);
+    let is_edit = matches!(
+        change,
+        Change::Program | Change::Options | Change::Sudo | Change::Rewritten | Change::Value
+    );
+    (is_near && is_edit && is_command(command) && candidates.iter().any(|candidate| is_command(candidate)))
+        .then(|| signal("edit.retyped", Says::Bad, 0.85, 0..text.len()))
+}
+
 /// The least change from one of the commands to `text`, and the bytes of `text` that are new.
 pub(super) fn compared(candidates: &[String], text: &str) -> (Change, Range<usize>) {
     let found = candidates.iter().map(|candidate| change(candidate, text)).min_by_key(|found| found.0);

@@ -84,6 +84,9 @@ fn replied(answered: &Answered<'_>, text: &str) -> Vec<Signal> {
     if let Some(repeated) = asked.clone().filter(|asked| asked.rule == "request.repeated") {
         return vec![repeated];
     }
+    if let Some(retyped) = edit::retyped(answered, text) {
+        return vec![retyped];
+    }
     let mut said = words::said(&words, again::is_related(answered, &words));
     let praised = said.iter().any(|signal| signal.says == Says::Good);
     if let Some(pasted) = program_errors::pasted(text).filter(|_| !praised) {
@@ -93,6 +96,11 @@ fn replied(answered: &Answered<'_>, text: &str) -> Vec<Signal> {
             signal.is_directive = false;
         }
         said.push(pasted);
+    }
+    if said.iter().all(|signal| signal.says == Says::Nothing)
+        && let Some(option) = words::missing_option(&words, answered.answer)
+    {
+        return vec![option];
     }
     if !said.is_empty() {
         return said;

@@ -33,6 +33,10 @@ fn ended(outcome: &CommandOutcome) -> Signal {
     match outcome.status {
         0 => succeeded(outcome, &steps),
         126 | 127 => signal("exit.not_found", Says::Bad, 0.95, told(&outcome.output)),
+        // Git ends with 129 when it is called wrongly.
+        129 if outcome.output.contains("usage:") || outcome.output.contains("fatal:") => {
+            failed(129, outcome, &steps)
+        }
         129..=131 | 137 | 141 | 143 | 145..=150 => signal("exit.stopped", Says::Nothing, 0.95, 0..0),
         status if status < 0 => signal("exit.unknown", Says::Nothing, 0.6, 0..0),
         status => failed(status, outcome, &steps),
@@ -95,8 +99,8 @@ fn is_own_complaint(line: &str, steps: &[Step]) -> bool {
 
 /// What a status that is no failure says; `None`: it is one. Any step that may have given it counts.
 fn excused(status: i32, outcome: &CommandOutcome, steps: &[Step]) -> Option<Says> {
-    let blamed = outcome.pipeline.iter().zip(steps).filter(|(step_status, _)| **step_status == status);
-    if let Some((_, step)) = blamed.clone().last() {
+    let mut blamed = outcome.pipeline.iter().zip(steps).filter(|(given, _)| **given == status);
+    if let Some((_, step)) = blamed.next_back() {
         return exception(status, step);
     }
     let after_last_pipe =

@@ -78,7 +78,7 @@ impl Hit<'_> {
     }
 }
 
-/// The phrases of a table. A line that cannot be read is left out; a test sees to it that there is none.
+/// The phrases of a table. A section without a readable strength gets 0; a test sees to it that there is none.
 pub(super) fn parse(table: &str) -> Vec<Phrase<'_>> {
     let mut section = ("", 0.0);
     let mut phrases = Vec::new();
@@ -192,15 +192,15 @@ fn ends_of(atoms: &[Atom], words: &[Word], at: usize, ends: &mut Vec<usize>) {
     let word = words.get(at);
     match first {
         Atom::OneOf(options, need) => {
-            if word.is_some_and(|word| options.contains(&word.text)) {
+            if word.is_some_and(|word| options.iter().any(|option| is_one(option, word))) {
                 ends_of(rest, words, at + 1, ends);
             }
             if *need == Need::May {
                 ends_of(rest, words, at, ends);
             }
         }
-        Atom::Any if word.is_some_and(|word| !is_trail(word)) => ends_of(rest, words, at + 1, ends),
-        Atom::Flag if word.is_some_and(|word| word.text.starts_with('-') && word.text.len() > 1) => {
+        Atom::Any if word.is_some_and(|word| is_one("_", word)) => ends_of(rest, words, at + 1, ends),
+        Atom::Flag if word.is_some_and(|word| is_one("<flag>", word)) => {
             ends_of(rest, words, at + 1, ends);
         }
         Atom::ClauseStart if word.is_some_and(|word| word.starts) => ends_of(rest, words, at, ends),
@@ -214,6 +214,15 @@ fn ends_of(atoms: &[Atom], words: &[Word], at: usize, ends: &mut Vec<usize>) {
             }
         }
         Atom::Any | Atom::Flag | Atom::ClauseStart => {}
+    }
+}
+
+/// Whether a word is what the table writes: itself, any that says something, or an option.
+fn is_one(option: &str, word: &Word) -> bool {
+    match option {
+        "_" => !is_trail(word),
+        "<flag>" => word.text.starts_with('-') && word.text.len() > 1,
+        option => word.text == option,
     }
 }
 

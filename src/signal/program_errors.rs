@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::{Evidence, Says, Signal};
 
-/// Text that is searched, in bytes from each end: what failed is said first or last.
+/// How many lines are searched; what failed is said near the front.
 const MAX_LINES: usize = 400;
 
 /// Why a program failed, as far as its words show.
@@ -70,19 +70,6 @@ fn table() -> Vec<(Failure, &'static str)> {
 /// Whether a line looks printed by a program, and not like a sentence about an error.
 fn is_printed(line: &str) -> bool {
     let small = line.to_lowercase();
-    let marked = [
-        "traceback (most recent call last)",
-        "error[e",
-        "npm err!",
-        "fatal:",
-        "panicked at",
-        "segmentation fault",
-        "exception in thread",
-        "e: ",
-        "error: ",
-        "errno",
-        "core dumped",
-    ];
     let starts = [
         "traceback (most",
         "error[e",
@@ -97,7 +84,9 @@ fn is_printed(line: &str) -> bool {
     if starts.iter().any(|start| small.starts_with(start)) || small.contains("' panicked at") {
         return true;
     }
-    let Some(failure) = failure_of(&small) else { return false };
+    if failure_of(&small).is_none() {
+        return false;
+    }
     let prefixed = small.split(": ").filter(|part| !part.trim().is_empty()).count() >= 3
         || small.split_once(": ").is_some_and(|(before, _)| {
             let before = before.trim();
@@ -119,11 +108,7 @@ fn is_printed(line: &str) -> bool {
     ]
     .iter()
     .any(|frame| small.starts_with(frame));
-    prefixed && failure != Failure::Circumstance
-        || prefixed && failure == Failure::Circumstance
-        || short
-        || quotes_it
-        || marked.iter().any(|mark| small.contains(mark)) && prefixed
+    prefixed || short || quotes_it
 }
 
 /// Words before a colon that people say, and programs do not.
@@ -145,7 +130,7 @@ fn is_spoken(word: &str) -> bool {
     )
 }
 
-/// Lines with their bytes, the first and none behind [`MAX_LINES`].
+/// The first [`MAX_LINES`] lines with their bytes.
 fn lines(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = 0;
     text.split_inclusive('\n').take(MAX_LINES).map(move |whole| {

@@ -124,7 +124,23 @@ fn corrections_in_english() {
         without comments
         no emojis
         be more concise
-        ask me before deleting
+        ask me before deleting",
+    );
+}
+
+#[test]
+fn corrections_in_polite_english() {
+    all(
+        "bad +hint",
+        "can you say that in German?
+        stop, make that docs
+        where is -i?
+        grep -i
+        -i
+        what would that do? use -l
+        fine, but times in 24-hour form
+        works, only spell out the flags
+        the branch is main
         could you use rg?
         can you do it with rg?
         would you mind using rg?
@@ -350,8 +366,16 @@ fn praise_thanks_and_acceptance() {
         yes please
         got it
         makes sense
-        no problem
-        no problem, thanks
+        no problem",
+    );
+}
+
+#[test]
+fn praise_that_sounds_like_blame_and_praise_in_other_languages() {
+    all(
+        "good",
+        "no problem, thanks
+        nothing wrong with that
         no worries
         not bad
         not bad at all
@@ -525,7 +549,7 @@ fn asking_again_is_told_from_retries_and_new_tasks() {
         "sort names.txt by last name",
         "sort names.txt",
         &reply("sort names.txt by the LAST name"),
-        "request.repeated",
+        "request.rephrased",
     );
 
     let at_once = Answered { after_ms: Some(300), ..answered(REQUEST, ANSWER) };
@@ -581,7 +605,7 @@ fn spans_are_the_words_that_a_rule_rests_on() {
     span("No, use rg!", "No, use rg");
     span("Hm, das ist völlig falsch.", "das ist völlig falsch");
     span("/bad  too long", "too long");
-    span("That took a while… thanks, it works", "it works");
+    span("That took a while… thanks, it works", "thanks, it works");
 }
 
 #[test]
@@ -602,6 +626,15 @@ fn edits() {
     edit("Hi Tom, see you at nine.", "Hi Tom, see you at nine!", "edit.punctuation");
     let found = detect(&answered(REQUEST, ANSWER), &NextState::Edit { text: "rg TODO src".into() });
     assert_eq!((short(&found).as_str(), found[0].evidence), ("bad +hint", Evidence::Edit));
+}
+
+#[test]
+fn a_command_typed_as_a_reply_is_an_edit() {
+    let typed = |text: &str, expected: &str| rule(REQUEST, ANSWER, &reply(text), expected);
+    typed("rg -n TODO src", "edit.retyped");
+    typed("I ran rg TODO src instead", "edit.retyped");
+    typed("better: grep -rni TODO src", "edit.retyped");
+    typed("use rg", "words.correction");
 }
 
 #[test]
@@ -672,7 +705,7 @@ fn a_pipeline_is_read_part_by_part() {
 #[test]
 fn a_command_that_was_not_proposed_is_not_the_answers_failure() {
     let other = |command: &str, status: i32, expected: &str| {
-        rule(REQUEST, ANSWER, &ran(command, status, ""), expected)
+        rule(REQUEST, ANSWER, &ran(command, status, ""), expected);
     };
     other("ssh raspberrypi", 255, "exit.other_command");
     other("rg TODO src", 2, "exit.other_command");

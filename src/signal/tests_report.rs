@@ -1,6 +1,6 @@
 //! What a report of tests or a build says: how many passed, how many failed, whether any ran.
 //!
-//! Counts come first (`3 passed`, `failures=1`, JUnit's attributes), then the marks that runners put at the start of a
+//! Counts come first (`3 passed`, `failures=1`, attributes of `JUnit`), then the marks that runners put at the start of a
 //! line. A test that is named `test_error` and passes is no failure: names are never read.
 
 use std::ops::Range;
@@ -240,7 +240,7 @@ fn marks(report: &str) -> Counts {
             || line.ends_with(" FAILED")
             || line.ends_with(" ERROR");
         let failed = FAILED.iter().any(|mark| line.starts_with(mark))
-            && !(line.starts_with("thread '") && !small.contains("panicked"))
+            && (!line.starts_with("thread '") || small.contains("panicked"))
             || DIAGNOSTICS.iter().any(|mark| small.contains(mark))
             || line == "FAIL"
             || failing_case

@@ -305,7 +305,7 @@ fn is_given(value: &Value) -> bool {
     }
 }
 
-/// `detail` is an error where it is FastAPI's list, or the only field and reads like a refusal.
+/// `detail` is an error where it is the list of `FastAPI`, or the only field and reads like a refusal.
 fn is_detail(value: &Value, n_fields: usize) -> bool {
     match value {
         Value::Array(items) => {

@@ -58,6 +58,28 @@ pub(super) fn said(words: &[Word], is_related: bool) -> Vec<Signal> {
     signals
 }
 
+/// An option that the answer lacks, named in a few words: "where is --dry-run?", "rm -i".
+pub(super) fn missing_option(words: &[Word], answer: &str) -> Option<Signal> {
+    let asks_what = words
+        .first()
+        .is_some_and(|word| matches!(word.text.as_str(), "what" | "how" | "was" | "wie" | "que" | "como"));
+    let option = words.iter().find(|word| {
+        word.text.trim_start_matches('-').starts_with(char::is_alphabetic) && word.text.starts_with('-')
+    })?;
+    let is_there = answer.split_whitespace().any(|word| word.eq_ignore_ascii_case(&option.text));
+    let names_program = answer.split_whitespace().any(|word| words.iter().any(|said| said.text == word));
+    let is_short =
+        words.len() <= 3 || words.len() <= 8 && (names_program || words.iter().any(|word| word.asks));
+    (is_short && !is_there && !asks_what).then(|| Signal {
+        rule: "words.option".into(),
+        says: Says::Bad,
+        evidence: Evidence::Explicit,
+        strength: 0.7,
+        span: option.span.clone(),
+        is_directive: true,
+    })
+}
+
 /// Whether the text begins like a request of its own: a verb of doing, or a question.
 pub(super) fn opens_request(words: &[Word]) -> bool {
     opening(words).and_then(|at| words.get(at)).is_some_and(|word| is_request(&word.text))
@@ -69,9 +91,11 @@ fn meant(words: &[Word], is_related: bool) -> Vec<Hit<'static>> {
     let mut found = hits(words, &PHRASES);
     let praised_first = found.first().is_some_and(|hit| start.is_none_or(|at| hit.words.start < at));
     found.retain(|hit| {
+        let follows_question =
+            hit.words.start.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|word| word.asks);
         let is_own_clause = match (hit.section, start) {
-            (_, None) => true,
-            ("standing", _) => true,
+            ("correct" | "bare", _) if follows_question => true,
+            (_, None) | ("standing", _) => true,
             ("correct" | "wrong" | "complaint" | "undo" | "again", Some(at)) => {
                 is_related || hit.words.start <= at
             }
@@ -86,11 +110,8 @@ fn meant(words: &[Word], is_related: bool) -> Vec<Hit<'static>> {
                 .get(hit.words.end)
                 .is_some_and(|word| matches!(word.text.as_str(), "to" | "um" | "pour" | "para"))
                 || words.get(hit.words.start).is_some_and(|word| is_request(&word.text)));
-        is_own_clause
-            && !is_task
-            && !is_question
-            && !is_long
-            && !(is_next_task && clause_from(words, hit.words.start).len() > 3)
+        let is_far = is_next_task && clause_from(words, hit.words.start).len() > 3;
+        is_own_clause && !(is_task || is_question || is_long || is_far)
     });
     let polite: Vec<bool> = found.iter().map(|hit| is_after_other_words(words, hit, &found)).collect();
     let mut polite = polite.into_iter();
@@ -159,7 +180,7 @@ fn objection(words: &[Word], from: usize) -> Option<Range<usize>> {
 fn is_but(word: &Word) -> bool {
     matches!(
         word.text.as_str(),
-        "but" | "except" | "however" | "aber" | "nur" | "mais" | "sauf" | "pero" | "salvo"
+        "but" | "except" | "only" | "however" | "aber" | "nur" | "mais" | "sauf" | "pero" | "salvo"
     )
 }
 
@@ -267,9 +288,11 @@ fn opening(words: &[Word]) -> Option<usize> {
                         | "et"
                         | "maintenant"
                 );
-            if !is_polite { Some(false) } else { word.starts.then_some(true) }
+            if is_polite { word.starts.then_some(true) } else { Some(false) }
         });
-        is_first == Some(true) && words.get(at).is_some_and(|word| is_request(&word.text))
+        // "Close, but …" asks for nothing.
+        let goes_on = words.get(at + 1).is_none_or(|next| !next.starts && !is_but(next));
+        is_first == Some(true) && goes_on && words.get(at).is_some_and(|word| is_request(&word.text))
     })
 }
 
@@ -332,4 +355,38 @@ fn says_like_that(words: &[Word]) -> bool {
                 | [_, "asi"]
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_of_the_tables_stands_in_a_known_section() {
+        let known = [
+            "thanks",
+            "praise",
+            "accept",
+            "wrong",
+            "tone",
+            "complaint",
+            "undo",
+            "again",
+            "correct",
+            "bare",
+            "standing",
+            "why",
+            "question",
+            "wait",
+            "stop",
+            "changed",
+        ];
+        assert!(PHRASES.len() > 1000, "{}", PHRASES.len());
+        for phrase in PHRASES.iter() {
+            assert!(
+                known.contains(&phrase.section) && phrase.strength > 0.0 && phrase.strength <= 1.0,
+                "{phrase:?}"
+            );
+        }
+    }
 }
