@@ -196,7 +196,7 @@ fn headed(words: &Words) -> Option<String> {
             | "with"
             | "commands"
     );
-    (says_of_it && programs::is_known(first)).then(|| first.clone())
+    (says_of_it && programs::is_known(first) && !programs::is_everyday_word(first)).then(|| first.clone())
 }
 
 /// What a scope is held against.

@@ -88,7 +88,11 @@ const SUBJECTS: &[Subject] = &[
     ),
     (
         "ssh",
-        &["ssh|sshd|remote !git|branch", "log server|machine|host"],
+        &[
+            "ssh|sshd|remote !git|branch",
+            "log server|machine|host",
+            "connect|login|account|identity|key|am <path>|servers|server|as",
+        ],
         &["ssh|scp|rsync|sftp|log|login|connect|host|server|remote|copy|upload|verbind"],
     ),
     (
@@ -169,11 +173,11 @@ const PROGRAMS_OF: &[(&str, &[&str])] = &[
     ("lists", &["ls", "find", "ps", "grep", "history", "lsof", "tree", "du"]),
     ("sizes", &["ls", "du", "df", "free"]),
     ("deleting", &["rm"]),
+    ("python", &["python"]),
+    ("branches", &["git"]),
+    ("git remote", &["git"]),
     ("editing", &["nano"]),
-    (
-        "ssh",
-        &["ssh", "scp", "rsync", "connect|login|log|account|identity <path>|server|remote|as|user|machine"],
-    ),
+    ("ssh", &["ssh", "scp", "rsync"]),
     ("paging", &["less"]),
     ("packages", &["apt"]),
     ("databases", &["psql"]),

@@ -244,7 +244,7 @@ const OPEN: &[(&str, &str, &str)] = &[
     ("tests", "test", "run start command suite runner use call"),
     ("build", "build compil", "run command use project call"),
     ("deploy", "deploy", "run command use release ship call"),
-    ("formatter", "formatt", "code run use"),
+    ("formatter", "format", "code run use"),
     ("linter", "lint", "code run use"),
     ("package manager", "packag", "manager install use software system"),
     ("database", "databas", "name call use"),
