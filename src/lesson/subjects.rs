@@ -78,7 +78,7 @@ const SUBJECTS: &[Subject] = &[
     ("commits", &["commit"], &["commit|message|save"]),
     (
         "branches",
-        &["branch|trunk"],
+        &["branch|trunk", "main|master not|no|there", "merge into"],
         &["branch|main|master|trunk|merge|rebase|checkout|switch|pull|push|git|feature|release|diff"],
     ),
     (
@@ -148,7 +148,7 @@ const SUBJECTS: &[Subject] = &[
         "packages",
         &["package|software manager|install|installed", "install something|software|to|with"],
         &[
-            "install|remove|package|apt|dnf|yum|brew|pacman|apk|pkg|snap|dpkg|upgrade|software|update|uninstall",
+            "install|installiere|installe|instala|remove|package|apt|dnf|yum|brew|pacman|apk|pkg|snap|dpkg|upgrade|software|update|uninstall",
         ],
     ),
     (

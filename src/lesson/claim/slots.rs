@@ -356,6 +356,12 @@ fn fact(words: &Words) -> Option<Claim> {
     };
     let at = words.tokens.iter().position(|token| says_is(token)).filter(|at| *at > 0)?;
     let (key, told) = words.tokens.split_at_checked(at)?;
+    let asks = |token: &String| {
+        matches!(token.as_str(), "what" | "that" | "how" | "where" | "which" | "if" | "when")
+    };
+    if key.iter().any(asks) {
+        return None;
+    }
     let told: BTreeSet<String> = told
         .iter()
         .filter(|token| {

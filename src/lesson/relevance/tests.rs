@@ -131,7 +131,7 @@ fn a_project_is_seen_by_folder_or_by_name() {
     let of = |text, cwd| chosen(&lessons, &Asked { text, cwd, ..BASE });
     assert_eq!(of("npm install", Some("/src/web/app")), ["use pnpm instead of npm"]);
     assert_eq!(of("npm install", Some("/src/website")), [""; 0]);
-    assert_eq!(of("npm install", Some("/work/atlas")), ["in atlas use bun instead of npm"]);
+    assert_eq!(of("npm install", Some("/code/atlas")), ["in atlas use bun instead of npm"]);
     assert_eq!(of("in atlas: npm install", None), ["in atlas use bun instead of npm"]);
 }
 
