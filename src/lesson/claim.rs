@@ -36,7 +36,9 @@ impl Claim {
             Self::Value { slot, .. } => {
                 matches!(slot.as_str(), "language" | "tone" | "length" | "name" | "options")
             }
-            Self::Rule { words, .. } => words.contains("sudo") || words.contains("doas"),
+            Self::Rule { wanted, words } => {
+                words.contains("sudo") && (!wanted || words.len() == 1 || words.contains("ask"))
+            }
             Self::Swap { .. } | Self::Switch { .. } => false,
         }
     }
@@ -122,6 +124,9 @@ const SWAPS_OF_PROGRAMS: &[&str] = &[
     "have N not have O",
     "have N i do not have O",
     "O is not installed use N",
+    "O is not installed here use N",
+    "O is not allowed here use N",
+    "O is not available here use N",
     "O is not installed here N is",
     "O is not available use N",
     "O does not exist here use N",
@@ -150,7 +155,13 @@ const SWAPS_OF_PROGRAMS: &[&str] = &[
     "treat N as the O",
     "N when O comes to mind",
     "N does the same",
-    "N drop-in for O",
+    "N is our drop-in for O",
+    "N is a drop-in for O",
+    "O any more everybody uses N",
+    "this machine N does what O does",
+    "write N where O would stand",
+    "dont use O N is better",
+    "O is useless N",
     "N is a drop-in replacement for O",
     "wrapper around O is N",
     "O must not be used the allowed tool is N",

@@ -15,7 +15,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
         "ls",
         "eza exa lsd",
         &[
-            "list|show|what|zeig|montr|muestr file|folder|directory|datei|ordner|fichier|archivo !contain|named",
+            "list|show|what|which|zeig|montr|muestr file|folder|directory|datei|ordner|fichier|archivo !contain|named",
             "list !process|container|branch|service|package|commit|port|user",
             "hidden file",
         ],
@@ -278,6 +278,8 @@ const OTHERS: &str = "tee nl paste comm split shuf rev env printf echo alias exp
 
 /// One cue, its words stemmed.
 pub(super) struct Cue {
+    /// Thought of by a person, so that it may be read in lessons too, whose words are not those of requests.
+    is_thought_of: bool,
     program: &'static str,
     all: Vec<Vec<String>>,
     none: Vec<String>,
@@ -308,7 +310,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     }
     for (program, cue) in counted() {
         table.names.entry(program).or_insert(program);
-        table.cues.push(read_cue(program, &cue));
+        table.cues.push(Cue { is_thought_of: false, ..read_cue(program, &cue) });
     }
     for name in OTHERS.split_whitespace() {
         table.names.entry(name).or_insert(name);
@@ -334,6 +336,7 @@ pub(super) fn read_cue(program: &'static str, cue: &str) -> Cue {
     let alternatives = |part: &str| part.split('|').map(stem).collect::<Vec<_>>();
     let (none, all): (Vec<&str>, Vec<&str>) = cue.split(' ').partition(|part| part.starts_with('!'));
     Cue {
+        is_thought_of: true,
         program,
         all: all.into_iter().map(alternatives).collect(),
         none: none.into_iter().flat_map(|part| alternatives(part.trim_start_matches('!'))).collect(),
@@ -420,11 +423,18 @@ pub(super) fn likely(words: &Words) -> BTreeSet<String> {
 }
 
 /// Programs whose cues hold.
-pub(super) fn for_task(words: &Words) -> impl Iterator<Item = &'static str> {
+fn for_task(words: &Words) -> impl Iterator<Item = &'static str> {
+    holding(words).map(|cue| canonical(cue.program))
+}
+
+/// Programs at which a lesson's own words hint.
+pub(super) fn hinted(words: &Words) -> impl Iterator<Item = &'static str> {
+    holding(words).filter(|cue| cue.is_thought_of).map(|cue| canonical(cue.program))
+}
+
+fn holding(words: &Words) -> impl Iterator<Item = &'static Cue> {
     let cues = words.stems.iter().filter_map(|word| TABLE.by_word.get(word)).flatten();
-    cues.filter_map(|idx| TABLE.cues.get(*idx))
-        .filter(|cue| cue.holds(words))
-        .map(|cue| canonical(cue.program))
+    cues.filter_map(|idx| TABLE.cues.get(*idx)).filter(|cue| cue.holds(words))
 }
 
 /// Programs that the text names.

@@ -218,12 +218,14 @@ impl Entries {
                 self.by_program.entry(name).or_default().push(at);
             }
         }
-        let of_task = programs::for_task(&words).map(str::to_owned);
+        // A fact's words name things, not tasks.
+        let is_fact = matches!(reading.claim, Claim::Value { .. });
+        let of_task = programs::hinted(&words).filter(|_| !is_fact).map(str::to_owned);
         let of_subjects = subjects
             .iter()
             .flat_map(|subject| subjects::programs_of(*subject))
             .map(|name| (*name).to_owned());
-        let named = programs::named(&words).flat_map(names_of);
+        let named = programs::named(&words).filter(|_| !is_fact).flat_map(names_of);
         let hinted: BTreeSet<String> = of_task.chain(of_subjects).chain(named).collect();
         for name in hinted {
             self.by_hinted.entry(name).or_default().push(at);
@@ -250,6 +252,7 @@ impl Entries {
         let mut cases = vec![Case::default(); self.of_lessons.len()];
         self.add_words(&mut cases, asked.text);
         self.add_programs(&mut cases, &prompt);
+        self.add_substitutes(&mut cases);
         self.add_subjects(&mut cases, &words);
         let mut ranked: Vec<(usize, Case)> = Vec::new();
         for (at, mut case) in cases.into_iter().enumerate() {
@@ -306,6 +309,26 @@ impl Entries {
             for at in self.by_hinted.get(name).into_iter().flatten() {
                 if let Some(case) = cases.get_mut(*at as usize) {
                     case.add(HINTED, || Why::Program(name.to_owned()));
+                }
+            }
+        }
+    }
+
+    /// Lessons about a program that another relevant lesson brings in: `use rg instead of grep`, `rg always with -n`.
+    fn add_substitutes(&self, cases: &mut [Case]) {
+        let swaps = self.of_lessons.iter().zip(cases.iter()).filter(|(_, case)| case.has_program);
+        let new: BTreeSet<&str> = swaps
+            .filter_map(|(entry, _)| match &entry.reading.claim {
+                Claim::Swap { new, .. } => Some(new.as_str()),
+                _ => None,
+            })
+            .collect();
+        for name in new {
+            let about = self.by_program.get(name).into_iter().chain(self.by_word.get(&stem(name))).flatten();
+            for at in about {
+                if let Some(case) = cases.get_mut(*at as usize).filter(|case| !case.has_program) {
+                    case.has_program = true;
+                    case.add(PROGRAM, || Why::Program(name.to_owned()));
                 }
             }
         }

@@ -196,7 +196,9 @@ fn headed(words: &Words) -> Option<String> {
             | "with"
             | "commands"
     );
-    (says_of_it && programs::is_known(first)).then(|| first.clone())
+    let is_alone = programs::named(words).count() == 1;
+    (says_of_it && is_alone && programs::is_known(first) && !programs::is_everyday_word(first))
+        .then(|| first.clone())
 }
 
 /// What a scope is held against.

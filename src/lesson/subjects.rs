@@ -78,7 +78,7 @@ const SUBJECTS: &[Subject] = &[
     ("commits", &["commit"], &["commit|message|save"]),
     (
         "branches",
-        &["branch|trunk"],
+        &["branch|trunk", "main|master not|no|there", "merge into"],
         &["branch|main|master|trunk|merge|rebase|checkout|switch|pull|push|git|feature|release|diff"],
     ),
     (
@@ -88,7 +88,11 @@ const SUBJECTS: &[Subject] = &[
     ),
     (
         "ssh",
-        &["ssh|sshd|remote !git|branch", "log server|machine|host"],
+        &[
+            "ssh|sshd|remote !git|branch",
+            "log server|machine|host",
+            "connect|login|account|identity|key|am <path>|servers|server|as",
+        ],
         &["ssh|scp|rsync|sftp|log|login|connect|host|server|remote|copy|upload|verbind"],
     ),
     (
@@ -144,7 +148,7 @@ const SUBJECTS: &[Subject] = &[
         "packages",
         &["package|software manager|install|installed", "install something|software|to|with"],
         &[
-            "install|remove|package|apt|dnf|yum|brew|pacman|apk|pkg|snap|dpkg|upgrade|software|update|uninstall",
+            "install|installiere|installe|instala|remove|package|apt|dnf|yum|brew|pacman|apk|pkg|snap|dpkg|upgrade|software|update|uninstall",
         ],
     ),
     (
@@ -169,11 +173,11 @@ const PROGRAMS_OF: &[(&str, &[&str])] = &[
     ("lists", &["ls", "find", "ps", "grep", "history", "lsof", "tree", "du"]),
     ("sizes", &["ls", "du", "df", "free"]),
     ("deleting", &["rm"]),
+    ("python", &["python"]),
+    ("branches", &["git"]),
+    ("git remote", &["git"]),
     ("editing", &["nano"]),
-    (
-        "ssh",
-        &["ssh", "scp", "rsync", "connect|login|log|account|identity <path>|server|remote|as|user|machine"],
-    ),
+    ("ssh", &["ssh", "scp", "rsync"]),
     ("paging", &["less"]),
     ("packages", &["apt"]),
     ("databases", &["psql"]),

@@ -244,7 +244,7 @@ const OPEN: &[(&str, &str, &str)] = &[
     ("tests", "test", "run start command suite runner use call"),
     ("build", "build compil", "run command use project call"),
     ("deploy", "deploy", "run command use release ship call"),
-    ("formatter", "formatt", "code run use"),
+    ("formatter", "format", "code run use"),
     ("linter", "lint", "code run use"),
     ("package manager", "packag", "manager install use software system"),
     ("database", "databas", "name call use"),
@@ -356,6 +356,12 @@ fn fact(words: &Words) -> Option<Claim> {
     };
     let at = words.tokens.iter().position(|token| says_is(token)).filter(|at| *at > 0)?;
     let (key, told) = words.tokens.split_at_checked(at)?;
+    let asks = |token: &String| {
+        matches!(token.as_str(), "what" | "that" | "how" | "where" | "which" | "if" | "when")
+    };
+    if key.iter().any(asks) {
+        return None;
+    }
     let told: BTreeSet<String> = told
         .iter()
         .filter(|token| {

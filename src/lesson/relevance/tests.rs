@@ -97,8 +97,16 @@ fn a_swap_needs_its_program() {
     let of = |text| chosen(&lessons, &Asked { text, ..BASE });
     assert_eq!(of("delete old.log"), [""; 0]);
     assert_eq!(of("quux the notes"), ["use zorn instead of quux"]);
-    assert_eq!(of("look for files called notes"), ["use fd instead of find"]);
+    assert!(of("look for files called notes").contains(&"use fd instead of find"));
+    assert!(!of("look for files called notes").contains(&"use zorn instead of quux"));
     assert_eq!(of("instead use something"), [""; 0]);
+}
+
+#[test]
+fn a_lesson_about_the_substitute_comes_with_the_swap() {
+    let lessons = taught(&["use labe instead of grep", "labe always with --xag", "zorn always with --xag"]);
+    let found = chosen(&lessons, &Asked { text: "search app.log for timeout", ..BASE });
+    assert_eq!(found, ["use labe instead of grep", "labe always with --xag"]);
 }
 
 #[test]
@@ -123,7 +131,7 @@ fn a_project_is_seen_by_folder_or_by_name() {
     let of = |text, cwd| chosen(&lessons, &Asked { text, cwd, ..BASE });
     assert_eq!(of("npm install", Some("/src/web/app")), ["use pnpm instead of npm"]);
     assert_eq!(of("npm install", Some("/src/website")), [""; 0]);
-    assert_eq!(of("npm install", Some("/work/atlas")), ["in atlas use bun instead of npm"]);
+    assert_eq!(of("npm install", Some("/code/atlas")), ["in atlas use bun instead of npm"]);
     assert_eq!(of("in atlas: npm install", None), ["in atlas use bun instead of npm"]);
 }
 
