@@ -3,9 +3,11 @@
 //! What lives here: the schema as numbered steps, appends through one writer thread, queries through read-only
 //! connections. What does not: what the rows mean (`turn`), who may write (`daemon`: the only writer).
 //!
-//! What always holds: rows are appended, never rewritten (a running answer's token chunks become one response row
-//! when it ends); an acknowledged append survives `kill -9`, and an acknowledged start or end of a turn survives a
-//! power cut; a database from a newer program is refused, a corrupt one is set aside and never deleted.
+//! What always holds: facts are appended, never rewritten (a running answer's token chunks become one response row
+//! when it ends; where a lesson or a run stands now changes in place, with its history beside it); a promotion, what
+//! serves and the lessons it holds change in one step; an acknowledged append survives `kill -9`, and acknowledged
+//! feedback, starts and ends of turns survive a power cut; a database from a newer program is refused, a corrupt one
+//! is set aside and never deleted.
 
 mod blob;
 mod entry;

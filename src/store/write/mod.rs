@@ -127,39 +127,36 @@ fn durability(entry: &Entry) -> Durability {
 }
 
 fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
-    match entry {
-        Entry::OpenSession(session) => open_session(tx, session)?,
+    let applied = match entry {
         Entry::BeginTurn(turn) => return begin_turn(tx, turn).map(Receipt::Turn),
-        Entry::AppendTokens { turn, tokens } => append_tokens(tx, *turn, tokens)?,
-        Entry::AppendText { turn, text } => append_chunk(tx, *turn, &Chunk::of_text(text))?,
-        Entry::EndTurn { turn, ended_at, ending, error } => {
-            check_running(tx, *turn)?;
-            end_turn(tx, *turn, &End { ended_at: *ended_at, ending: *ending, error: error.as_deref() })?;
-        }
-        Entry::TitleSession { session, title } => {
-            let sql = "UPDATE session SET title = ?2 WHERE key = ?1";
-            check_found(tx.prepare_cached(sql)?.execute(params![session.0, title])?, session)?;
-        }
-        Entry::CloseSession { session, closed_at } | Entry::CloseIdleSession { session, closed_at } => {
-            feedback::close_session(tx, session, *closed_at, entry.closing())?;
-        }
-        Entry::Serve(serving) => runs::serve(tx, serving)?,
-        Entry::Rollback(serving) => runs::roll_back(tx, serving)?,
-        Entry::RecordNextState { turn, at, state } => feedback::record_next_state(tx, *turn, *at, state)?,
-        Entry::Judge(verdict) => feedback::judge(tx, verdict)?,
         Entry::AddLesson(lesson) => return lessons::add_lesson(tx, lesson).map(Receipt::Lesson),
-        Entry::ChangeLesson(edit) => lessons::change_lesson(tx, edit)?,
-        Entry::ForgetLesson { lesson } => lessons::forget_lesson(tx, *lesson)?,
-        Entry::UseLessons { turn, lessons } => lessons::use_lessons(tx, *turn, lessons)?,
-        Entry::CountLessonEffect { turn, lesson, helped } => {
-            lessons::count_effect(tx, *turn, *lesson, *helped)?;
-        }
         Entry::BeginRun(run) => return runs::begin_run(tx, run).map(Receipt::Run),
-        Entry::RecordSamples { run, samples } => runs::record_samples(tx, *run, samples)?,
-        Entry::EndRun(end) => runs::end_run(tx, end)?,
-        Entry::RecordGate(gate) => runs::record_gate(tx, gate)?,
-    }
-    Ok(Receipt::Done)
+        Entry::OpenSession(session) => open_session(tx, session),
+        Entry::AppendTokens { turn, tokens } => append_tokens(tx, *turn, tokens),
+        Entry::AppendText { turn, text } => append_chunk(tx, *turn, &Chunk::of_text(text)),
+        Entry::EndTurn { turn, ended_at, ending, error } => {
+            let end = End { ended_at: *ended_at, ending: *ending, error: error.as_deref() };
+            end_running_turn(tx, *turn, &end)
+        }
+        Entry::TitleSession { session, title } => title_session(tx, session, title),
+        Entry::CloseSession { session, closed_at } | Entry::CloseIdleSession { session, closed_at } => {
+            feedback::close_session(tx, session, *closed_at, entry.closing())
+        }
+        Entry::Serve(serving) => runs::serve(tx, serving),
+        Entry::Rollback(serving) => runs::roll_back(tx, serving),
+        Entry::RecordNextState { turn, at, state } => feedback::record_next_state(tx, *turn, *at, state),
+        Entry::Judge(verdict) => feedback::judge(tx, verdict),
+        Entry::ChangeLesson(edit) => lessons::change_lesson(tx, edit),
+        Entry::ForgetLesson { lesson } => lessons::forget_lesson(tx, *lesson),
+        Entry::UseLessons { turn, lessons } => lessons::use_lessons(tx, *turn, lessons),
+        Entry::CountLessonEffect { turn, lesson, helped } => {
+            lessons::count_effect(tx, *turn, *lesson, *helped)
+        }
+        Entry::RecordSamples { run, samples } => runs::record_samples(tx, *run, samples),
+        Entry::EndRun(end) => runs::end_run(tx, end),
+        Entry::RecordGate(gate) => runs::record_gate(tx, gate),
+    };
+    applied.map(|()| Receipt::Done)
 }
 
 /// Entries of several statements, some of which may be written before a later one finds a reason to refuse.
@@ -188,7 +185,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|err| StoreError::Sqlite(err.to_string()))
 }
 
-fn open_session(tx: &Transaction<'_>, session: &NewSession) -> rusqlite::Result<()> {
+fn open_session(tx: &Transaction<'_>, session: &NewSession) -> Result<(), Failure> {
     let NewSession { id, source, cwd, started_at } = session;
     tx.prepare_cached(
         "INSERT INTO session (key, source, cwd, started_at) VALUES (?1, ?2, ?3, ?4)
@@ -196,6 +193,11 @@ fn open_session(tx: &Transaction<'_>, session: &NewSession) -> rusqlite::Result<
     )?
     .execute(params![id.0, word(source), cwd, started_at])?;
     Ok(())
+}
+
+fn title_session(tx: &Transaction<'_>, session: &SessionId, title: &str) -> Result<(), Failure> {
+    let sql = "UPDATE session SET title = ?2 WHERE key = ?1";
+    check_found(tx.prepare_cached(sql)?.execute(params![session.0, title])?, session)
 }
 
 fn begin_turn(tx: &Transaction<'_>, turn: &NewTurn) -> Result<TurnId, Failure> {
@@ -286,6 +288,11 @@ pub(super) struct End<'a> {
     pub(super) ended_at: i64,
     pub(super) ending: Ending,
     pub(super) error: Option<&'a str>,
+}
+
+fn end_running_turn(tx: &Transaction<'_>, turn: TurnId, end: &End<'_>) -> Result<(), Failure> {
+    check_running(tx, turn)?;
+    Ok(end_turn(tx, turn, end)?)
 }
 
 /// Turns the chunks of a running turn into its response.

@@ -135,7 +135,7 @@ pub(super) fn serve(tx: &Transaction<'_>, new: &NewServing) -> Result<(), Failur
     let sql = "INSERT INTO serving (at, version, base, reason) VALUES (?1, ?2, ?3, ?4)";
     tx.prepare_cached(sql)?.execute(params![at, version.0, base_sha256, reason])?;
     let event = Event { at: *at, what: "reactivated", by: By::Rollback, reason, detail: None };
-    unlearn(tx, base_sha256, *version, event)
+    unlearn(tx, base_sha256, *version, &event)
 }
 
 pub(super) fn roll_back(tx: &Transaction<'_>, to: &NewServing) -> Result<(), Failure> {
@@ -254,7 +254,7 @@ fn unlearn(
     tx: &Transaction<'_>,
     base: &str,
     serving: PolicyVersion,
-    event: Event<'_>,
+    event: &Event<'_>,
 ) -> Result<(), Failure> {
     let lessons: Vec<(i64, u32)> = tx
         .prepare_cached(LEARNED_WITH)?
@@ -264,7 +264,7 @@ fn unlearn(
         .prepare_cached(LINEAGE)?
         .query_map([serving.0], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let event = Event { detail: Some(json!({ "serving": serving })), ..event };
+    let event = Event { detail: Some(json!({ "serving": serving })), ..*event };
     for (lesson, in_version) in lessons {
         if line.contains(&in_version) {
             continue;

@@ -123,11 +123,11 @@ fn a_verdict_comes_back_whole_and_the_newest_counts() {
     let new = NewVerdict { verdict: verdict.clone(), signals: signals.clone(), ..judged(turn, 1, None) };
     store.append(Entry::Judge(new)).unwrap();
 
-    let story = ledger.reader().turn_story(turn).unwrap();
-    let counts: Vec<bool> = story.verdicts.iter().map(|verdict| verdict.is_newest).collect();
+    let whole = ledger.reader().turn_story(turn).unwrap();
+    let counts: Vec<bool> = whole.verdicts.iter().map(|verdict| verdict.is_newest).collect();
     assert_eq!(counts, [false, true]);
     let newest = ledger.reader().verdicts(&id("s")).unwrap();
-    assert_eq!(newest, story.verdicts[1..]);
+    assert_eq!(newest, whole.verdicts[1..]);
     assert_eq!((&newest[0].verdict, &newest[0].signals), (&verdict, &signals));
     assert_eq!((newest[0].model.as_str(), newest[0].judged_at, newest[0].seen), ("judge", 5_000, 1));
 }
@@ -141,8 +141,8 @@ fn check_refused(entry: &Entry, expected: &StoreError) {
         exchange(store, new_turn("s", None, "x"), "y");
         assert_eq!(store.append(entry.clone()).unwrap_err(), *expected);
     }
-    let story = ledger.reader().turn_story(TurnId(1)).unwrap();
-    assert_eq!((story.next_states, story.verdicts, story.is_waiting), (vec![], vec![], false));
+    let whole = ledger.reader().turn_story(TurnId(1)).unwrap();
+    assert_eq!((whole.next_states, whole.verdicts, whole.is_waiting), (vec![], vec![], false));
 }
 
 #[test]

@@ -39,8 +39,11 @@ fn check_comes_back(scope: Scope, origin: Origin) {
         recent: Vec::new(),
         replaced_by: None,
     };
-    assert_eq!(ledger.reader().lessons(&LessonFilter::default(), 10).unwrap(), [expected.clone()]);
-    assert_eq!(ledger.reader().lessons_in_force().unwrap(), [expected.clone()]);
+    assert_eq!(
+        ledger.reader().lessons(&LessonFilter::default(), 10).unwrap(),
+        std::slice::from_ref(&expected)
+    );
+    assert_eq!(ledger.reader().lessons_in_force().unwrap(), std::slice::from_ref(&expected));
     assert_eq!(ledger.reader().turn_story(turns[0]).unwrap().drawn, [expected]);
 }
 
@@ -81,9 +84,9 @@ fn every_change_is_in_the_history() {
     for change in changes {
         store.append(edit(lesson, change)).unwrap();
     }
-    let story = ledger.reader().lesson(lesson).unwrap();
+    let whole = ledger.reader().lesson(lesson).unwrap();
     let history: Vec<(&str, Option<serde_json::Value>)> =
-        story.history.iter().map(|event| (event.what.as_str(), event.detail.clone())).collect();
+        whole.history.iter().map(|event| (event.what.as_str(), event.detail.clone())).collect();
     assert_eq!(
         history,
         [
@@ -98,10 +101,10 @@ fn every_change_is_in_the_history() {
             ("retired", None),
         ]
     );
-    let (first, last) = (&story.history[0], &story.history[8]);
+    let (first, last) = (&whole.history[0], &whole.history[8]);
     assert_eq!((first.by, first.at, first.reason.as_str()), (By::Loop, 6_000, "no, use ss"));
     assert_eq!((last.by, last.at, last.reason.as_str()), (By::User, 7_000, "as I say"));
-    assert_eq!((story.lesson.state, story.lesson.text.as_str()), (State::Retired, "Use ss -tlnp."));
+    assert_eq!((whole.lesson.state, whole.lesson.text.as_str()), (State::Retired, "Use ss -tlnp."));
 }
 
 #[test]
@@ -110,9 +113,9 @@ fn a_newer_lesson_retires_what_it_contradicts() {
     let mut store = ledger.store();
     let old = add(&mut store, new_lesson("Use netstat."));
     let new = add(&mut store, NewLesson { replaces: vec![old], ..new_lesson("Use ss.") });
-    let story = ledger.reader().lesson(old).unwrap();
-    assert_eq!((story.lesson.state, story.retired_by), (State::Retired, Some(new)));
-    assert_eq!(story.history[1].detail, Some(json!({ "by": new })));
+    let whole = ledger.reader().lesson(old).unwrap();
+    assert_eq!((whole.lesson.state, whole.retired_by), (State::Retired, Some(new)));
+    assert_eq!(whole.history[1].detail, Some(json!({ "by": new })));
     store.append(edit(old, LessonChange::Activate)).unwrap();
     assert_eq!(ledger.reader().lesson(old).unwrap().retired_by, None);
 }
@@ -127,8 +130,8 @@ fn check_refused(entry: &Entry, expected: &StoreError) {
         add(store, new_lesson("Use ss."));
         assert_eq!(store.append(entry.clone()).unwrap_err(), *expected);
     }
-    let story = ledger.reader().lesson(LessonId(1)).unwrap();
-    assert_eq!((story.lesson.state, story.lesson.used, story.history.len()), (State::Active, 0, 1));
+    let whole = ledger.reader().lesson(LessonId(1)).unwrap();
+    assert_eq!((whole.lesson.state, whole.lesson.used, whole.history.len()), (State::Active, 0, 1));
     assert_eq!(ledger.reader().lessons(&LessonFilter::default(), 10).unwrap().len(), 1);
 }
 
@@ -187,10 +190,10 @@ fn uses_and_effects_count_once_for_each_turn() {
     let used = ledger.reader().turn_story(turns[0]).unwrap().used;
     let used: Vec<_> = used.into_iter().map(|used| (used.rank, used.lesson.id, used.helped)).collect();
     assert_eq!(used, [(0, lessons[1], None), (1, lessons[0], Some(true))]);
-    let uses = ledger.reader().lesson(lessons[0]).unwrap().uses;
+    let prompts = ledger.reader().lesson(lessons[0]).unwrap().uses;
     let helped = [None, Some(true)];
     let expected = [1, 0].map(|at| UsedIn { turn: turns[at], helped: helped[1 - at] });
-    assert_eq!(uses, expected);
+    assert_eq!(prompts, expected);
     assert_eq!(ledger.reader().turns(&chela::store::TurnFilter::All, None, 1).unwrap()[0].n_lessons, 2);
 }
 

@@ -78,17 +78,17 @@ fn a_promotion_comes_back_whole() {
     assert_eq!(reader.samples(run).unwrap(), samples);
     let made = reader.samples_of_lesson(taught[0]).unwrap();
     assert_eq!((made.len(), made[0].run, made[0].candidate), (1, run, Some(PolicyVersion(4))));
-    let story = reader.turn_story(turn).unwrap();
-    assert_eq!(story.samples.iter().map(|row| row.run_state).collect::<Vec<_>>(), [RunState::Promoted; 2]);
+    let whole = reader.turn_story(turn).unwrap();
+    assert_eq!(whole.samples.iter().map(|row| row.run_state).collect::<Vec<_>>(), [RunState::Promoted; 2]);
     let serving = reader.serving().unwrap();
     assert_eq!(
         (serving.len(), serving[0].version, serving[0].base_sha256.as_str()),
         (1, PolicyVersion(4), BASE)
     );
     assert_eq!(states(&ledger), [learned(4), State::Active]);
-    let story = reader.lesson(taught[0]).unwrap();
-    assert_eq!(story.learned_in, [PolicyVersion(4)]);
-    let event = story.history.last().unwrap();
+    let whole = reader.lesson(taught[0]).unwrap();
+    assert_eq!(whole.learned_in, [PolicyVersion(4)]);
+    let event = whole.history.last().unwrap();
     assert_eq!(
         (event.what.as_str(), event.detail.clone()),
         ("learned", Some(json!({ "run": 1, "version": 4 })))
@@ -207,12 +207,12 @@ fn a_candidate_does_not_undo_what_the_user_chose_meanwhile() {
 #[test]
 fn a_lesson_that_changed_while_it_was_taught_stops_the_promotion() {
     let lesson = LessonId(2);
-    let changes = [
+    let touches = [
         LessonChange::Prune,
         LessonChange::Retire { replaced_by: None },
         LessonChange::Reword("other".into()),
     ];
-    for change in changes {
+    for change in touches {
         let changed = StoreError::LessonChanged { run: 2, lesson: 2 };
         let meanwhile = [begin_second(), teach(2), edit(lesson, change)];
         check_refused(&meanwhile, &promote(SECOND, 2, &[lesson]), &changed);
