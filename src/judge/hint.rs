@@ -12,6 +12,8 @@ mod edit;
 mod grounds;
 mod meaning;
 mod phrases;
+mod rows;
+mod wishes;
 mod words;
 
 use serde::{Deserialize, Serialize};

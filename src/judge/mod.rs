@@ -3,7 +3,8 @@
 //! What lives here: the order of evidence, the votes, hints and what makes one acceptable, calibration. What does not:
 //! the rules (`signal`), lessons (`lesson`), when judging happens (`daemon`: in the background, never in an answer's way).
 //!
-//! What always holds: a hint comes from a person's words or edit, never from a program's text ([`HumanWords`]).
+//! What always holds: a hint comes from a person's words or edit, never from a program's text
+//! ([`HumanWords`](crate::turn::next_state::HumanWords)).
 
 pub mod assess;
 pub mod calibration;

@@ -1,9 +1,10 @@
 //! Plain directives in a person's message: `no, use rg`, `always add -v`, `auf Deutsch bitte`. Pure.
 //!
-//! Each part of a sentence between pauses is held against the rows of [`phrases`]; the longest part that is one of them
+//! Each part of a sentence between pauses is held against [`ROWS`]; the longest part that is one of them
 //! as a whole is taken, so that words around a directive are never read into it.
 
-use super::phrases::{self, Row, Say};
+use super::phrases;
+use super::rows::{ROWS, Row, Say};
 use super::words::{self, Sentence, Slots, Word};
 use super::{Hint, MAX_CHARS, command, grounds};
 use crate::judge::Case;
@@ -99,7 +100,7 @@ fn peelings<'a, 'b>(part: &'b [Word<'a>], is_question: bool) -> Vec<&'b [Word<'a
 }
 
 fn of_part(words: &[Word<'_>], case: &Case<'_>) -> Option<Hint> {
-    phrases::ROWS.iter().find_map(|Row { pattern, say }| {
+    ROWS.iter().copied().flatten().find_map(|Row { pattern, say }| {
         let slots = words::matched(pattern, words, &phrases::fits)?;
         said(*say, &slots, case)
     })
