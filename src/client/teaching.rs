@@ -2,9 +2,9 @@
 
 use super::call::{self, Call};
 use super::{Client, ClientError, escaped, launch};
-use crate::daemon::wire::{ChangeLesson, LessonChanged, LessonList, Rate, Teach};
-use crate::lesson::{Lesson, LessonId};
-use crate::store::{LessonStory, StateKind, TurnStory};
+use crate::daemon::wire::{
+    ChangeLesson, Lesson, LessonChanged, LessonId, LessonList, LessonStory, Rate, StateKind, Teach, TurnStory,
+};
 use crate::turn::TurnId;
 use crate::turn::next_state::NextState;
 

@@ -12,9 +12,10 @@ use super::error::ApiError;
 use super::state::Daemon;
 use crate::config::Dial;
 use crate::engine::{Cancel, Engine};
-use crate::judge::hint::{self, Drawn, Hint};
+use crate::judge::assess::{Assessment, assess};
+use crate::judge::hint::{Drawn, Hint};
 use crate::judge::model::ModelJudge;
-use crate::judge::{Case, Judge, JudgeError, Verdict, decide};
+use crate::judge::{Case, Judge, JudgeError, Verdict};
 use crate::signal::{self, Answered, Signal};
 use crate::store::{Entry, NewVerdict, TurnRow, WaitingTurn};
 use crate::turn::next_state::NextState;
@@ -109,6 +110,17 @@ struct Facts {
     after_ms: Option<u64>,
 }
 
+/// What followed, without ratings that a later one replaced: people may change their mind.
+fn standing(waiting: &WaitingTurn) -> Vec<NextState> {
+    let is_rating = |state: &NextState| matches!(state, NextState::Rating { .. });
+    let newest = waiting.states.iter().rposition(|row| is_rating(&row.state));
+    let states = waiting.states.iter().enumerate();
+    states
+        .filter(|(at, row)| !is_rating(&row.state) || Some(*at) == newest)
+        .map(|(_, row)| row.state.clone())
+        .collect()
+}
+
 /// What came of it.
 struct Judged {
     signals: Vec<Signal>,
@@ -129,7 +141,7 @@ impl Facts {
         Some(Self {
             request: asked(&turn),
             earlier: thread.iter().rev().take(EARLIER).map(asked).collect(),
-            states: waiting.states.iter().map(|row| row.state.clone()).collect(),
+            states: standing(waiting),
             after_ms: after,
             turn,
         })
@@ -152,34 +164,25 @@ impl Facts {
         let mut signals: Vec<Signal> =
             self.states.iter().flat_map(|state| signal::detect(&answered, state)).collect();
         signals.sort_by_key(|signal| std::cmp::Reverse(signal.evidence));
-        let votes = match self.case().filter(|_| decide::needs_votes(&signals)) {
-            Some(case) if answered.ending.is_whole() => judge.votes(&case)?,
-            _ => Vec::new(),
-        };
-        let mut verdict = decide::decide(&signals, &votes);
-        let hint = self.hint(&signals, judge)?;
-        verdict.hint = hint.as_ref().map(|hint| hint.text.clone());
-        Ok(Judged { signals, verdict, hint })
-    }
-
-    /// What the model is shown: the newest state, in which the most is known.
-    fn case(&self) -> Option<Case<'_>> {
-        let next = self.states.last()?;
-        Some(Case { request: &self.request, answer: &self.turn.response, next })
-    }
-
-    /// From the person's words, newest first; why one is refused is in the log.
-    fn hint(&self, signals: &[Signal], judge: &mut dyn Judge) -> Result<Option<Hint>, JudgeError> {
-        for next in self.states.iter().rev().filter(|next| decide::wants_hint(signals, next)) {
-            let case = Case { request: &self.request, answer: &self.turn.response, next };
-            match hint::draw(&case, judge)? {
-                Drawn::Hint(hint) => return Ok(Some(hint)),
-                Drawn::Refused { text, why } => {
-                    tracing::info!(turn = self.turn.id.0, text, %why, "no hint was drawn");
-                }
-                Drawn::Nothing => {}
-            }
+        // The newest state is what the model is shown: in it the most is known.
+        let next = self.states.last().ok_or_else(|| JudgeError::Prompt("nothing followed it".to_owned()))?;
+        let case = Case { request: &self.request, answer: &self.turn.response, next };
+        let Assessment { verdict, drawn, trouble } = assess(&case, &signals, judge)?;
+        if let Some(trouble) = trouble {
+            tracing::warn!(turn = self.turn.id.0, %trouble, "no hint could be drawn");
         }
-        Ok(None)
+        Ok(Judged { signals, verdict, hint: self.accepted(drawn) })
+    }
+
+    /// Why a hint is refused is in the log.
+    fn accepted(&self, drawn: Drawn) -> Option<Hint> {
+        match drawn {
+            Drawn::Hint(hint) => Some(hint),
+            Drawn::Refused { text, why } => {
+                tracing::info!(turn = self.turn.id.0, text, %why, "no hint was drawn");
+                None
+            }
+            Drawn::Nothing => None,
+        }
     }
 }

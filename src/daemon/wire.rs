@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 // A manifest goes over the socket as it stands on the shelf.
 pub use crate::adapter::Manifest;
 // `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
-use crate::lesson::{Lesson, LessonId, Scope};
-pub use crate::store::{SessionRow, SessionThread, TurnRow};
+use crate::lesson::Scope;
+// Lessons go over the socket as they stand.
+pub use crate::lesson::{Lesson, LessonId};
+pub use crate::store::{LessonStory, SessionRow, SessionThread, StateKind, TurnRow, TurnStory};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
