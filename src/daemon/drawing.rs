@@ -1,6 +1,6 @@
 //! Lessons out of judged turns and people's wishes: what becomes one, where it holds, what it replaces.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::answer::now_ms;
 use super::error::ApiError;
@@ -145,5 +145,5 @@ fn project_of(cwd: &str) -> Option<String> {
 }
 
 fn is_home(dir: &Path) -> bool {
-    directories::BaseDirs::new().is_some_and(|dirs| PathBuf::from(dirs.home_dir()) == dir)
+    directories::BaseDirs::new().is_some_and(|dirs| dirs.home_dir() == dir)
 }

@@ -6,22 +6,10 @@
 //! The figures are those of the first measurements: forward KL on answers drawn with the lesson is the work-horse,
 //! 20 to 40 small steps suffice, and an anchor of 2 costs no obedience and protects unrelated answers from the start.
 
-use serde::{Deserialize, Serialize};
-
 use super::advantages::AdvantageWeights;
 use super::gate::GateLimits;
 use super::rehearsal::PlanLimits;
-
-/// How boldly chela learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dial {
-    /// Lessons work, weights stay.
-    Off,
-    #[default]
-    Careful,
-    Eager,
-}
+use crate::config::Dial;
 
 /// What a dial that is not off asks of one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,11 +166,5 @@ mod tests {
         check_steps(10, 20);
         check_steps(120, 30);
         check_steps(10_000, 40);
-    }
-
-    #[test]
-    fn the_dial_is_written_in_lower_case() {
-        assert_eq!(serde_json::to_string(&Dial::Careful).unwrap(), "\"careful\"");
-        assert_eq!(serde_json::from_str::<Dial>("\"eager\"").unwrap(), Dial::Eager);
     }
 }

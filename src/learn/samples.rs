@@ -57,7 +57,7 @@ impl Drill {
 
     /// The sample to learn from. `teacher` and `student`: what [`super::Trainer::distributions`] said of the two.
     pub fn sample(&self, teacher: &Distributions, student: &Distributions, course: &Course) -> Sample {
-        let rewards: Vec<f32> = self.answers.iter().filter_map(|drawn| drawn.reward()).collect();
+        let rewards: Vec<f32> = self.answers.iter().filter_map(Drawn::reward).collect();
         let baseline = group_baseline(&rewards);
         let readings = teacher.answers.iter().zip(&student.answers);
         let answers = self.answers.iter().zip(readings).map(|(drawn, (teacher, student))| {
@@ -175,7 +175,9 @@ fn of(top: &Top, token: Token) -> Option<f32> {
 fn normal(mut support: Top) -> Top {
     let sum: f32 = support.iter().map(|(_, logprob)| logprob.exp()).sum();
     if sum > 1.0 {
-        support.iter_mut().for_each(|(_, logprob)| *logprob -= sum.ln());
+        for (_, logprob) in &mut support {
+            *logprob -= sum.ln();
+        }
     }
     support
 }
@@ -188,7 +190,8 @@ fn count(n: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::dial::{Dial, course};
+    use crate::config::Dial;
+    use crate::learn::dial::course;
     use crate::learn::loss::check_sample;
 
     fn eager() -> Course {

@@ -17,8 +17,8 @@ fn trainer(fixture: &Fixture, start: Start) -> LocalTrainer {
     LocalTrainer::open(&settings, start).unwrap()
 }
 
-fn asked(adapter: Adapter, samples: &[Sample], adapted: bool, top: usize) -> Vec<Distributions> {
-    let mut trainer = trainer(&Fixture::read("llama"), Start::From(adapter));
+fn asked(of: Adapter, samples: &[Sample], adapted: bool, top: usize) -> Vec<Distributions> {
+    let mut trainer = trainer(&Fixture::read("llama"), Start::From(of));
     trainer.distributions(samples, Ask { adapted, top }, &Pace::default()).unwrap()
 }
 
@@ -41,7 +41,7 @@ fn whole_distributions_sum_to_one_and_contain_the_scores() {
     for ((row, token), logprob) in rows(&whole).into_iter().zip(tokens).zip(logprobs) {
         let sum: f64 = row.iter().map(|(_, logprob)| f64::from(*logprob).exp()).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
-        assert!(row.is_sorted_by(|a, b| a.1 > b.1 || (a.1 == b.1 && a.0 < b.0)));
+        assert!(row.is_sorted_by(|a, b| a.1.total_cmp(&b.1).reverse().then(a.0.cmp(&b.0)).is_lt()));
         assert_eq!(row.iter().find(|(id, _)| *id == token).map(|(_, found)| *found), Some(logprob));
     }
 }

@@ -1,7 +1,5 @@
 //! Which lessons a request gets.
 
-use std::time::{Duration, Instant};
-
 use proptest::prelude::*;
 
 use super::*;
@@ -239,16 +237,12 @@ fn many(n: i64) -> Vec<Lesson> {
 }
 
 #[test]
-fn ten_thousand_lessons_are_chosen_from_in_milliseconds() {
+fn of_ten_thousand_lessons_the_one_that_is_named_comes_first() {
     let index = Index::new(&many(10_000));
-    let asked = Asked { text: "search app.log for role42 timeout and commit it", ..BASE };
-    let once = || {
-        let started = Instant::now();
-        assert!(!index.relevant(&asked, Limits::usual(&n_tokens_of)).chosen.is_empty());
-        started.elapsed()
-    };
-    let best = (0..20).map(|_| once()).min().unwrap();
-    assert!(best < Duration::from_millis(5), "{best:?}");
+    let asked = Asked { text: "what is role42?", ..BASE };
+    let choice = index.relevant(&asked, Limits::usual(&n_tokens_of));
+    assert!(choice.chosen.len() <= 6);
+    assert_eq!(choice.chosen[0].lesson.text, "role42 is host42.example");
 }
 
 fn any_lesson() -> impl Strategy<Value = Lesson> {
