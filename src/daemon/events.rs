@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
 use super::state::Daemon;
 use super::wire::LoopEvent;
@@ -43,15 +43,26 @@ impl News {
 pub(super) async fn events(
     State(daemon): State<Arc<Daemon>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    Sse::new(told(daemon.news.listen())).keep_alive(KeepAlive::default())
+    let listener = Listener { events: daemon.news.listen(), stop: daemon.stop.subscribe() };
+    Sse::new(told(listener)).keep_alive(KeepAlive::default())
 }
 
-fn told(receiver: broadcast::Receiver<LoopEvent>) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(receiver, |mut receiver| async move {
-        let event = next(&mut receiver).await?;
+/// One who listens until the daemon ends.
+struct Listener {
+    events: broadcast::Receiver<LoopEvent>,
+    stop: watch::Receiver<Option<u64>>,
+}
+
+fn told(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(listener, |mut listener| async move {
+        let event = tokio::select! {
+            event = next(&mut listener.events) => event?,
+            // Nobody is to wait for a listener when everything ends.
+            _ = listener.stop.wait_for(Option::is_some) => return None,
+        };
         // A value of our own always has a JSON form.
         let line = serde_json::to_string(&event).unwrap_or_default();
-        Some((Ok(Event::default().data(line)), receiver))
+        Some((Ok(Event::default().data(line)), listener))
     })
 }
 

@@ -4,15 +4,20 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::app::{Event, Failure, Link, Purpose};
+use super::app::{Event, Failure, Link, Purpose, Telling, place};
 use super::driver::Happening;
 use super::options::{Connect, ListModels, LoadCounter, Resume};
 use crate::client::{Client, ClientError};
-use crate::daemon::wire::{ChatRequest, ModelState, Status, UseModel};
+use crate::daemon::wire::{
+    ChangeLesson, ChatRequest, Lesson, LessonWish, ModelState, Rate, StateKind, Status, Teach, TurnStory,
+    UseModel,
+};
 use crate::turn::{SessionId, Source, TurnId};
 
 /// How many sessions the picker offers.
 const MAX_SESSIONS: usize = 200;
+/// How many lessons `/lessons` shows.
+const MAX_LESSONS: usize = 50;
 
 #[derive(Clone)]
 pub(crate) struct Calls {
@@ -45,9 +50,29 @@ impl Calls {
                 _ => None,
             };
             calls.send(Event::Link(link));
+            if model.is_some() {
+                calls.hear_news();
+            }
             if let Some(counter) = model.and_then(|model| (calls.load_counter)(&model)) {
                 calls.send(Event::Counter(counter));
             }
+        });
+    }
+
+    /// Listens to the loop for as long as this daemon lives; the next connection listens to the next one.
+    fn hear_news(&self) {
+        self.spawn("news", |calls| {
+            let Ok(events) = calls.client().and_then(|client| client.events()) else { return };
+            for event in events.map_while(Result::ok) {
+                calls.send(Event::News(Box::new(event)));
+            }
+        });
+    }
+
+    pub(crate) fn tell(&self, telling: Telling) {
+        self.spawn("tell", move |calls| {
+            let outcome = calls.client().and_then(|client| told(&client, telling));
+            calls.send(Event::Told(outcome.map_err(|err| err.to_string())));
         });
     }
 
@@ -182,4 +207,54 @@ impl Calls {
             self.send(Event::Trouble(format!("cannot start a thread: {err}")));
         }
     }
+}
+
+/// Does what the person wanted, and says so.
+fn told(client: &Client, telling: Telling) -> Result<Vec<String>, ClientError> {
+    match telling {
+        Telling::Teach { text, turn } => {
+            let lesson = client.teach(&Teach { text, scope: None, turn })?;
+            // One that belongs to a turn of the chat is told by the loop's news, as a drawn one is.
+            Ok(turn.is_none().then(|| format!("lesson: {}", shown(&lesson))).into_iter().collect())
+        }
+        Telling::Rate { turn, good, note } => {
+            client.rate(turn, &Rate { good, note })?;
+            Ok(vec![if good { "noted: right" } else { "noted: wrong" }.to_owned()])
+        }
+        Telling::Undo(lesson) => {
+            let wish =
+                ChangeLesson { change: LessonWish::Prune, reason: "taken back in the chat".to_owned() };
+            let changed = client.change_lesson(lesson, &wish)?;
+            Ok(vec![format!("taken back: {}", changed.was.text)])
+        }
+        Telling::Lessons => {
+            let mut lines: Vec<String> =
+                client.lessons(Some(StateKind::Active), "", MAX_LESSONS)?.lessons.iter().map(shown).collect();
+            if lines.is_empty() {
+                lines.push("no lessons yet; correct an answer, or /teach one".to_owned());
+            }
+            Ok(lines)
+        }
+        Telling::Why(turn) => Ok(explained(&client.why(turn)?)),
+    }
+}
+
+fn shown(lesson: &Lesson) -> String {
+    format!("{} · {}", lesson.text, place(&lesson.scope))
+}
+
+/// The turn's story in a few lines; `chela why` tells all of it.
+fn explained(story: &TurnStory) -> Vec<String> {
+    let mut lines = vec![format!("turn {} by {} {}", story.turn.id.0, story.turn.model, story.turn.policy)];
+    lines.extend(story.used.iter().map(|used| format!("with the lesson: {}", shown(&used.lesson))));
+    for row in &story.verdicts {
+        let word = match row.verdict.reward {
+            Some(1) => "good",
+            Some(-1) => "bad",
+            _ => "nothing can be said",
+        };
+        lines.push(format!("judged: {word}, by {}", row.verdict.rule));
+    }
+    lines.extend(story.drawn.iter().map(|lesson| format!("taught: {}", shown(lesson))));
+    lines
 }

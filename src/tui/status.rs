@@ -10,6 +10,7 @@ use super::wrap::{fit, width};
 pub(crate) fn line(app: &App) -> Line<'static> {
     let mut parts = vec![model(app)];
     parts.extend(meter(app).map(|meter| Span::styled(meter, theme::DIM)));
+    parts.extend(lessons(app).map(|lessons| Span::styled(lessons, theme::DIM)));
     parts.extend(doing(app).map(|doing| Span::styled(doing, theme::DIM)));
     let mut spans = vec![Span::raw("  ")];
     for (idx, part) in parts.into_iter().enumerate() {
@@ -47,6 +48,15 @@ fn meter(app: &App) -> Option<String> {
     let n_ctx = app.n_ctx?;
     let used = app.usage.as_ref().map_or(0, |usage| usage.total_tokens) + app.composer_tokens;
     Some(format!("{}/{}", in_tokens(used), in_tokens(n_ctx)))
+}
+
+/// How many lessons the newest answer was given with.
+fn lessons(app: &App) -> Option<String> {
+    match app.n_lessons {
+        0 => None,
+        1 => Some("1 lesson".to_owned()),
+        n => Some(format!("{n} lessons")),
+    }
 }
 
 fn in_tokens(n: usize) -> String {

@@ -1,6 +1,7 @@
 //! The chat on a terminal: keys and events in, whole screens and scrollback out. The terminal is the vt100 crate's.
 
 mod keys;
+mod lessons;
 mod scrollback;
 mod stage;
 mod states;

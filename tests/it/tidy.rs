@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["config", "turn", "daemon"]),
-    ("tui", &["config", "turn", "gguf", "engine", "model", "daemon", "client"]),
+    ("tui", &["config", "turn", "gguf", "engine", "lesson", "model", "daemon", "client"]),
     (
         "cli",
         &[

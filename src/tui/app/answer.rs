@@ -90,6 +90,7 @@ impl App {
     fn on_placed(&mut self, chela: &ChelaAnswer) {
         self.policy = chela.policy;
         self.n_ctx = Some(chela.n_ctx);
+        self.note_lessons(chela);
         let Running::Answer(answer) = &mut self.running else { return };
         if chela.ending.is_some() {
             answer.ending = chela.ending;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 use ratatui::text::Line;
 
-use crate::daemon::wire::{ChatChunk, ChatRequest, SessionList, SessionThread, Status};
+use crate::daemon::wire::{ChatChunk, ChatRequest, LessonId, LoopEvent, SessionList, SessionThread, Status};
 use crate::tui::TokenCounter;
 use crate::tui::input::Pasted;
 use crate::tui::surface::Size;
@@ -55,6 +55,10 @@ pub enum Event {
     CommandEnded(String),
     Edited(Result<String, String>),
     Written(Result<PathBuf, String>),
+    /// Something happened in the loop.
+    News(Box<LoopEvent>),
+    /// What came of an [`Effect::Tell`]: lines to show.
+    Told(Result<Vec<String>, String>),
     /// One line of trouble from a thread that has nothing else to say.
     Trouble(String),
 }
@@ -87,6 +91,16 @@ pub enum Purpose {
     Recover,
 }
 
+/// What the person wants the loop to know, or to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Telling {
+    Teach { text: String, turn: Option<TurnId> },
+    Rate { turn: TurnId, good: bool, note: Option<String> },
+    Undo(LessonId),
+    Why(TurnId),
+    Lessons,
+}
+
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Lines that stay.
@@ -107,6 +121,7 @@ pub enum Effect {
     LoadModels,
     LoadStatus,
     UseModel(String),
+    Tell(Telling),
     RunCommand(String),
     StopCommand,
     Record(String),

@@ -6,6 +6,7 @@
 mod answer;
 mod event;
 mod keys;
+mod learned;
 mod lists;
 mod shell;
 mod slash;
@@ -18,8 +19,9 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 pub(crate) use answer::Answer;
-pub use event::{Effect, Event, Failure, Link, Purpose};
+pub use event::{Effect, Event, Failure, Link, Purpose, Telling};
 pub(crate) use keys::Armed;
+pub(crate) use learned::place;
 pub(crate) use shell::ShellCommand;
 pub(crate) use slash::KEYS;
 pub(crate) use thread::Thread;
@@ -35,7 +37,7 @@ use super::surface::Size;
 use super::theme::{self, Background, Ink};
 use super::wrap::wrap_text;
 use crate::config;
-use crate::daemon::wire::{LoadedModel, ModelState, Status, Usage};
+use crate::daemon::wire::{LessonId, LoadedModel, ModelState, Status, Usage};
 use crate::turn::{PolicyVersion, SessionId};
 
 /// Makes names for new sessions.
@@ -69,6 +71,10 @@ pub struct App {
     pub(crate) armed: Option<(Armed, Duration)>,
     pub(crate) pasting: Option<usize>,
     pub(crate) is_input_over: bool,
+    /// In the newest prompt.
+    pub(crate) n_lessons: usize,
+    /// The newest lesson that was drawn here and can be taken back.
+    pub(crate) last_lesson: Option<LessonId>,
     pub(crate) now: Duration,
     n_tickets: u64,
     effects: Vec<Effect>,
@@ -151,6 +157,8 @@ impl App {
             armed: None,
             pasting: None,
             is_input_over: false,
+            n_lessons: 0,
+            last_lesson: None,
             now: Duration::ZERO,
             n_tickets: 0,
             effects: Vec::new(),
@@ -205,6 +213,8 @@ impl App {
             Event::CommandEnded(outcome) => self.on_command_ended(&outcome),
             Event::Edited(outcome) => self.on_edited(outcome),
             Event::Written(outcome) => self.on_written(outcome),
+            Event::News(event) => self.on_news(&event),
+            Event::Told(outcome) => self.on_told(outcome),
             Event::Trouble(trouble) => self.print_error(&trouble),
         }
     }

@@ -38,6 +38,12 @@ impl App {
             Command::Model => self.use_model(argument.to_owned()),
             Command::Status => self.call("asking the daemon", Effect::LoadStatus),
             Command::Edit => self.edit_previous(),
+            Command::Teach => self.teach(argument),
+            Command::Good => self.rate(true, argument),
+            Command::Bad => self.rate(false, argument),
+            Command::Undo => self.undo_lesson(),
+            Command::Lessons => self.list_lessons(),
+            Command::Why => self.explain(),
             Command::Copy => self.copy(argument),
             Command::Export => self.export(argument),
             Command::Transcript => self.open_transcript(),
@@ -87,6 +93,8 @@ impl App {
         let session = (self.name_session)();
         self.thread = Thread::new(session);
         self.usage = None;
+        self.n_lessons = 0;
+        self.last_lesson = None;
         self.print_done("a new session; the old one is in /resume");
     }
 

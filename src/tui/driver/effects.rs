@@ -26,6 +26,7 @@ impl Driver {
             Effect::LoadModels => self.calls.models(),
             Effect::LoadStatus => self.calls.status(),
             Effect::UseModel(name) => self.calls.use_model(name),
+            Effect::Tell(telling) => self.calls.tell(telling),
             Effect::RunCommand(line) => return self.run_command(&line),
             Effect::StopCommand => {
                 if let Some(command) = &mut self.command {

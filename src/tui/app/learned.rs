@@ -1,0 +1,111 @@
+//! What was understood from the person, in the chat: lessons as they are drawn, and the commands that teach.
+
+use super::event::{Effect, Telling};
+use super::{App, Link};
+use crate::daemon::wire::{ChelaAnswer, Lesson, LoopEvent};
+use crate::lesson::{Scope, State};
+use crate::turn::TurnId;
+
+impl App {
+    /// How many lessons stood in the newest prompt; for the status line.
+    pub(super) fn note_lessons(&mut self, chela: &ChelaAnswer) {
+        self.n_lessons = chela.lessons.len();
+    }
+
+    pub(super) fn on_news(&mut self, event: &LoopEvent) {
+        match event {
+            LoopEvent::Lesson { lesson, turn: Some(turn) } if self.is_here(*turn) => self.understood(lesson),
+            LoopEvent::Serving { version } => {
+                self.policy = *version;
+                self.print_dim(&format!("{version} answers from here on"));
+            }
+            LoopEvent::Decided { version, is_promoted, reasons, .. } => {
+                let word = if *is_promoted { "learned" } else { "not learned" };
+                self.print_dim(&format!("{word}: {version}, {}", reasons.join("; ")));
+            }
+            LoopEvent::Missed { n_events } => {
+                self.print_dim(&format!(
+                    "{n_events} events of the loop were missed; /lessons shows what stands"
+                ));
+            }
+            LoopEvent::Lesson { .. }
+            | LoopEvent::Judged { .. }
+            | LoopEvent::Learning { .. }
+            | LoopEvent::Waiting { .. } => {}
+        }
+    }
+
+    /// Whether a turn is one of this chat's.
+    fn is_here(&self, turn: TurnId) -> bool {
+        self.thread.exchanges.iter().any(|exchange| exchange.turn == turn)
+    }
+
+    fn understood(&mut self, lesson: &Lesson) {
+        if lesson.state == State::Active {
+            self.last_lesson = Some(lesson.id);
+            let text = format!("lesson: {} · {} · /undo takes it back", lesson.text, place(&lesson.scope));
+            self.print_done(&text);
+        }
+    }
+
+    pub(super) fn teach(&mut self, text: &str) {
+        if text.is_empty() {
+            return self.print_dim("/teach wants a sentence: /teach use rg instead of grep");
+        }
+        let turn = self.thread.exchanges.last().map(|exchange| exchange.turn);
+        self.tell("teaching", Telling::Teach { text: text.to_owned(), turn });
+    }
+
+    pub(super) fn rate(&mut self, good: bool, note: &str) {
+        let Some(turn) = self.thread.exchanges.last().map(|exchange| exchange.turn) else {
+            return self.print_dim("there is no answer to rate yet");
+        };
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        self.tell("noting", Telling::Rate { turn, good, note });
+    }
+
+    pub(super) fn undo_lesson(&mut self) {
+        match self.last_lesson.take() {
+            Some(lesson) => self.tell("taking back", Telling::Undo(lesson)),
+            None => self.print_dim("there is no new lesson to take back; /lessons shows all"),
+        }
+    }
+
+    pub(super) fn explain(&mut self) {
+        let Some(turn) = self.thread.exchanges.last().map(|exchange| exchange.turn) else {
+            return self.print_dim("there is no answer to explain yet");
+        };
+        self.tell("asking the ledger", Telling::Why(turn));
+    }
+
+    fn tell(&mut self, what: &'static str, telling: Telling) {
+        if matches!(self.link, Link::Starting) {
+            return self.print_dim("the daemon is starting; try again in a moment");
+        }
+        self.running = super::Running::Call(what);
+        self.effect(Effect::Tell(telling));
+    }
+
+    pub(super) fn list_lessons(&mut self) {
+        self.tell("asking the ledger", Telling::Lessons);
+    }
+
+    /// What came of a telling: a lesson that may be undone, and lines to show.
+    pub(super) fn on_told(&mut self, outcome: Result<Vec<String>, String>) {
+        self.running = super::Running::Nothing;
+        match outcome {
+            Ok(lines) => lines.iter().for_each(|line| self.print_done(line)),
+            Err(reason) => self.print_error(&reason),
+        }
+    }
+}
+
+/// Where a lesson holds, in words.
+pub(crate) fn place(scope: &Scope) -> String {
+    match scope {
+        Scope::Global => "everywhere".to_owned(),
+        Scope::Project(folder) => format!("in {folder}"),
+        Scope::Program(program) => format!("for {program}"),
+        Scope::Session(_) => "this session".to_owned(),
+    }
+}
