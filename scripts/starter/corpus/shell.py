@@ -5,12 +5,33 @@ from __future__ import annotations
 import re
 import subprocess
 
-_POSITION = r"(?:^|[|;&(]\s*|\$\(\s*|`|\bsudo\s+|\bdoas\s+|\bxargs\s+(?:-\S+\s+)*|-exec(?:dir)?\s+|\btime\s+|\bnohup\s+)"
+# A quoted piece, an operator that ends a command, an opening of a substitution, or a plain word.
+_TOKEN = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\$\(|`|\|\||&&|[|;&(){}]|[^\s'"|;&()`]+""")
+# Words that run the command behind them.
+_RUNNERS = {"sudo", "doas", "xargs", "time", "nohup", "nice", "env", "exec", "command", "then", "do", "else", "if", "while", "!"}
+_EXEC = {"-exec", "-execdir", "-ok"}
+
+
+def positions(command: str) -> list[tuple[int, int, str]]:
+    """Start, end and name of each utility that stands in command position, in order."""
+    found, wanted, runner = [], True, False
+    for token in _TOKEN.finditer(command):
+        text = token.group()
+        if text in ("$(", "`", "|", "||", "&&", ";", "&", "(", "{"):
+            wanted, runner = True, False
+        elif text in _EXEC:
+            wanted, runner = True, False
+        elif wanted and re.match(r"[A-Za-z_./~]", text) and not re.match(r"\w+=", text):
+            found.append((token.start(), token.end(), text))
+            wanted = runner = text in _RUNNERS
+        elif wanted and not runner and not re.match(r"\w+=", text):
+            wanted = False
+    return found
 
 
 def utilities(command: str) -> list[str]:
     """The utilities that stand in command position, in order, without their folder."""
-    return [re.sub(r"^.*/", "", name) for name in re.findall(_POSITION + r"([A-Za-z_./~][\w.+/-]*)", command)]
+    return [name.rsplit("/", 1)[-1] for _, _, name in positions(command)]
 
 
 def first(command: str) -> str:
@@ -30,7 +51,10 @@ def normal(command: str) -> str:
 
 def replaced(command: str, old: str, new: str) -> str | None:
     """`command` with utility `old` replaced by `new` in every command position; None if it has none."""
-    text = re.sub(f"({_POSITION})" + re.escape(old) + r"(?=\s|$|`|\))", lambda m: m.group(1) + new, command)
+    text = command
+    for start, end, name in reversed(positions(command)):
+        if name == old:
+            text = text[:start] + new + text[end:]
     return text if text != command else None
 
 
