@@ -8,7 +8,10 @@ import subprocess
 # A quoted piece, an operator that ends a command, an opening of a substitution, or a plain word.
 _TOKEN = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\$\(|`|\|\||&&|[|;&(){}]|[^\s'"|;&()`]+""")
 # Words that run the command behind them.
-_RUNNERS = {"sudo", "doas", "xargs", "time", "nohup", "nice", "env", "exec", "command", "then", "do", "else", "if", "while", "!"}
+_RUNNERS = {"sudo", "doas", "xargs", "time", "nohup", "nice", "env", "exec", "command"}
+# Words of the language that a command may follow, and such that none follows.
+_OPENERS = {"then", "do", "else", "elif", "if", "while", "until", "!"}
+_CLOSERS = {"for", "case", "done", "fi", "esac", "in"}
 _EXEC = {"-exec", "-execdir", "-ok"}
 
 
@@ -21,6 +24,10 @@ def positions(command: str) -> list[tuple[int, int, str]]:
             wanted, runner = True, False
         elif text in _EXEC:
             wanted, runner = True, False
+        elif wanted and text in _OPENERS:
+            continue
+        elif wanted and text in _CLOSERS:
+            wanted = False
         elif wanted and re.match(r"[A-Za-z_./~]", text) and not re.match(r"\w+=", text):
             found.append((token.start(), token.end(), text))
             wanted = runner = text in _RUNNERS
