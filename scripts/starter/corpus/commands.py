@@ -187,7 +187,7 @@ def varied(request: str, draw: Draw) -> str:
         request = request[:1].lower() + request[1:]
     if draw.chance(0.6):
         request = request.rstrip(".")
-    if draw.chance(0.10):
+    if draw.chance(0.10) and not re.match(r"(?i)(wh|how|is|are|can|do|the|my)\b|.*\?$", request) and " " in request:
         form = draw.pick(["how do I {}?", "please {}", "I want to {}", "can you {}?", "{} please", "how to {}", "{}, thanks", "i need to {}", "hey, {}", "pls {}"])
         request = form.format(request[:1].lower() + request[1:].rstrip(".?"))
     return misspelt(request, draw) if draw.chance(0.04) else request

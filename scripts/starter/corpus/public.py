@@ -70,7 +70,7 @@ def _tldr(path: Path) -> list[Pair]:
     for line in path.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         command, description = entry["command"], entry["description"].strip()
-        if entry["platform"] in ("common", "linux", "osx") and len(command) <= MAX_COMMAND and "\n" not in command:
+        if entry["platform"] in ("common", "linux", "osx") and len(command) <= MAX_COMMAND and re.match(r"[\w./{]", command):
             pages.append(Pair(description, command, entry["page"]))
     return pages
 
