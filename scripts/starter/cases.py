@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Writes the held-out cases of every job: scripts/starter/cases.py FOLDER [--n 200] [--seed 1] [--data PUBLIC_SETS]
+
+One file `JOB.jsonl` each. All wordings and names are of the test side, which the corpus never trains on, and the same
+seed writes the same files. Each job has a draw of its own, so one job's cases do not change when another's do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+from corpus import commands
+from corpus.documents import Case, dump
+from corpus.draws import Draw
+
+JOBS = (
+    "commands", "explain", "lessons", "corrections", "fix", "judge", "hint", "tools", "page", "code", "office", "talk",
+    "safety", "chats",
+)  # fmt: skip
+
+
+def job_cases(job: str, seed: int, n: int) -> list[Case]:
+    """About n cases of one job; a job that gives more is thinned evenly by chance."""
+    module = importlib.import_module(f"corpus.{job}")
+    if not hasattr(module, "cases"):
+        return []
+    found = [*module.cases(Draw(seed, "test"), n)]
+    # The withheld pairs and the shapes are questions of their own, n of each.
+    most = 3 * n if job == "commands" else n
+    return found if len(found) <= 1.5 * most else random.Random(seed).sample(found, most)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--n", type=int, default=200, help="cases of each job")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--data", type=Path, help="folder of the public sets (tldr, nl2bash, nlc2cmd)")
+    parser.add_argument("--jobs", nargs="*", default=JOBS, choices=JOBS)
+    options = parser.parse_args()
+    if options.data:
+        commands.use_public(options.data)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for job in options.jobs:
+        if importlib.util.find_spec(f"corpus.{job}") is None:
+            print(f"{job}: no such module yet", file=sys.stderr)
+            continue
+        found = job_cases(job, options.seed, options.n)
+        path = options.folder / f"{job}.jsonl"
+        path.unlink(missing_ok=True)
+        if found:
+            dump(found, path)
+        print(f"{job:12} {len(found):5}  {dict(sorted(Counter(case.kind for case in found).items()))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
