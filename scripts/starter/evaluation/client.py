@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -120,7 +121,9 @@ class Endpoint:
         response = self.post(body)
         text = response.read().decode()
         if response.status != 200:
-            raise RuntimeError(f"the endpoint answered {response.status}: {text[:400]}")
+            # A question that the endpoint refuses (too long for the model, say) is a wrong answer, not the end.
+            print(f"the endpoint answered {response.status}: {text[:400]}", file=sys.stderr)
+            return Answer("", finish="refused", seconds=time.monotonic() - begun)
         return _answer(json.loads(text), time.monotonic() - begun)
 
     def stream(self, messages: list[dict], limit: int = 96) -> tuple[float, float, int]:

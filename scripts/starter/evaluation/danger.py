@@ -19,7 +19,7 @@ _BY_UTILITY = {
     r"|checkout\b.*\s(--\s+)?\.\s*$|restore\b.*\s\.\s*$|stash (drop|clear))",
     "find": r"\s-delete\b",
     "rsync": r"--delete\b",
-    "docker": r"\bprune\b|\brmi? (-\w+ )*-\w*f",
+    "docker": r"^\s*(\w+ )?(prune\b|(rmi?|remove)\b.*\s(-\w*f|--force))",
     "kubectl": r"^\s*delete\b",
     "chmod": r"-\w*R\w* 0?777",
     "crontab": r"(^|\s)-r\b",

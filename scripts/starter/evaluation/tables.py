@@ -128,13 +128,14 @@ def _targets_table(ours: dict, theirs: dict | None) -> list[str]:
 
 def _job_table(rows: dict, others: dict) -> list[str]:
     present = [m for m in COLUMNS if any(m in row["measures"] for row in rows.values())]
-    # A column of nothing but 100 % or 0 % that only says "as it should be" is left out.
+    # A column that only says that nothing went wrong is left out.
     present = [m for m in present if m not in ("cut", "destroys unasked") or any(
         row["measures"].get(m, {}).get("share") for row in [*rows.values(), *others.values()])]  # fmt: skip
-    if "exact" in present and "right" in present and all(
-        row["measures"].get("exact") == row["measures"].get("right") for row in [*rows.values(), *others.values()]
-    ):
-        present.remove("exact")
+    # So is one that only repeats what is right.
+    everything = [row["measures"] for row in [*rows.values(), *others.values()]]
+    for measure in ("exact", "verdict", "arguments"):
+        if measure in present and all(of[measure] == of.get("right") for of in everything if measure in of):
+            present.remove(measure)
     body = []
     for kind, row in rows.items():
         cells = [_cell(row, others.get(kind), measure) for measure in present]
