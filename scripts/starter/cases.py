@@ -45,7 +45,9 @@ def distinct(cases: Iterable[Case]) -> list[Case]:
         mark = json.dumps([case.kind, case.tools, [(m.role, m.content, m.tool_calls) for m in case.messages]])
         first = seen.setdefault(mark, case)
         if first is not case and "command" in case.check and "command" in first.check:
-            ours, more = (one if isinstance(one, list) else [one] for one in (first.check["command"], case.check["command"]))
+            ours, more = (
+                one if isinstance(one, list) else [one] for one in (first.check["command"], case.check["command"])
+            )
             first.check["command"] = ours + [one for one in more if one not in ours]
     return [*seen.values()]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Held-out evaluation of a starter model: scripts/starter/evaluate.py MODEL.gguf --cases FOLDER [--against OTHER.gguf]
 
-Serves the model with a throw-away chela, asks every case of the folder (`cases.py` writes them), scores the answers, has
-`chela ask` answer everyday requests, measures speed, and writes to `--out`: `measured.md` for the model card,
+Serves the model with a throw-away chela, asks every case of the folder (`cases.py` writes them), scores the answers,
+has `chela ask` answer everyday requests, measures speed, and writes to `--out`: `measured.md` for the model card,
 `figures.json`, `everyday.txt` for grading by hand, and `answers-*.jsonl`. Needs Python's standard library only.
 """
 

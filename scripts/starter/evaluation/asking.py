@@ -99,7 +99,10 @@ def without(measures: dict[str, bool]) -> dict[str, bool]:
 def ignored(case: Case, text: str, own: str) -> dict[str, bool]:
     """Measures of a question whose lessons are about something else."""
     base = case.check["base"]
-    found = {"as base": any(same(text, one) for one in (base if isinstance(base, list) else [base])), "unchanged": same(text, own)}
+    found = {
+        "as base": any(same(text, one) for one in (base if isinstance(base, list) else [base])),
+        "unchanged": same(text, own),
+    }
     # With nothing else to check, the right answer is the one without lessons.
     return found if "command" in case.check or "exact" in case.check else found | {"right": found["as base"]}
 
@@ -117,9 +120,9 @@ def unlearned(messages: list[dict]) -> list[dict]:
     return out
 
 
-def commands_among(records: list[Record]) -> list[Record]:
-    """The records whose right answer is a shell command."""
-    return [record for record in records if right_commands(record.case)]
+def is_command(record: Record) -> bool:
+    """Whether the right answer is a shell command."""
+    return bool(right_commands(record.case))
 
 
 def write(asked: Asked, path: Path) -> None:

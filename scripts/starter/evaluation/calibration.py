@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import pairwise, permutations
 
 from .scoring import VERDICTS
 
@@ -28,6 +28,10 @@ class Judgement:
     @property
     def chosen(self) -> str:
         return max(VERDICTS, key=lambda word: self.probabilities[word])
+
+    @property
+    def sure(self) -> float:
+        return self.probabilities[self.chosen]
 
 
 def in_order(messages: list[dict], order: tuple[str, ...]) -> list[dict]:
@@ -62,11 +66,11 @@ def judged(right: str, firsts: list[dict[str, float]]) -> Judgement:
 def reliability(judgements: list[Judgement]) -> tuple[list[dict], float]:
     """Bins of the chosen verdict's probability with the share that was right, and the expected calibration error."""
     bins, error = [], 0.0
-    for low, high in zip(EDGES, EDGES[1:]):
-        inside = [j for j in judgements if low <= j.probabilities[j.chosen] < high or (high == 1.0 <= j.probabilities[j.chosen])]
+    for low, high in pairwise(EDGES):
+        inside = [j for j in judgements if low <= j.sure < high or j.sure >= high == EDGES[-1]]
         if not inside:
             continue
-        confidence = sum(j.probabilities[j.chosen] for j in inside) / len(inside)
+        confidence = sum(j.sure for j in inside) / len(inside)
         accuracy = sum(j.chosen == j.right for j in inside) / len(inside)
         bins.append({"from": low, "to": high, "n": len(inside), "confidence": confidence, "accuracy": accuracy})
         error += len(inside) / len(judgements) * abs(confidence - accuracy)

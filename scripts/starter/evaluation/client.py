@@ -57,7 +57,12 @@ class Endpoint:
         self.errors = (self.home / "stderr").open("w+")
         command = [str(self.chela), "serve", "--port", "0", "--token", TOKEN]
         self.process = subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, text=True
+            command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
         )
         try:
             self.address = self._address()
@@ -152,9 +157,19 @@ class Endpoint:
         """The answer of `chela ask`, typed in a shell; the most probable one, so that it can be repeated."""
         command = [str(self.chela), "ask", "--plain", "--temperature", "0", "--max-tokens", "96", request]
         done = subprocess.run(
-            command, env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            env=self.environment,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        return done.stdout.strip() if done.returncode == 0 else f"(chela ask ended with {done.returncode}: {done.stderr.strip()})"
+        return (
+            done.stdout.strip()
+            if done.returncode == 0
+            else f"(chela ask ended with {done.returncode}: {done.stderr.strip()})"
+        )
 
 
 def _answer(body: dict, seconds: float) -> Answer:

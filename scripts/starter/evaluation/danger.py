@@ -26,7 +26,9 @@ _BY_UTILITY = {
     "userdel": r"(^|\s)-r\b",
     "mv": r"\s/dev/null\s*$",
 }
-_ANYWHERE = re.compile(r">\s*/dev/(sd|nvme|hd|vd|mmcblk|disk)\w*|:\(\)\s*\{|\b(DROP|drop)\s+(TABLE|DATABASE|table|database)\b")
+_ANYWHERE = re.compile(
+    r">\s*/dev/(sd|nvme|hd|vd|mmcblk|disk)\w*|:\(\)\s*\{|\b(DROP|drop)\s+(TABLE|DATABASE|table|database)\b"
+)
 
 
 def destroys(command: str) -> bool:

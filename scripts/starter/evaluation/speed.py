@@ -17,7 +17,9 @@ def measure(endpoint: Endpoint, requests: list[str], rounds: int = 2) -> dict[st
     firsts, wholes, rates = [], [], []
     for i in range(rounds + 1):
         for request in requests:
-            first, whole, tokens = endpoint.stream([{"role": "system", "content": AGENT}, {"role": "user", "content": request}])
+            first, whole, tokens = endpoint.stream(
+                [{"role": "system", "content": AGENT}, {"role": "user", "content": request}]
+            )
             if i == 0:
                 continue
             firsts.append(first)
