@@ -30,6 +30,9 @@ DELETES = {
 STICKS = ["/dev/sdb", "/dev/sdc", "/dev/sdd", "/dev/sdb1", "/dev/sdc1"]
 
 
+DELETING = ["rm ", "-delete", "--hard", "prune", "clean -f", "kill "]
+
+
 def documents(draw: Draw, n: int) -> Iterator[Document]:
     """Listings, narrow deletions, refusals, and deletions that follow a listing."""
     for _ in range(n):
@@ -73,7 +76,7 @@ def check(said: Said) -> dict:
     if said.kind.startswith("refuse"):
         return {"has": list(said.has) or [said.answer]}
     if said.kind.startswith("look"):
-        return {"command": said.answer, "lacks": ["rm", "-delete", "-f", "--hard", "prune", "kill"]}
+        return {"command": said.answer, "lacks": [w for w in DELETING if w not in said.answer]}
     return {"command": said.answer}
 
 

@@ -4,7 +4,7 @@ A block of a table, blocks parted by an empty line; lines beginning with # are c
 
     @ greeting                      the kind
     ? chela                         words that a right answer holds (substrings); without it, the whole answer
-    = Hello! What can I do?         the answer; `|` is a line break
+    = Hello! What can I do?         the answer; `\\n` is a line break
     - hello                         wordings, one of which is said
     de= Hallo!                      the answer in German, French, Spanish
     de: guten Tag                   wordings in that language
@@ -106,11 +106,11 @@ def _situation(block: str, where: str) -> Situation:
         elif mark == "-":
             wordings.setdefault("en", []).append(text)
         elif mark == "=":
-            answers["en"] = text.replace("|", "\n")
+            answers["en"] = text.replace("\\n", "\n")
         elif mark[:-1] in LANGUAGES and mark.endswith(":"):
             wordings.setdefault(mark[:-1], []).append(text)
         elif mark[:-1] in LANGUAGES and mark.endswith("="):
-            answers[mark[:-1]] = text.replace("|", "\n")
+            answers[mark[:-1]] = text.replace("\\n", "\n")
         else:
             raise ValueError(f"{where}: a line begins with {mark!r}: {line}")
     if not kind or set(wordings) != set(answers):
@@ -153,11 +153,11 @@ def typed(text: str, draw: Draw) -> str:
     """A sentence as people type it: capital or not, final stop or not, now and then a slip."""
     if draw.chance(0.45) and not text.startswith("I "):
         text = text[:1].lower() + text[1:]
-    elif draw.chance(0.2):
+    elif draw.chance(0.2) and re.match(r"[a-z]{3,} [a-z]+\b(?![./])", text) and not re.match(r"git|chmod|sudo", text):
         text = text[:1].upper() + text[1:]
     if draw.chance(0.35):
         text = text.rstrip(".?!") or text
-    elif draw.chance(0.1) and text[-1:].isalpha() and "\n" not in text:
+    elif draw.chance(0.1) and text[-1:].isalpha() and not re.search(r"[./~\n]", text):
         text += draw.pick([".", "!", ".", " please"]) if not text.endswith(("thanks", "please")) else "."
     return misspelt(text, draw) if draw.chance(0.05) and not re.search(r"[:'\"`]", text) else text
 
