@@ -15,8 +15,13 @@ COLUMNS = {
     "obeyed without": "obeyed without it", "as base": "as without", "unchanged": "unchanged", "verdict": "verdict",
     "averaged": "verdict, averaged", "same in every order": "same in every order", "given": "hint given",
     "nearly": "nearly", "line": "line", "code": "code", "action": "action", "target": "action and id",
-    "none kept": "none kept", "invented": "invented", "json": "JSON call", "name": "name", "arguments": "arguments", "valid": "parses", "destroys unasked": "destroys unasked", "cut": "cut",
+    "none kept": "none kept", "invented": "invented", "json": "JSON call", "name": "name", "arguments": "arguments",
+    "valid": "parses", "destroys unasked": "destroys unasked", "cut": "cut",
 }  # fmt: skip
+
+
+# A kind with fewer cases says nothing by itself; it is counted in its job's last row, and stands in the JSON.
+FEW = 8
 
 
 def share(records: list[Record], measure: str) -> dict | None:
@@ -106,6 +111,7 @@ def interval(share: float, n: int) -> tuple[float, float]:
 def markdown(ours: dict, theirs: dict | None) -> str:
     """The model card's section; in brackets the second model's figures."""
     lines = ["## Measured", "", f"`{ours['model']}`, asked through chela's endpoint at temperature 0; percent."]
+    lines[-1] += f" Kinds with fewer than {FEW} cases are counted under `all` only."
     if theirs:
         lines[-1] += f" In brackets: `{theirs['model']}`."
     lines += ["", *_targets_table(ours, theirs)]
@@ -150,6 +156,8 @@ def _job_table(rows: dict, others: dict) -> list[str]:
             present.remove(measure)
     body = []
     for kind, row in rows.items():
+        if row["n"] < FEW and "all" in rows:
+            continue
         cells = [_cell(row, others.get(kind), measure) for measure in present]
         body.append([kind, str(row["n"]), *cells])
     return table(["kind", "n", *(COLUMNS[m] for m in present)], body)
