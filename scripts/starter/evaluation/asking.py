@@ -59,11 +59,15 @@ def load(folder: Path) -> list[Case]:
 
 def ask_all(endpoint: Endpoint, cases: list[Case], parallel: int, orders=calibration.ORDERS) -> Iterator[Record]:
     """Records in the order of the cases; `parallel` questions are on their way at a time."""
-    with ThreadPoolExecutor(parallel) as pool:
+    pool = ThreadPoolExecutor(parallel)
+    try:
         for i, record in enumerate(pool.map(lambda case: _ask(endpoint, case, orders), cases), 1):
             if i % 200 == 0:
                 print(f"  {i} of {len(cases)}", file=sys.stderr)
             yield record
+    finally:
+        # After an interruption nobody waits for the rest.
+        pool.shutdown(cancel_futures=True)
 
 
 def _ask(endpoint: Endpoint, case: Case, orders) -> Record:
