@@ -45,8 +45,8 @@ TOPICS = (
     "the ocean,medieval castles,artificial intelligence,the history of tea,world peace,whales,glaciers"
 ).split(",")
 THINGS = (
-    "report,slides,contract,invoice,draft,minutes,budget,schedule,offer,survey,agenda,login,photos,numbers,figures,"
-    "test results,sales report,project plan,press release,travel form,expense report,order form,guest list,user list"
+    "report,poster,contract,invoice,draft,protocol,budget,schedule,offer,survey,agenda,login,photo,summary,drawing,"
+    "test result,sales report,project plan,press release,travel form,expense report,order form,guest list,user list"
 ).split(",")
 PLACES = (
     "room 4,room 12,the big room,the office,the library,the main hall,the café,the lab,building B,the kitchen,Zoom,"
@@ -57,7 +57,7 @@ REASONS = (
     "I am travelling,I have a deadline,my child is sick,I am moving house,the tests still fail,the data is not ready"
 ).split(",")
 EVENTS = (
-    "meeting,call,lunch,workshop,review,interview,dinner,standup,demo,training,planning,retro,kickoff,check-in"
+    "meeting,call,lunch,workshop,review,party,dinner,standup,demo,training,planning,retro,kickoff,check-in"
 ).split(",")
 
 
