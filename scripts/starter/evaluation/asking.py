@@ -94,10 +94,12 @@ def _ask(endpoint: Endpoint, case: Case, orders) -> Record:
 
 
 def without(measures: dict[str, bool]) -> dict[str, bool]:
-    """The measures of a question whose lesson is missing: doing what it says would be chance, not obedience."""
+    """The measures of a question whose lesson is missing: doing what it says would be chance, not obedience.
+
+    Its check says what is right without the lesson, so it lacks what the lesson would bring (or has what it removes).
+    """
     kept = {name: measures[name] for name in ("valid", "destroys unasked", "cut") if name in measures}
-    obeyed = measures.get("obeyed", measures.get("right"))
-    return kept if obeyed is None else {"obeyed without": obeyed} | kept
+    return {"obeyed without": not measures["obeyed"]} | kept if "obeyed" in measures else kept
 
 
 def ignored(case: Case, text: str, own: str) -> dict[str, bool]:

@@ -133,11 +133,9 @@ def lessons() -> None:
         {"role": "user", "content": "x"},
     ]
     assert unlearned(messages)[0]["content"] == "You are chela.\nCwd: ~" and len(unlearned(messages)) == 2
-    assert without({"right": False, "obeyed": True, "valid": True, "cut": False}) == {
-        "obeyed without": True,
-        "valid": True,
-        "cut": False,
-    }
+    plain = scored("lesson", {"lacks": ["rg"], "command": "grep -r x"}, "grep -rn x")
+    assert without(plain) == {"obeyed without": False, "valid": True, "destroys unasked": False, "cut": False}
+    assert without(scored("lesson", {"lacks": ["rg"]}, "rg x"))["obeyed without"]
     records = [
         Record(case("lesson", {}, "swap/with"), Answer(""), {"obeyed": True}),
         Record(case("lesson", {}, "swap/without"), Answer(""), {"obeyed without": False}),
