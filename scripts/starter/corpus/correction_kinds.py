@@ -10,6 +10,7 @@ from . import commands, lesson_kinds, lesson_office
 from .commands import Task, fill, slots
 from .draws import EXTENSIONS, Draw
 from .lesson_words import Example, sections
+from .shell import first
 
 NOUNS = {
     "f": "file", "f2": "file", "s": "file", "s2": "file", "d": "folder", "d2": "folder", "u": "user", "h": "host", "port": "port", "svc": "service", "pkg": "package",
@@ -55,7 +56,8 @@ _DENIED = [
 @dataclass
 class Exchange:
     """A request and its answer, the user's correction, the right answer. `learn`: whether the first answer was right
-    for all that was known then. `old` and `new`: the utility that was swapped, for later requests."""
+    for all that was known then. `old` and `new`: the utility that was swapped, for later requests; `drop_in`: whether
+    it takes the same options."""
 
     kind: str
     request: str
@@ -67,6 +69,7 @@ class Exchange:
     learn: bool = True
     old: str = ""
     new: str = ""
+    drop_in: bool = True
     shell: bool = True
     platform: str | None = None
 
@@ -75,9 +78,12 @@ class Exchange:
         return {**check, "command": self.answer} if self.shell else {**check, "exact": [self.answer]}
 
 
-def said(draw: Draw, kind: str, lead: float = 0.4, **values: str) -> str:
-    """A correction in one of its kind's wordings, now and then with praise or a no before it."""
-    text = draw.wording(sections("correction-words.txt")[kind].lessons)
+def said(draw: Draw, kind: str, lead: float = 0.4, naming: str = "", **values: str) -> str:
+    """A correction in one of its kind's wordings, now and then with praise or a no before it.
+
+    `naming`: a slot that the wording must name, because without it nobody could know what is meant.
+    """
+    text = draw.wording([wording for wording in sections("correction-words.txt")[kind].lessons if naming in wording])
     # Behind a lead the wording would be doubled ("no, no, ..."), and a capital would be odd.
     if draw.chance(lead) and not re.match(r"(no|sorry|oops|nein|thank)\b", text):
         led = draw.wording(LEADS)
@@ -98,15 +104,20 @@ def tool(draw: Draw, held: bool = False) -> Exchange | None:
     made = lesson_kinds.swap(draw, held) if draw.chance(0.85) else lesson_kinds.alternative(draw, held)
     if not made or made.kind == "alternative" and (" " in made.has[0] or made.has[0] == made.lacks[0]):
         return None
-    found = _of(draw, made, "tool", a=made.lacks[0], b=made.has[0])
+    # A bare "use X" is about the main tool of the command.
+    naming = "" if first(made.plain) == made.lacks[0] else "{a}"
+    found = _of(draw, made, "tool", naming=naming, a=made.lacks[0], b=made.has[0])
     if found:
-        found.old, found.new = made.lacks[0], made.has[0]
+        found.old, found.new, found.drop_in = made.lacks[0], made.has[0], made.kind == "swap"
     return found
 
 
 def flag(draw: Draw, held: bool = False) -> Exchange | None:
     made = lesson_kinds.flag(draw, held)
-    return _of(draw, made, "flag", x=made.has[0], a=_before(made.answer, made.has[0])) if made else None
+    if not made:
+        return None
+    name = _before(made.answer, made.has[0])
+    return _of(draw, made, "flag", naming="" if first(made.plain) == name else "{a}", x=made.has[0], a=name)
 
 
 def _before(command: str, word: str) -> str:
@@ -206,7 +217,7 @@ def edited(draw: Draw, held: bool = False) -> Exchange | None:
     if not made:
         return None
     text = said(draw, "edited", lead=0.1, c=f"`{made.answer}`" if draw.chance(0.25) else made.answer)
-    return Exchange("edited", made.request, made.first, text, made.answer, made.has, made.lacks, learn=made.learn, old=made.old, new=made.new, platform=made.platform)
+    return Exchange("edited", made.request, made.first, text, made.answer, made.has, made.lacks, learn=made.learn, old=made.old, new=made.new, drop_in=made.drop_in, platform=made.platform)
 
 
 def letters(draw: Draw, held: bool = False) -> Exchange:

@@ -13,7 +13,7 @@ from .correction_kinds import KINDS, Exchange, tool
 from .documents import Case, Document, Message, conversation
 from .draws import Draw
 from .lesson_words import Example
-from .shell import positions, replaced
+from .shell import first, positions, replaced
 
 PASSING = [
     ("thanks", "You're welcome."), ("thank you", "You're welcome."), ("thx", "You're welcome."), ("perfect, thank you", "You're welcome."), ("great, thanks", "You're welcome."),
@@ -55,13 +55,17 @@ def holding(draw: Draw, given: Exchange) -> tuple[str, str, str] | None:
     """A later request for which the corrected tool counts: the request, the answer, what it would be without."""
     for _ in range(300):
         task = lesson_kinds.plain_task(draw)
-        answer = replaced(task.command, given.old, given.new)
-        if answer and task.command not in (given.first, given.answer) and len(answer) < 130 and not commands_platform(task, given):
+        # A tool with other options: only where its command is known.
+        own = task.alternatives.get(given.new)
+        answer = own or (replaced(task.command, given.old, given.new) if given.drop_in else None)
+        if own and first(task.command) != given.old:
+            continue
+        if answer and task.command not in (given.first, given.answer) and len(answer) < 130 and not other_platform(task, given):
             return _asked(draw, task), answer, task.command
     return None
 
 
-def commands_platform(task: Task, given: Exchange) -> bool:
+def other_platform(task: Task, given: Exchange) -> bool:
     """Whether the later task needs another system than the chat names."""
     wanted = lesson_kinds.platform(task)
     return wanted is not None and wanted != (given.platform or "Linux")
@@ -73,7 +77,7 @@ def unrelated(draw: Draw, given: Exchange) -> tuple[str, str]:
     while True:
         task = lesson_kinds.plain_task(draw)
         names = {name for _, _, name in positions(task.command)}
-        if not names & used and not names & {"sudo", "rm", "ls", "du", "df"} and not commands_platform(task, given):
+        if not names & used and not names & {"sudo", "rm", "ls", "du", "df"} and not other_platform(task, given):
             return _asked(draw, task), task.command
 
 
