@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import office, talk
+from . import corrections, office, talk
 from .commands import Task, fill, from_template, slots, system, templates, varied
 from .documents import AGENT, Case, Document, conversation
 from .draws import EXTENSIONS, Draw
 from .shell import quoted
-from .situations import some, typed
+from .situations import DAYS, SHORT_DAYS, THINGS, clock, some, typed
 
 Turn = tuple[str, str]
 SAME = [
@@ -216,6 +216,18 @@ def service(draw: Draw, turns: int) -> list[Turn]:
     return said
 
 
+CHANGES = [
+    "no, {b}", "I meant {b}", "{b}, not {a}", "make it {b}", "sorry, {b} instead of {a}", "not {a}, {b}", "change {a} to {b}", "{b} please, not {a}", "should be {b}",
+    "wrong, it's {b}", "actually {b}", "replace {a} with {b}", "{a} is wrong, {b}", "{b} instead of {a}", "put {b} for {a}", "oh, {b}, not {a}",
+]  # fmt: skip
+FORMAL = [
+    "more formal please", "too casual", "make it formal", "more formal", "that's too informal", "formal tone please", "be more formal", "write it formally",
+    "not so casual", "make that more formal", "I need it formal", "more polite",
+]  # fmt: skip
+SIGN = [
+    "sign it {x}", "sign as {x}", "add my name, {x}", "signed {x}", "put {x} under it", "with my name {x}", "I am {x}, sign it", "add the signature {x}",
+    "my name is {x}, put it below", "please sign with {x}", "now sign it as {x}",
+]  # fmt: skip
 ORDINALS = ["the second one", "the second", "only the second", "number two", "the 2nd one", "the latter", "just the second one"]
 FIRST_ONES = ["the first one", "the first", "only the first", "number one", "the 1st one", "the former", "just the first one"]
 
@@ -305,24 +317,43 @@ def named(draw: Draw) -> tuple[str, list[Turn]]:
 
 
 def corrected(draw: Draw) -> tuple[str, list[Turn]]:
-    """Office text, and then the same with one thing changed."""
-    kind, request, answer, old, new = _office_change(draw)
-    frames = ["no, {b}", "I meant {b}", "{b}, not {a}", "make it {b}", "sorry, {b} instead of {a}", "not {a}, {b}", "change {a} to {b}", "{b} please, not {a}", "should be {b}",
-              "wrong, it's {b}", "actually {b}", "replace {a} with {b}"]  # fmt: skip
-    follow = draw.wording(frames).format(a=old, b=new)
-    return kind, [(request, answer), (follow, answer.replace(old, new))]
-
-
-def _office_change(draw: Draw) -> tuple[str, str, str, str, str]:
-    """Request, answer, and a person in it with another to stand in."""
+    """Office text, and then the same with one thing changed: a name, a day, a time, the tone, the signature."""
     while True:
-        if draw.chance(0.5):
-            request, answer = office.move(draw)
-        else:
-            _, request, answer = office.mail(draw)
-        people = re.findall(r"(?:Hi|with) ([A-Z]\w+)", answer)
-        if people and answer.count(people[0]) == 1:
-            return "office, changed", request, answer, people[0], draw.person()
+        request, answer = office.move(draw) if draw.chance(0.35) else office.mail(draw)[1:]
+        change = _changed(draw, request, answer, draw.pick(["who", "day", "time", "formal", "sign", "thing"]))
+        if change:
+            return "office, changed", [(request, answer), change]
+
+
+def _changed(draw: Draw, request: str, answer: str, what: str) -> Turn | None:
+    """One change of a text that was just written; None where the text has no place for it."""
+    mail = answer.endswith("Best regards")
+    if what == "formal":
+        dear = answer.replace("Hi ", "Dear ", 1).replace("Best regards", "Kind regards")
+        return (draw.wording(FORMAL), dear) if mail and answer.startswith("Hi ") else None
+    if what == "sign":
+        me = draw.person()
+        return (draw.wording(SIGN).format(x=me), f"{answer}\n{me}") if mail else None
+    pattern, new = {
+        "who": (r"(?:Hi|with) ([A-Z]\w+)", draw.person()), "day": (rf"\b({'|'.join((*DAYS, *SHORT_DAYS))})\b", draw.pick(DAYS)),
+        "time": (r"\b(\d+(?::\d\d)?(?:am|pm)|\d+:\d\d)\b", clock(draw)), "thing": (rf"\b({'|'.join(THINGS)})\b", draw.pick(THINGS)),
+    }[what]  # fmt: skip
+    found = re.findall(pattern, answer)
+    if not found or answer.count(found[-1]) != 1 or found[-1] not in request or new in answer:
+        return None
+    frames = CHANGES if len(found) == 1 else [frame for frame in CHANGES if "{a}" in frame]
+    return draw.wording(frames).format(a=found[-1], b=new), answer.replace(found[-1], new)
+
+
+def after_correction(draw: Draw) -> Document:
+    """A chat with a correction that goes on with something else."""
+    document = next(iter(corrections.documents(draw, 1)))
+    messages = list(document.messages)
+    if not any("Lessons:" in m.content for m in messages) and len(messages) < 8:
+        kind = draw.pick(["talk", "refusals"])
+        said = some(kind, draw, foreign=0.05, kinds=frozenset({"thanks", "compliment", "bye", "joke", "which model"}) if kind == "talk" else None)
+        messages += conversation(None, said.request, said.answer)
+    return Document("chats", "corrected, goes on", messages)
 
 
 def chat(draw: Draw) -> tuple[str, list[Turn]]:
@@ -336,6 +367,9 @@ def chat(draw: Draw) -> tuple[str, list[Turn]]:
 def documents(draw: Draw, n: int) -> Iterator[Document]:
     """Chats; every answer is to be learned."""
     for _ in range(n):
+        if draw.chance(0.06):
+            yield after_correction(draw)
+            continue
         kind, turns = chat(draw)
         yield Document("chats", kind, conversation(system(draw), *(text for turn in turns for text in turn)))
 

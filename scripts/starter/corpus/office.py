@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from . import lesson_office
 from .commands import FOLDER, fill, misspelt, system
 from .documents import Case, Document, conversation
 from .draws import Draw
@@ -119,7 +120,10 @@ REPLIES = [
     "respond {y} to {who}: is {day} at {time} ok for a {e}?", "{who}: '{e} {day} {time}?' answer {y}",
 ]  # fmt: skip
 SIGNATURES = [", sign as {me}", ", signed {me}", ", my name is {me}", ", from {me}", ". I am {me}", ", sign it {me}"]
-SIGN_LESSONS = ["my name is {me}", "sign mails with {me}", "sign as {me}", "I am {me}", "call me {me}", "mails are signed {me}"]
+SIGN_LESSONS = [
+    "sign mails with {me}", "sign as {me}", "mails are signed {me}", "my signature is {me}", "sign my mails as {me}", "end mails with {me}",
+    "mails end with my name, {me}", "I sign with {me}",
+]  # fmt: skip
 
 
 def with_names(draw: Draw, text: str, **own: str) -> str:
@@ -233,14 +237,17 @@ def commit(draw: Draw) -> tuple[str, str]:
 def reply(draw: Draw) -> tuple[str, str]:
     values = names(draw) | {"e": draw.pick(EVENTS), "y": draw.pick(["yes", "no"])}
     answers = {
-        "yes": "Hi {who},\nyes, {day} at {time} suits me for the {e}.\nBest regards",
+        "yes": "Hi {who},\nYes, {day} at {time} suits me for the {e}.\nBest regards",
         "no": "Hi {who},\nI am sorry, but I have no time for the {e} on {day} at {time}.\nBest regards",
     }
     return fill(draw.wording(REPLIES), values), fill(answers[values["y"]], values)
 
 
 def mail(draw: Draw) -> tuple[str | None, str, str]:
-    """Lesson with the writer's name (or none), request and mail."""
+    """Lesson with the writer's signature (or none), request and mail."""
+    if draw.chance(0.15):
+        request, who, body = lesson_office.mail(draw)
+        return None, request, lesson_office.letter(who, body)
     return signed(some("mails", draw), draw)
 
 

@@ -172,7 +172,7 @@ def names(draw: Draw) -> dict[str, str]:
         "who": who, "who2": who2, "me": draw.person(), "day": DAYS[week[0]], "day2": DAYS[week[1]],
         "when": _moment(draw, week[0]), "when2": _moment(draw, week[1]), "time": clock(draw), "time2": clock(draw),
         "tag_de": GERMAN_DAYS[foreign], "jour": FRENCH_DAYS[foreign], "dia": SPANISH_DAYS[foreign],
-        "uhr": str(draw.number(8, 18)), "item": thing, "item2": thing2, "place": draw.pick(PLACES),
+        "uhr": str(draw.number(8, 18)), "item": thing, "Item": thing[:1].upper() + thing[1:], "item2": thing2, "place": draw.pick(PLACES),
         "reason": draw.pick(REASONS), "event": draw.pick(EVENTS), "country": draw.pick(COUNTRIES),
         "country2": draw.pick(COUNTRIES), "city": draw.pick(CITIES), "city2": draw.pick(CITIES),
         "topic": topic, "topic2": topic2, "project": draw.word(2).capitalize(),
