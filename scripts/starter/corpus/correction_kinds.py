@@ -162,6 +162,12 @@ def _changed(draw: Draw, task: Task) -> tuple[str, str, str, str, str] | None:
     return key, old, new, task.request.replace(old, new), command
 
 
+def _alike(one: str, other: str) -> bool:
+    """Whether values of two slots cannot be told apart by their look."""
+    numbers = {"n", "n2", "port", "pid", "col"}
+    return (one in numbers) == (other in numbers)
+
+
 def value(draw: Draw, held: bool = False) -> Exchange | None:
     """The user gave a wrong name or number, or the answer misread it."""
     if draw.chance(0.15):
@@ -171,12 +177,14 @@ def value(draw: Draw, held: bool = False) -> Exchange | None:
     if not change or len(task.command) > 130:
         return None
     key, old, new, asked, command = change
+    # Two files, two branches, a name and a folder: a bare new one could stand for either.
+    naming = "{o}" if sum("{" + other + "}" in task.template.command and _alike(other, key) for other in NOUNS) > 1 else ""
     platform, names = lesson_kinds.platform(task), {"n": new, "o": old, "k": NOUNS[key]}
     kind = f"value {NOUNS[key]}" if key in ("f", "d", "h", "port", "n", "u", "ext") else "value other"
     if draw.chance(0.25):
-        return Exchange(kind, asked, task.command, said(draw, "misread", **names), command, [new], [old], learn=False, platform=platform)
+        return Exchange(kind, asked, task.command, said(draw, "misread", naming=naming, **names), command, [new], [old], learn=False, platform=platform)
     words = "named value" if draw.chance(0.35) else "value"
-    return Exchange(kind, commands.varied(task.request, draw), task.command, said(draw, words, **names), command, [new], [old], platform=platform)
+    return Exchange(kind, commands.varied(task.request, draw), task.command, said(draw, words, naming=naming, **names), command, [new], [old], platform=platform)
 
 
 def part(draw: Draw) -> Exchange | None:

@@ -96,7 +96,8 @@ def followed(draw: Draw, given: Exchange) -> tuple[str, list[Message]]:
     messages += conversation(None, *unrelated(draw, given))
     if given.old and draw.chance(0.4):
         later = holding(draw, given)
-        return f"{kind} holds", messages + conversation(None, *later[:2]) if later else messages
+        if later:
+            return f"{kind} holds", messages + conversation(None, *later[:2])
     return f"{kind} then other", messages
 
 

@@ -92,10 +92,13 @@ def fact(draw: Draw, kind: str) -> Example:
     return Example(kind, [told(draw, kind, names)], asked, fill(answer, names), fill(plain, names), has)
 
 
-def another(draw: Draw, example: Example, answer: str = "") -> str | None:
+# The slot that tells two facts of a kind apart.
+KEYS = {"project": "P", "host": "R", "macro": "M", "role": "A", "container": "R", "mail address": "PERSON"}
+
+
+def another(draw: Draw, example: Example, answer: str) -> str | None:
     """A lesson of the same kind with other names, to be kept apart from the right one by name alone."""
     names = values(draw, example.kind)
-    key = {"project": "P", "host": "R", "macro": "M", "role": "A", "container": "R", "mail address": "PERSON"}.get(example.kind)
-    if key is None or names[key].lower() in f"{example.request} {answer}".lower():
+    if names[KEYS[example.kind]].lower() in f"{example.request} {answer}".lower():
         return None
     return told(draw, example.kind, names)

@@ -33,7 +33,7 @@ FLAGS = {
 }  # fmt: skip
 # Tools for which a flag right behind the name, or root rights, would be wrong.
 NO_FLAG = set("find tar dd ps echo test export cd kill alias sudo doas xargs printf for read source if while true false env set unset time".split())
-NO_ROOT = set("cd export alias source unset set history read sudo doas echo pwd type jobs fg bg exit eval time command printf xargs env umask".split())
+NO_ROOT = set("cd export alias source unset set history read sudo doas echo pwd type jobs fg bg exit eval time command printf xargs env umask shopt bind declare let wait".split())
 LISTING = set("ls find ps grep history env lsof dmesg tree du rg locate who last printenv".split())
 
 # Requests for kinds that need certain commands, which the tasks at large give too seldom.

@@ -8,9 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from .commands import FOLDER, fill
+from .commands import FOLDER, fill, misspelt
 from .draws import Draw, is_for_test
 from .shell import utilities
+
+
+# Said so often that they must be learned: no combination of these is withheld.
+KEPT = {"sudo:systemctl", "long:git"}
+LEADS = ["note: {}", "remember: {}", "important: {}", "btw {}", "please {}", "rule: {}", "{} please", "{} (since monday)", "for the record: {}", "as I said, {}", "hint: {}", "{}, thanks"]
 
 
 @dataclass
@@ -88,7 +93,11 @@ def words(kind: str) -> list[str]:
 def said(draw: Draw, wording: str, values: dict[str, str], stop: bool = True) -> str:
     """A lesson as someone writes it: capital and full stop now and then, names in backquotes at times."""
     # A wording that begins with a name keeps it as it is: a capital would make it another name.
-    if wording[:1].islower() and draw.chance(0.25):
+    if draw.chance(0.03):
+        wording = misspelt(wording, draw)
+    if stop and draw.chance(0.05) and not wording.startswith("please"):
+        wording = draw.wording(LEADS).replace("{}", wording)
+    elif wording[:1].islower() and draw.chance(0.25):
         wording = wording[:1].upper() + wording[1:]
     if stop and draw.chance(0.15) and not wording.endswith(("}", "!")):
         wording += "."
@@ -104,4 +113,5 @@ def lesson(draw: Draw, kind: str, **values: str) -> str:
 
 def allowed(kind: str, utility: str, held: bool) -> bool:
     """Whether this kind may meet this utility: one combination in ten is kept for the evaluation."""
-    return is_for_test(f"{kind}:{utility}") == held
+    combination = f"{kind}:{utility}"
+    return (is_for_test(combination) and combination not in KEPT) == held

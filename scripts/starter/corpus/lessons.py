@@ -74,7 +74,9 @@ def system(draw: Draw, given: Example, lessons: list[str]) -> str | None:
 def among(draw: Draw, given: Example, low: int, high: int, nearness: float = 0.45) -> list[str]:
     """The example's lessons in their order, with distracting ones anywhere between them."""
     lessons = list(given.lessons)
-    for told in distractors.some(draw, given, draw.number(low, high), nearness):
+    # The same kind of fact about something else: only the name tells which one is asked for.
+    twins = [lesson_facts.another(draw, given, given.answer)] if given.kind in lesson_facts.KEYS and draw.chance(0.5) else []
+    for told in [twin for twin in twins if twin] + distractors.some(draw, given, draw.number(low, high), nearness):
         lessons.insert(draw.number(0, len(lessons)), told)
     return lessons
 
