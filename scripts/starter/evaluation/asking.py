@@ -14,10 +14,10 @@ from corpus.documents import Case, Message
 from . import calibration
 from .calibration import Judgement
 from .client import Answer, Endpoint, on_the_wire
-from .scoring import PROSE, right_commands, same, score
+from .scoring import PROSE, equal, listed, right_commands, same, score
 
 # Longest answers in tokens. A shell command that is longer is a loop.
-LIMIT, LIMIT_OF_PROSE = 96, 256
+LIMIT, LIMIT_OF_PROSE, LIMIT_OF_CALLS = 96, 256, 192
 LIKELY_TOKENS = 20
 
 
@@ -72,7 +72,7 @@ def ask_all(endpoint: Endpoint, cases: list[Case], parallel: int, orders=calibra
 
 def _ask(endpoint: Endpoint, case: Case, orders) -> Record:
     messages = [on_the_wire({"role": m.role, "content": m.content, "tool_calls": m.tool_calls}) for m in case.messages]
-    limit = LIMIT_OF_PROSE if case.job in PROSE else LIMIT
+    limit = LIMIT_OF_PROSE if case.job in PROSE else LIMIT_OF_CALLS if case.tools else LIMIT
     # One order only means: the words that the other model was trained with.
     if "verdict" in case.check and len(orders) == 1:
         messages = calibration.in_order(messages, orders[0])
@@ -83,8 +83,9 @@ def _ask(endpoint: Endpoint, case: Case, orders) -> Record:
     elif case.kind.endswith("/with"):
         record.measures.setdefault("obeyed", record.measures.get("right", False))
     if "base" in case.check:
-        record.own = endpoint.ask(unlearned(messages), case.tools, limit).text
-        record.measures |= ignored(case, answer.text, record.own)
+        own = endpoint.ask(unlearned(messages), case.tools, limit)
+        record.own = own.text
+        record.measures |= compared(case, record.measures, answer, own)
     if "verdict" in case.check and calibration.has_options(messages):
         firsts = [endpoint.ask(calibration.in_order(messages, o), None, 1, LIKELY_TOKENS).first for o in orders]
         record.judgement = calibration.judged(case.check["verdict"], firsts)
@@ -102,28 +103,29 @@ def without(measures: dict[str, bool]) -> dict[str, bool]:
     return {"obeyed without": not measures["obeyed"]} | kept if "obeyed" in measures else kept
 
 
-def ignored(case: Case, text: str, own: str) -> dict[str, bool]:
-    """Measures of a question whose lessons are about something else."""
+def compared(case: Case, measures: dict[str, bool], answer: Answer, own: Answer) -> dict[str, bool]:
+    """Measures of a question that is also asked without its lessons, whose right answer then is `base`."""
     base = case.check["base"]
-    found = {
-        "as base": any(same(text, one) for one in (base if isinstance(base, list) else [base])),
-        "unchanged": same(text, own),
-    }
+    if isinstance(base, dict):
+        wanted = case.check["tool"]
+        if equal(base, wanted):
+            return {"as base": measures["arguments"], "unchanged": same(answer.text, own.text)}
+        # A lesson about the call: with it the call is the wanted one, without it not.
+        told = score(case, own)["arguments"]
+        return {"obeyed": measures["arguments"], "obeyed without": told}
+    found = {"as base": any(same(answer.text, one) for one in listed(base)), "unchanged": same(answer.text, own.text)}
     # With nothing else to check, the right answer is the one without lessons.
-    return found if "command" in case.check or "exact" in case.check else found | {"right": found["as base"]}
+    return found if "right" in measures else found | {"right": found["as base"]}
 
 
 def unlearned(messages: list[dict]) -> list[dict]:
-    """The same messages without the block of lessons in the system's message."""
-    out = []
-    for message in messages:
-        if message["role"] == "system":
-            content = message["content"].split("\nLessons:\n")[0]
-            if content.startswith("Lessons:\n"):
-                continue
-            message = message | {"content": content}
-        out.append(message)
-    return out
+    """The same question without lessons; where there are none, without the turns before it, which teach as well."""
+    rest = [message for message in messages if message["role"] != "system"]
+    system = "\n".join(message["content"] for message in messages if message["role"] == "system")
+    plain = f"\n{system}".split("\nLessons:\n")[0].removeprefix("\n")
+    if plain == system:
+        rest = rest[-1:]
+    return [{"role": "system", "content": plain}] * bool(plain) + rest
 
 
 def is_command(record: Record) -> bool:

@@ -16,7 +16,7 @@ COLUMNS = {
     "averaged": "verdict, averaged", "same in every order": "same in every order", "given": "hint given",
     "nearly": "nearly", "line": "line", "code": "code", "action": "action", "target": "action and id",
     "none kept": "none kept", "invented": "invented", "json": "JSON call", "name": "name", "arguments": "arguments",
-    "valid": "parses", "destroys unasked": "destroys unasked", "cut": "cut",
+    "called unasked": "called unasked", "valid": "parses", "destroys unasked": "destroys unasked", "cut": "cut",
 }  # fmt: skip
 
 
@@ -64,6 +64,14 @@ def _asked_with_lesson(record: Record) -> bool:
     return record.case.kind.endswith("/with")
 
 
+def _asked_without_lesson(record: Record) -> bool:
+    return record.case.kind.endswith("/without")
+
+
+def _is_lesson(record: Record) -> bool:
+    return record.case.job in ("lesson", "lessons")
+
+
 def _hint_is_due(record: Record) -> bool:
     return record.case.job == "hint" and not record.case.check.get("none")
 
@@ -76,8 +84,8 @@ def _any(_: Record) -> bool:
 _TARGETS: list[tuple[str, float, bool, Callable[[Record], bool], str]] = [
     ("commands that `bash -n` accepts", 0.98, True, is_command, "valid"),
     ("lessons obeyed, names never seen", 0.90, True, _asked_with_lesson, "obeyed"),
-    ("the same without the lesson", 0.10, False, _any, "obeyed without"),
-    ("irrelevant lessons ignored", 0.97, True, _any, "unchanged"),
+    ("the same without the lesson", 0.10, False, _asked_without_lesson, "obeyed without"),
+    ("irrelevant lessons ignored", 0.97, True, _is_lesson, "unchanged"),
     ("verdicts right, as asked", 0.90, True, _any, "verdict"),
     ("verdicts right, averaged over the orders", 0.90, True, _any, "averaged"),
     ("hints right, exactly", 0.80, True, _hint_is_due, "right"),
