@@ -134,6 +134,8 @@ def failure(draw: Draw, family: str | None = None) -> Failure:
     option = re.search(r"\s(--?[a-zA-Z][\w-]*)(?!.*\s--?[a-zA-Z])", values["cmd"])
     values["opt"] = option.group(1) if option else ""
     values["next"] = fill(following, values) if following else ""
+    if values["next"] == "ls" and "/" in values["f"] and family == "missing file":
+        values["next"] = "ls " + values["f"].rpartition("/")[0]
     values["new"] = _changed_program(values["cmd"], values["next"])
     output = fill(_own_output(draw, command, block.outputs), values).replace("\\n", "\n").replace("\\t", "\t")
     lesson = fill(block.lesson, values) if block.lesson else None
