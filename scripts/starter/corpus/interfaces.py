@@ -136,6 +136,11 @@ VERBS: dict[str, tuple[list[str], str]] = {
     "cancel": (["cancel", "end"], "cancelled"), "pause": (["pause", "hold"], "paused"), "play": (["play", "put on"], "played"),
 }  # fmt: skip
 READING = {"get", "list", "find", "track"}
+MAKING = {"create", "add", "send", "place", "book", "reserve", "post", "write", "open", "file", "schedule", "plan", "record", "set", "save"}
+
+
+def _a(noun: str) -> str:
+    return "an " if noun[0] in "aeio" else "a "
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ class Interface:
         function: dict = {"name": self.name}
         # An invented name says nothing of what the tool does.
         if self.described or self.noun not in self.name.lower() or self.verb not in self.name.lower():
-            article = "" if self.verb == "list" or self.noun in ("weather", "stock") else "an " if self.noun[0] in "aeiou" else "a "
+            article = "" if self.verb == "list" or self.noun in ("weather", "stock") else _a(self.noun)
             function["description"] = f"{self.verb.capitalize()} {article}{self.noun}"
         return {"type": "function", "function": function | {"parameters": parameters}}
 
@@ -291,7 +296,7 @@ def request(draw: Draw, tool: Interface, said: dict[str, str], extra: list[str] 
     said_verbs = VERBS[tool.verb][0] if tool.verb in VERBS else [tool.verb]
     verb = draw.pick([tool.verb, *said_verbs])
     noun, plural = tool.noun, tool.verb == "list" or tool.noun in ("weather", "stock")
-    article = draw.pick(["the ", ""]) if plural or tool.verb in READING else draw.pick(["an " if noun[0] in "aeiou" else "a ", "the ", "a new ", ""])
+    article = draw.pick(["the ", ""]) if plural or tool.verb in READING else draw.pick([_a(noun), "the ", "a new " if tool.verb in MAKING else _a(noun), ""])
     if verb in ("what is", "where is", "which are"):
         article = "the "
     article = "" if verb == "new" else article

@@ -12,7 +12,7 @@ from . import tool_errors, tool_runs
 from .commands import system
 from .documents import Case, Document, Message
 from .draws import Draw
-from .interfaces import Field, Interface, arguments, interface, others, request, value
+from .interfaces import MAKING, Field, Interface, arguments, interface, others, request, value
 
 NO_TOOL = "I have no tool for that."
 
@@ -223,7 +223,9 @@ def _again(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | 
 
 def _given_up(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
     values = {"n": tool.noun, "v": next(iter(said.values())).strip("\"'"), "b": tool.verb}
-    error, reason = (text.format(**values) for text in draw.pick(tool_errors.FINAL))
+    # What is only being made cannot be missing.
+    fitting = [pair for pair in tool_errors.FINAL if tool.verb not in MAKING or "{v}" not in pair[1]]
+    error, reason = (text.format(**values) for text in draw.pick(fitting))
     return _refused(draw, tool, request(draw, tool, said), given, error, None, f"Failed: {reason}.")
 
 
