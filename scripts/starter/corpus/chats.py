@@ -20,37 +20,49 @@ from .situations import DAYS, SHORT_DAYS, THINGS, clock, some, typed
 
 Turn = tuple[str, str]
 SAME = [
-    "now the same for {x}", "and {x}?", "same for {x}", "do the same for {x}", "and for {x}", "what about {x}?", "now {x}", "{x} too", "also for {x}",
-    "and now {x}", "the same with {x}", "again for {x}", "repeat that for {x}", "no, I meant {x}", "ok and {x}", "now with {x}", "once more for {x}",
+    "now the same for {x}", "and {x}?", "same for {x}", "do the same for {x}", "and for {x}", "what about {x}?",
+    "now {x}", "{x} too", "also for {x}",
+    "and now {x}", "the same with {x}", "again for {x}", "repeat that for {x}", "no, I meant {x}", "ok and {x}",
+    "now with {x}", "once more for {x}",
     "sorry, {x}", "not that one, {x}", "then {x}", "the same again, but for {x}", "und {x}?", "et {x} ?", "¿y {x}?",
 ]  # fmt: skip
 PLACE = [
-    "and in {x}?", "now in {x}", "same in {x}", "the same for {x}", "what about {x}?", "in {x} instead", "no, in {x}", "do that in {x}", "again in {x}",
-    "and {x}?", "now the same for {x}", "I meant in {x}", "also in {x}", "look in {x} too", "repeat in {x}", "not there, in {x}", "then in {x}", "ok, now {x}",
+    "and in {x}?", "now in {x}", "same in {x}", "the same for {x}", "what about {x}?", "in {x} instead", "no, in {x}",
+    "do that in {x}", "again in {x}",
+    "and {x}?", "now the same for {x}", "I meant in {x}", "also in {x}", "look in {x} too", "repeat in {x}",
+    "not there, in {x}", "then in {x}", "ok, now {x}",
 ]  # fmt: skip
 FIRST = [
-    "only the first {n}", "just the first {n}", "the first {n} only", "top {n}", "limit it to {n}", "only {n} lines", "show {n} of them", "first {n} please",
+    "only the first {n}", "just the first {n}", "the first {n} only", "top {n}", "limit it to {n}", "only {n} lines",
+    "show {n} of them", "first {n} please",
     "no more than {n}", "too many, just {n}", "keep the first {n}", "give me {n}", "cut it after {n}", "only show {n}",
 ]  # fmt: skip
 COUNT = [
-    "how many are there?", "how many?", "count them", "just the number", "only the count", "how many is that?", "count those", "give me the number", "and how many?",
+    "how many are there?", "how many?", "count them", "just the number", "only the count", "how many is that?",
+    "count those", "give me the number", "and how many?",
     "how many of them?", "number of them?", "just count", "count instead", "how many lines is that?",
 ]  # fmt: skip
 SAVE = [
-    "save that to {x}", "write it to {x}", "put that into {x}", "save it as {x}", "now into {x}", "store the output in {x}", "to the file {x}", "redirect it to {x}",
+    "save that to {x}", "write it to {x}", "put that into {x}", "save it as {x}", "now into {x}",
+    "store the output in {x}", "to the file {x}", "redirect it to {x}",
     "keep that in {x}", "dump it in {x}", "and save to {x}", "into {x} please", "output to {x}",
 ]  # fmt: skip
 # What may be said of a listing, by the change it makes.
 LIST_CHANGES = {
-    "details": ["again but with sizes", "with details", "and the sizes?", "with sizes", "long form please", "show the details", "with dates and sizes", "more details",
-                "I want to see owners too", "as a long listing", "with permissions", "how big are they?"],
-    "hidden": ["with hidden files", "hidden ones too", "also the hidden files", "include dotfiles", "and hidden?", "show dotfiles as well", "all of them, hidden too",
-               "with the dot files", "don't leave out hidden files", "hidden files as well please"],
-    "size": ["sort it by size", "by size", "largest first", "biggest on top", "sorted by size", "order by size", "now by size", "sort them by size please", "big ones first",
-             "put the largest first"],
-    "time": ["newest first", "sort by date", "sort by time", "by date", "latest first", "the newest on top", "order by time", "most recent first", "sorted by date", "now by time"],
-    "reverse": ["reverse it", "the other way round", "in reverse", "backwards", "turn the order around", "reverse order", "upside down please", "other direction",
-                "flip the order", "now reversed"],
+    "details": ["again but with sizes", "with details", "and the sizes?", "with sizes", "long form please",
+        "show the details", "with dates and sizes", "more details",
+        "I want to see owners too", "as a long listing", "with permissions", "how big are they?"],
+    "hidden": ["with hidden files", "hidden ones too", "also the hidden files", "include dotfiles", "and hidden?",
+        "show dotfiles as well", "all of them, hidden too",
+        "with the dot files", "don't leave out hidden files", "hidden files as well please"],
+    "size": ["sort it by size", "by size", "largest first", "biggest on top", "sorted by size", "order by size",
+        "now by size", "sort them by size please", "big ones first",
+        "put the largest first"],
+    "time": ["newest first", "sort by date", "sort by time", "by date", "latest first", "the newest on top",
+        "order by time", "most recent first", "sorted by date", "now by time"],
+    "reverse": ["reverse it", "the other way round", "in reverse", "backwards", "turn the order around",
+        "reverse order", "upside down please", "other direction",
+        "flip the order", "now reversed"],
 }  # fmt: skip
 
 
@@ -69,7 +81,8 @@ class Listing:
 
 def listing(draw: Draw, turns: int) -> list[Turn]:
     state = Listing(draw.folder())
-    asked = draw.wording(["list {x}", "what is in {x}?", "show the files in {x}", "list the files in {x}", "ls {x}", "files of {x}?", "show me {x}", "which files are in {x}?", "look into {x}"])
+    asked = draw.wording(["list {x}", "what is in {x}?", "show the files in {x}", "list the files in {x}", "ls {x}",
+        "files of {x}?", "show me {x}", "which files are in {x}?", "look into {x}"])
     said = [(typed_place(asked, state.folder, draw), state.command())]
     letters = {"details": "l", "hidden": "a", "size": "S", "time": "t", "reverse": "r"}
     while len(said) < turns:
@@ -115,25 +128,32 @@ def _end(draw: Draw, change: str) -> tuple[str, str]:
 def finding(draw: Draw, turns: int) -> list[Turn]:
     """`find` by extension; folder and extension change, then a count, a limit, a file or the deletion."""
     ext, folder, newer = draw.pick(EXTENSIONS[:24]), draw.folder(), ""
-    frame = draw.wording(["find the {e} files in {d}", "find all .{e} files below {d}", "where are the .{e} files in {d}?", "search {d} for {e} files", "all {e} files under {d}",
-                          "look for *.{e} in {d}", "which {e} files are in {d}?", "list every .{e} file below {d}"])  # fmt: skip
+    frame = draw.wording(["find the {e} files in {d}", "find all .{e} files below {d}",
+        "where are the .{e} files in {d}?", "search {d} for {e} files", "all {e} files under {d}",
+                          "look for *.{e} in {d}", "which {e} files are in {d}?",
+                          "list every .{e} file below {d}"])  # fmt: skip
     said = [(frame.format(e=ext, d=folder), f"find {folder} -name '*.{ext}'")]
     while len(said) < turns:
         change = draw.pick(["ext", "place", "days", "first", "count", "save", "delete"])
         if change == "ext":
             ext = draw.pick(EXTENSIONS[:24])
-            request = draw.wording(["and the .{e} files?", "now {e} files", "only the .{e} ones", "no, .{e}", "I meant .{e}", "and {e}?", "same for .{e}", "what about {e} files?",
-                                    "the {e} files instead", "not those, the .{e} files", "now .{e}", "also for {e} files"]).format(e=ext)  # fmt: skip
+            request = draw.wording(["and the .{e} files?", "now {e} files", "only the .{e} ones", "no, .{e}",
+                "I meant .{e}", "and {e}?", "same for .{e}", "what about {e} files?",
+                                    "the {e} files instead", "not those, the .{e} files", "now .{e}",
+                                    "also for {e} files"]).format(e=ext)  # fmt: skip
         elif change == "place":
             folder = draw.folder()
             request = draw.wording(PLACE).format(x=folder)
         elif change == "days":
             days = draw.pick([1, 2, 3, 7, 14, 30])
             newer = f" -mtime -{days}"
-            request = draw.wording(["only from the last {n} days", "changed in the last {n} days", "just those of the last {n} days", "not older than {n} days", "newer than {n} days",
-                                    "only if modified within {n} days", "the ones from the past {n} days", "only the recent ones, {n} days"]).format(n=days)  # fmt: skip
+            request = draw.wording(["only from the last {n} days", "changed in the last {n} days",
+                "just those of the last {n} days", "not older than {n} days", "newer than {n} days",
+                                    "only if modified within {n} days", "the ones from the past {n} days",
+                                    "only the recent ones, {n} days"]).format(n=days)  # fmt: skip
         elif change == "delete":
-            request = draw.wording(["delete them", "delete those", "now delete them", "remove them all", "remove those files", "ok, delete them", "and delete them", "yes, remove those",
+            request = draw.wording(["delete them", "delete those", "now delete them", "remove them all",
+                "remove those files", "ok, delete them", "and delete them", "yes, remove those",
                                     "these can be deleted", "get rid of them now"])  # fmt: skip
             return [*said, (request, f"find {folder} -name '*.{ext}'{newer} -delete")]
         else:
@@ -146,14 +166,19 @@ def finding(draw: Draw, turns: int) -> list[Turn]:
 def searching(draw: Draw, turns: int) -> list[Turn]:
     """`grep` with word, place and options that change."""
     word, place, options = draw.name(), draw.path(), ""
-    frame = draw.wording(["search {p} for {w}", "find {w} in {p}", "grep {w} in {p}", "lines with {w} in {p}", "look for {w} in {p}", "where is {w} in {p}?", "does {p} contain {w}?",
+    frame = draw.wording(["search {p} for {w}", "find {w} in {p}", "grep {w} in {p}", "lines with {w} in {p}",
+        "look for {w} in {p}", "where is {w} in {p}?", "does {p} contain {w}?",
                           "show {w} in {p}"])  # fmt: skip
     said = [(frame.format(p=place, w=word), f"grep {word} {place}")]
     changes = {
-        "n": ["with line numbers", "and the line numbers?", "show line numbers", "on which lines?", "which line?", "add line numbers", "numbers please", "line numbers too"],
-        "i": ["ignore case", "in capitals too", "case doesn't matter", "upper or lower case", "case insensitive", "any case", "don't mind capitals", "regardless of case"],
-        "c": ["how many?", "just count", "how often?", "only the count", "count them", "how many lines?", "number of lines?", "just the number"],
-        "v": ["now the lines without it", "the opposite", "lines that don't have it", "without it", "invert that", "all other lines", "those that do not match", "everything else"],
+        "n": ["with line numbers", "and the line numbers?", "show line numbers", "on which lines?", "which line?",
+        "add line numbers", "numbers please", "line numbers too"],
+        "i": ["ignore case", "in capitals too", "case doesn't matter", "upper or lower case", "case insensitive",
+        "any case", "don't mind capitals", "regardless of case"],
+        "c": ["how many?", "just count", "how often?", "only the count", "count them", "how many lines?",
+        "number of lines?", "just the number"],
+        "v": ["now the lines without it", "the opposite", "lines that don't have it", "without it", "invert that",
+        "all other lines", "those that do not match", "everything else"],
     }  # fmt: skip
     while len(said) < turns:
         change = draw.pick([*changes, "word", "word", "place", "place"])
@@ -176,17 +201,21 @@ def reading(draw: Draw, turns: int) -> list[Turn]:
     """First or last lines of a file; the number, the end or the file changes."""
     tool, n, path = draw.pick(["head", "tail"]), draw.pick([5, 10, 20, draw.number(2, 60)]), draw.path()
     which = {"head": "first", "tail": "last"}
-    frame = draw.wording(["show the {w} {n} lines of {p}", "{w} {n} lines of {p}", "print the {w} {n} lines of {p}", "the {w} {n} lines in {p}", "give me the {w} {n} lines of {p}",
-                          "read the {w} {n} lines from {p}", "{p}: {w} {n} lines", "what are the {w} {n} lines of {p}?"])  # fmt: skip
+    frame = draw.wording(["show the {w} {n} lines of {p}", "{w} {n} lines of {p}", "print the {w} {n} lines of {p}",
+        "the {w} {n} lines in {p}", "give me the {w} {n} lines of {p}",
+                          "read the {w} {n} lines from {p}", "{p}: {w} {n} lines",
+                          "what are the {w} {n} lines of {p}?"])  # fmt: skip
     said = [(frame.format(w=which[tool], n=n, p=path), f"{tool} -n {n} {path}")]
     while len(said) < turns:
         change = draw.pick(["number", "end", "file", "file"])
         if change == "number":
             n = draw.number(2, 99)
-            request = draw.wording(["make it {n}", "{n} please", "rather {n}", "no, {n}", "{n} lines", "I meant {n}", "now {n}", "{n} instead", "better {n}", "only {n}"]).format(n=n)
+            request = draw.wording(["make it {n}", "{n} please", "rather {n}", "no, {n}", "{n} lines", "I meant {n}",
+                "now {n}", "{n} instead", "better {n}", "only {n}"]).format(n=n)
         elif change == "end":
             tool = "tail" if tool == "head" else "head"
-            request = draw.wording(["and the {w} ones?", "now the {w}", "the {w} ones", "no, the {w}", "I meant the {w}", "the {w} instead", "and the {w}?", "same, but the {w}"]).format(w=which[tool])
+            request = draw.wording(["and the {w} ones?", "now the {w}", "the {w} ones", "no, the {w}",
+                "I meant the {w}", "the {w} instead", "and the {w}?", "same, but the {w}"]).format(w=which[tool])
         else:
             path = draw.path()
             request = draw.wording(SAME).format(x=path)
@@ -197,13 +226,18 @@ def reading(draw: Draw, turns: int) -> list[Turn]:
 def service(draw: Draw, turns: int) -> list[Turn]:
     """A service and what is done to it, by "it", or the same for another."""
     name, verb = draw.service(), "status"
-    said = [(typed_place(draw.wording(["is {x} running?", "status of {x}", "check the service {x}", "how is {x} doing?", "show the status of {x}", "does the service {x} run?"]), name, draw),
+    said = [(typed_place(draw.wording(["is {x} running?", "status of {x}", "check the service {x}",
+        "how is {x} doing?", "show the status of {x}", "does the service {x} run?"]), name, draw),
              f"systemctl status {name}")]  # fmt: skip
     words = {
-        "restart": ["restart it", "now restart it", "restart", "ok, restart it", "then restart it", "please restart that", "give it a restart", "and restart"],
-        "stop": ["stop it", "now stop it", "stop that", "ok stop it", "please stop it", "shut it down", "and stop", "halt it"],
-        "start": ["start it", "now start it", "start it again", "ok, start it", "please start it", "bring it up", "and start", "start that"],
-        "enable": ["enable it at boot", "make it start at boot", "enable it", "start it at boot too", "at boot as well", "enable it for the next boot"],
+        "restart": ["restart it", "now restart it", "restart", "ok, restart it", "then restart it",
+        "please restart that", "give it a restart", "and restart"],
+        "stop": ["stop it", "now stop it", "stop that", "ok stop it", "please stop it", "shut it down", "and stop",
+        "halt it"],
+        "start": ["start it", "now start it", "start it again", "ok, start it", "please start it", "bring it up",
+        "and start", "start that"],
+        "enable": ["enable it at boot", "make it start at boot", "enable it", "start it at boot too",
+        "at boot as well", "enable it for the next boot"],
     }
     while len(said) < turns:
         if draw.chance(0.35):
@@ -217,35 +251,45 @@ def service(draw: Draw, turns: int) -> list[Turn]:
 
 
 CHANGES = [
-    "no, {b}", "I meant {b}", "{b}, not {a}", "make it {b}", "sorry, {b} instead of {a}", "not {a}, {b}", "change {a} to {b}", "{b} please, not {a}", "should be {b}",
-    "wrong, it's {b}", "actually {b}", "replace {a} with {b}", "{a} is wrong, {b}", "{b} instead of {a}", "put {b} for {a}", "oh, {b}, not {a}",
+    "no, {b}", "I meant {b}", "{b}, not {a}", "make it {b}", "sorry, {b} instead of {a}", "not {a}, {b}",
+    "change {a} to {b}", "{b} please, not {a}", "should be {b}",
+    "wrong, it's {b}", "actually {b}", "replace {a} with {b}", "{a} is wrong, {b}", "{b} instead of {a}",
+    "put {b} for {a}", "oh, {b}, not {a}",
 ]  # fmt: skip
 FORMAL = [
-    "more formal please", "too casual", "make it formal", "more formal", "that's too informal", "formal tone please", "be more formal", "write it formally",
+    "more formal please", "too casual", "make it formal", "more formal", "that's too informal", "formal tone please",
+    "be more formal", "write it formally",
     "not so casual", "make that more formal", "I need it formal", "more polite",
 ]  # fmt: skip
 SIGN = [
-    "sign it {x}", "sign as {x}", "add my name, {x}", "signed {x}", "put {x} under it", "with my name {x}", "I am {x}, sign it", "add the signature {x}",
+    "sign it {x}", "sign as {x}", "add my name, {x}", "signed {x}", "put {x} under it", "with my name {x}",
+    "I am {x}, sign it", "add the signature {x}",
     "my name is {x}, put it below", "please sign with {x}", "now sign it as {x}",
 ]  # fmt: skip
-ORDINALS = ["the second one", "the second", "only the second", "number two", "the 2nd one", "the latter", "just the second one"]
-FIRST_ONES = ["the first one", "the first", "only the first", "number one", "the 1st one", "the former", "just the first one"]
+ORDINALS = ["the second one", "the second", "only the second", "number two", "the 2nd one", "the latter",
+    "just the second one"]
+FIRST_ONES = ["the first one", "the first", "only the first", "number one", "the 1st one", "the former",
+    "just the first one"]
 
 
 def chosen(draw: Draw, turns: int) -> list[Turn]:
     """Two files are named; then one of them is meant by its place, or both."""
     first, second = quoted(draw.path()), quoted(draw.path())
     verb, command = draw.pick([
-        ("count the lines of", "wc -l"), ("show", "cat"), ("list", "ls -l"), ("what type are", "file"), ("compute the sha256 of", "sha256sum"), ("show the size of", "du -h"),
+        ("count the lines of", "wc -l"), ("show", "cat"), ("list", "ls -l"), ("what type are", "file"),
+        ("compute the sha256 of", "sha256sum"), ("show the size of", "du -h"),
     ])  # fmt: skip
     said = [(f"{verb} {first} and {second}", f"{command} {first} {second}")]
     deeds = {
-        "delete {x}": "rm", "remove {x}": "rm", "print {x}": "cat", "make {x} executable": "chmod +x", "compress {x}": "gzip", "edit {x}": "nano",
-        "count the words of {x}": "wc -w", "let only me read {x}": "chmod 600", "number the lines of {x}": "nl", "show the type of {x}": "file",
+        "delete {x}": "rm", "remove {x}": "rm", "print {x}": "cat", "make {x} executable": "chmod +x",
+        "compress {x}": "gzip", "edit {x}": "nano",
+        "count the words of {x}": "wc -w", "let only me read {x}": "chmod 600", "number the lines of {x}": "nl",
+        "show the type of {x}": "file",
     }  # fmt: skip
     while len(said) < turns:
         act = draw.pick(list(deeds))
-        which, path = draw.pick([(ORDINALS, second), (FIRST_ONES, first), (["both", "them both", "both of them", "the two of them"], f"{first} {second}")])
+        which, path = draw.pick([(ORDINALS, second), (FIRST_ONES, first), (["both", "them both", "both of them",
+            "the two of them"], f"{first} {second}")])
         request = act.format(x=draw.wording(which))
         said.append((draw.pick(["", "", "now ", "ok, ", "please "]) + request, f"{deeds[act]} {path}"))
         if deeds[act] in ("rm", "gzip"):
@@ -253,8 +297,8 @@ def chosen(draw: Draw, turns: int) -> list[Turn]:
     return said
 
 
-# Slots whose value a follow-up may change, with the frames of such a follow-up.
-CHANGED = {"f": SAME, "d": SAME, "w": SAME, "h": SAME, "svc": SAME, "pkg": SAME, "br": SAME, "u": SAME, "ctr": SAME, "ext": SAME, "n": SAME, "url": SAME}
+# Slots whose value a follow-up may change.
+CHANGED = ("f", "d", "w", "h", "svc", "pkg", "br", "u", "ctr", "ext", "n", "url")
 
 
 def again(draw: Draw, turns: int) -> list[Turn]:
@@ -270,12 +314,14 @@ def again(draw: Draw, turns: int) -> list[Turn]:
     while len(said) < min(turns, 3):
         value = slots(draw)[slot]
         shown = f".{value}" if slot == "ext" else value
-        said.append((draw.wording(CHANGED[slot]).format(x=shown), fill(template.command, task.slots | {slot: value}, shell=True)))
+        said.append((draw.wording(SAME).format(x=shown),
+            fill(template.command, task.slots | {slot: value}, shell=True)))
     return said
 
 
 CHAINS: dict[str, Callable[[Draw, int], list[Turn]]] = {
-    "listing": listing, "finding": finding, "searching": searching, "reading": reading, "service": service, "chosen": chosen, "again": again,
+    "listing": listing, "finding": finding, "searching": searching, "reading": reading, "service": service, "chosen": chosen,
+    "again": again,
 }  # fmt: skip
 WEIGHTS = {"listing": 14, "finding": 14, "searching": 12, "reading": 12, "service": 8, "chosen": 10, "again": 22}
 
@@ -335,8 +381,10 @@ def _changed(draw: Draw, request: str, answer: str, what: str) -> Turn | None:
         me = draw.person()
         return (draw.wording(SIGN).format(x=me), f"{answer}\n{me}") if mail else None
     pattern, new = {
-        "who": (r"(?:Hi|with) ([A-Z]\w+)", draw.person()), "day": (rf"\b({'|'.join((*DAYS, *SHORT_DAYS))})\b", draw.pick(DAYS)),
-        "time": (r"\b(\d+(?::\d\d)?(?:am|pm)|\d+:\d\d)\b", clock(draw)), "thing": (rf"\b({'|'.join(THINGS)})\b", draw.pick(THINGS)),
+        "who": (r"(?:Hi|with) ([A-Z]\w+)", draw.person()), "day": (rf"\b({'|'.join((*DAYS, *SHORT_DAYS))})\b",
+        draw.pick(DAYS)),
+        "time": (r"\b(\d+(?::\d\d)?(?:am|pm)|\d+:\d\d)\b", clock(draw)), "thing": (rf"\b({'|'.join(THINGS)})\b",
+        draw.pick(THINGS)),
     }[what]  # fmt: skip
     found = re.findall(pattern, answer)
     if not found or answer.count(found[-1]) != 1 or found[-1] not in request or new in answer:
@@ -351,7 +399,8 @@ def after_correction(draw: Draw) -> Document:
     messages = list(document.messages)
     if not any("Lessons:" in m.content for m in messages) and len(messages) < 8:
         kind = draw.pick(["talk", "refusals"])
-        said = some(kind, draw, foreign=0.05, kinds=frozenset({"thanks", "compliment", "bye", "joke", "which model"}) if kind == "talk" else None)
+        said = some(kind, draw, foreign=0.05, kinds=frozenset({"thanks", "compliment", "bye", "joke",
+            "which model"}) if kind == "talk" else None)
         messages += conversation(None, said.request, said.answer)
     return Document("chats", "corrected, goes on", messages)
 

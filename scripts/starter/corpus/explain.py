@@ -24,19 +24,25 @@ COMMAND_QUESTIONS = [
     "explain this command: {c}", "can you explain `{c}`?", "describe `{c}`", "meaning of `{c}`", "what will `{c}` do?",
     "i found this: {c}  what does it do?", "before I run it: what does `{c}` do?", "help me understand {c}",
     "is this right? what does {c} do", "what's `{c}`", "explain in one line: {c}", "Explain in one line: `{c}`",
-    "in one sentence, what does `{c}` do?", "why would I run `{c}`?", "wat does {c} do", "someone told me to run {c}, what is it?",
+    "in one sentence, what does `{c}` do?", "why would I run `{c}`?", "wat does {c} do",
+    "someone told me to run {c}, what is it?",
     "was macht `{c}`?", "erkläre {c}", "que fait `{c}` ?", "¿qué hace `{c}`?",
 ]  # fmt: skip
 FLAG_QUESTIONS = [
     "what does {x} do in {t}?", "what does {x} mean in {t}?", "{t} {x}: what is {x}?", "explain {x} of {t}", "{t} {x}?",
     "what is the {x} flag of {t}?", "what's {x} in {t}", "meaning of {t} {x}", "what is {x} for in `{t} {x}`?",
-    "explain the option {x} of {t}", "why {x} with {t}?", "what does the flag {x} do with {t}?", "{x} in {t} means what?",
-    "what is `{x}` in `{t}`?", "{t}: {x}?", "option {x} for {t}?", "in {t}, what does {x} do?", "what does {t} do with {x}?",
+    "explain the option {x} of {t}", "why {x} with {t}?", "what does the flag {x} do with {t}?",
+    "{x} in {t} means what?",
+    "what is `{x}` in `{t}`?", "{t}: {x}?", "option {x} for {t}?", "in {t}, what does {x} do?",
+    "what does {t} do with {x}?",
 ]  # fmt: skip
 TOOL_QUESTIONS = [
-    "what does {t} do?", "what is {t}?", "explain {t}", "what is {t} for?", "what's {t}", "what does `{t}` do?", "explain `{t}`",
-    "what can I do with {t}?", "tell me about the {t} command", "describe {t}", "the {t} command?", "what is the command {t}?",
-    "in one line, what is {t}?", "when do I need {t}?", "what would I use {t} for?", "purpose of {t}?", "was macht {t}?",
+    "what does {t} do?", "what is {t}?", "explain {t}", "what is {t} for?", "what's {t}", "what does `{t}` do?",
+    "explain `{t}`",
+    "what can I do with {t}?", "tell me about the {t} command", "describe {t}", "the {t} command?",
+    "what is the command {t}?",
+    "in one line, what is {t}?", "when do I need {t}?", "what would I use {t} for?", "purpose of {t}?",
+    "was macht {t}?",
     "que fait {t} ?", "¿qué hace {t}?",
 ]  # fmt: skip
 # Between two commands, and how it is said.
@@ -75,7 +81,8 @@ def pipe(draw: Draw) -> tuple[str, str]:
     if ">" in command or "less" in command or not end:
         return command, sentence(said)
     if end == "2>/dev/null":
-        return (f"{command} {end}", sentence(f"{said}, without error messages")) if "|" not in command else (command, sentence(said))
+        return (f"{command} {end}",
+            sentence(f"{said}, without error messages")) if "|" not in command else (command, sentence(said))
     path = draw.path()
     return f"{command} {end} {path}", sentence(f"{said}, then {'write' if end == '>' else 'append'} it to {path}")
 
@@ -132,7 +139,8 @@ def tool(draw: Draw) -> tuple[str, str]:
     return draw.wording(TOOL_QUESTIONS).format(t=name), sentence(meaning)
 
 
-SOURCES = {"shapes": (whole, 40), "tldr": (page, 22), "pipe": (pipe, 22), "sequence": (sequence, 5), "flags": (flags, 8), "tool": (tool, 6)}
+SOURCES = {"shapes": (whole, 40), "tldr": (page, 22), "pipe": (pipe, 22), "sequence": (sequence, 5),
+    "flags": (flags, 8), "tool": (tool, 6)}
 
 
 def asked(draw: Draw, source: str) -> tuple[str, str]:

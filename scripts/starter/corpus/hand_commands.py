@@ -1,6 +1,7 @@
 """Evaluation only: everyday requests written by hand, apart from the shapes' wordings, each with its right commands.
 
-None of them is ever trained. The table is `templates/hand-commands.txt`: `- request`, then `= command` for each right one.
+None of them is ever trained. The table is `templates/hand-commands.txt`: `- request`, then `= command` for each
+right one.
 """
 
 from __future__ import annotations

@@ -23,105 +23,158 @@ MOVES = [
     "push the {e} with {who} from {when} to {when2}", "{e} with {who}: {when2} instead of {when}",
     "postpone the {e} with {who} from {when} to {when2}", "please move my {e} with {who} from {when} to {when2}",
     "can you move the {e} with {who} from {when} to {when2}?", "new time for the {e} with {who}: {when2}, not {when}",
-    "reschedule {e} {who} {when} -> {when2}", "change the {e} with {who} from {when} to {when2}", "mv {e} with {who} from {when} to {when2}",
-    "note that the {e} with {who} is now {when2} rather than {when}", "bring the {e} with {who} forward from {when} to {when2}",
+    "reschedule {e} {who} {when} -> {when2}", "change the {e} with {who} from {when} to {when2}",
+    "mv {e} with {who} from {when} to {when2}",
+    "note that the {e} with {who} is now {when2} rather than {when}",
+    "bring the {e} with {who} forward from {when} to {when2}",
 ]  # fmt: skip
 LINES = [
-    "change this line to {when2}: {line}", "move this to {when2}: {line}", "{line}\nmove it to {when2}", "reschedule to {when2}: {line}",
+    "change this line to {when2}: {line}", "move this to {when2}: {line}", "{line}\nmove it to {when2}",
+    "reschedule to {when2}: {line}",
     "new time {when2} for: {line}", "'{line}' is now {when2}, give me the line", "update the entry to {when2}: {line}",
-    "put this on {when2}: {line}", "{line}\nnow {when2}", "shift this entry to {when2}: {line}", "make this {when2}: {line}",
+    "put this on {when2}: {line}", "{line}\nnow {when2}", "shift this entry to {when2}: {line}",
+    "make this {when2}: {line}",
     "rewrite with {when2}: {line}", "calendar line to {when2}: {line}",
 ]  # fmt: skip
 RENAMES = [
-    "rename {a} to {b} in this sentence: {t}", "replace {a} with {b}: {t}", "change {a} to {b} in: {t}", "{t}\nuse {b} instead of {a}",
-    "call {a} {b} now: {t}", "{a} is now called {b}, fix this: {t}", "put {b} where it says {a}: {t}", "in '{t}' write {b} for {a}",
-    "swap {a} for {b}: {t}", "update the name {a} to {b}: {t}", "{t}\nrename {a} to {b}", "s/{a}/{b}/ in this text: {t}",
+    "rename {a} to {b} in this sentence: {t}", "replace {a} with {b}: {t}", "change {a} to {b} in: {t}",
+    "{t}\nuse {b} instead of {a}",
+    "call {a} {b} now: {t}", "{a} is now called {b}, fix this: {t}", "put {b} where it says {a}: {t}",
+    "in '{t}' write {b} for {a}",
+    "swap {a} for {b}: {t}", "update the name {a} to {b}: {t}", "{t}\nrename {a} to {b}",
+    "s/{a}/{b}/ in this text: {t}",
 ]  # fmt: skip
 SENTENCES = [
-    "{item} is due on {day}.", "{who} sends {item} on {day}.", "we meet {who} in {place} at {time}.", "please send {item} to {who}.",
+    "{item} is due on {day}.", "{who} sends {item} on {day}.", "we meet {who} in {place} at {time}.",
+    "please send {item} to {who}.",
     "{who} and {who2} work on {item}.", "the {event} on {day} is in {place}.", "I will call {who} on {day} at {time}.",
-    "{who} has read {item}.", "{amount} people come to the {event}.", "the {event} with {who} is on {day}.", "{item} is ready.",
+    "{who} has read {item}.", "{amount} people come to the {event}.", "the {event} with {who} is on {day}.",
+    "{item} is ready.",
     "do not forget {item} on {day}.", "{who} leads project {project}.", "project {project} ends on {long_date}.",
 ]  # fmt: skip
 FORMAL = [
-    "more formal: {t}", "make this more formal: {t}", "make it formal: {t}", "rewrite formally: {t}", "say this politely: {t}", "more polite: {t}",
-    "formal version of: {t}", "too casual, make it formal: {t}", "put this in business language: {t}", "{t}\nmake that more formal",
-    "how would I write this to my boss? {t}", "polish this for a customer: {t}", "write this in a formal tone: {t}", "förmlicher: {t}",
+    "more formal: {t}", "make this more formal: {t}", "make it formal: {t}", "rewrite formally: {t}",
+    "say this politely: {t}", "more polite: {t}",
+    "formal version of: {t}", "too casual, make it formal: {t}", "put this in business language: {t}",
+    "{t}\nmake that more formal",
+    "how would I write this to my boss? {t}", "polish this for a customer: {t}", "write this in a formal tone: {t}",
+    "förmlicher: {t}",
 ]  # fmt: skip
 CASUAL = [
-    "friendlier: {t}", "make this friendlier: {t}", "less formal: {t}", "make it casual: {t}", "say this to a friend: {t}", "too stiff: {t}",
-    "casual version of: {t}", "too formal, loosen it: {t}", "relax this: {t}", "{t}\nmake that less formal", "informal please: {t}",
+    "friendlier: {t}", "make this friendlier: {t}", "less formal: {t}", "make it casual: {t}",
+    "say this to a friend: {t}", "too stiff: {t}",
+    "casual version of: {t}", "too formal, loosen it: {t}", "relax this: {t}", "{t}\nmake that less formal",
+    "informal please: {t}",
     "rewrite for a friend: {t}", "how would I say this in chat? {t}", "more relaxed: {t}",
 ]  # fmt: skip
 SHORTER = [
-    "shorter: {t}", "make this shorter: {t}", "shorten: {t}", "cut this down: {t}", "too long: {t}", "in fewer words: {t}", "say it briefly: {t}",
-    "{t}\nshorter please", "tighten this: {t}", "condense: {t}", "make it brief: {t}", "get to the point: {t}", "trim this sentence: {t}",
+    "shorter: {t}", "make this shorter: {t}", "shorten: {t}", "cut this down: {t}", "too long: {t}",
+    "in fewer words: {t}", "say it briefly: {t}",
+    "{t}\nshorter please", "tighten this: {t}", "condense: {t}", "make it brief: {t}", "get to the point: {t}",
+    "trim this sentence: {t}",
 ]  # fmt: skip
 SUBJECTS = [
-    "subject line for a mail about {item}, due {day}", "subject for a mail to {who}: {item} by {day}", "give me a subject: {item}, {day}",
-    "mail subject for {item} due on {day}", "what subject for a mail about {item} by {day}?", "I need a subject line, {item} until {day}",
-    "write only the subject: {who} must send {item} by {day}", "title for a mail about {item} with deadline {day}", "subject: {item}? due {day}",
-    "suggest a subject for {item} due {day}", "a good subject for asking {who} for {item} by {day}", "email subject about {item} ({day})",
+    "subject line for a mail about {item}, due {day}", "subject for a mail to {who}: {item} by {day}",
+    "give me a subject: {item}, {day}",
+    "mail subject for {item} due on {day}", "what subject for a mail about {item} by {day}?",
+    "I need a subject line, {item} until {day}",
+    "write only the subject: {who} must send {item} by {day}", "title for a mail about {item} with deadline {day}",
+    "subject: {item}? due {day}",
+    "suggest a subject for {item} due {day}", "a good subject for asking {who} for {item} by {day}",
+    "email subject about {item} ({day})",
 ]  # fmt: skip
 LIST_FRAMES = {
-    "todo": ["todo list: {i}", "make a todo list: {i}", "put on a list: {i}", "my todos are {i}", "list of tasks: {i}", "I have to {i}; make a list",
-             "todo: {i}", "write a to-do list with {i}", "turn into a todo list: {i}", "tasks for today: {i}", "checklist: {i}", "remind me to {i} as a list"],
-    "shopping": ["shopping list: {i}", "make a shopping list with {i}", "I need {i}, write a shopping list", "groceries: {i}", "list for the shop: {i}",
-                 "we are out of {i}, make a list", "buy list: {i}", "put {i} on a shopping list", "write down what to buy: {i}", "shopping: {i}",
-                 "einkaufsliste: {i}", "grocery list please: {i}"],
-    "bullets": ["bullet points: {i}", "as bullet points: we need {i}", "turn into bullets: {i}", "make a bulleted list of {i}", "bullets for {i}",
-                "split into bullet points: the plan has {i}", "list {i} as points", "one point each: {i}", "bullet list: {i}", "itemise {i}",
-                "write as a list: {i}", "make points out of this: {i}"],
-    "agenda": ["agenda: {i}", "make an agenda with {i}", "agenda for the meeting: {i}", "meeting agenda: {i}", "write an agenda: {i}", "the points are {i}, make an agenda",
-               "we talk about {i}; agenda please", "numbered agenda of {i}", "agenda items: {i}", "put together an agenda from {i}", "numbered list: {i}", "set the agenda: {i}"],
+    "todo": ["todo list: {i}", "make a todo list: {i}", "put on a list: {i}", "my todos are {i}",
+        "list of tasks: {i}", "I have to {i}; make a list",
+        "todo: {i}", "write a to-do list with {i}", "turn into a todo list: {i}", "tasks for today: {i}",
+        "checklist: {i}", "remind me to {i} as a list"],
+    "shopping": ["shopping list: {i}", "make a shopping list with {i}", "I need {i}, write a shopping list",
+        "groceries: {i}", "list for the shop: {i}",
+        "we are out of {i}, make a list", "buy list: {i}", "put {i} on a shopping list",
+        "write down what to buy: {i}", "shopping: {i}",
+        "einkaufsliste: {i}", "grocery list please: {i}"],
+    "bullets": ["bullet points: {i}", "as bullet points: we need {i}", "turn into bullets: {i}",
+        "make a bulleted list of {i}", "bullets for {i}",
+        "split into bullet points: the plan has {i}", "list {i} as points", "one point each: {i}",
+        "bullet list: {i}", "itemise {i}",
+        "write as a list: {i}", "make points out of this: {i}"],
+    "agenda": ["agenda: {i}", "make an agenda with {i}", "agenda for the meeting: {i}", "meeting agenda: {i}",
+        "write an agenda: {i}", "the points are {i}, make an agenda",
+        "we talk about {i}; agenda please", "numbered agenda of {i}", "agenda items: {i}",
+        "put together an agenda from {i}", "numbered list: {i}", "set the agenda: {i}"],
 }  # fmt: skip
 SLIPS = {
-    "the": "teh", "receive": "recieve", "separate": "seperate", "definitely": "definately", "tomorrow": "tommorow", "until": "untill",
-    "which": "wich", "because": "becuase", "address": "adress", "necessary": "neccessary", "their": "thier", "friend": "freind",
-    "meeting": "meetting", "environment": "enviroment", "occurred": "occured", "calendar": "calender", "success": "sucess",
-    "business": "buisness", "believe": "beleive", "different": "diffrent", "please": "plase", "with": "wiht", "document": "documnet",
-    "really": "realy", "begin": "beginn", "answer": "anwser", "schedule": "shedule", "available": "availible", "and": "adn",
+    "the": "teh", "receive": "recieve", "separate": "seperate", "definitely": "definately", "tomorrow": "tommorow",
+    "until": "untill",
+    "which": "wich", "because": "becuase", "address": "adress", "necessary": "neccessary", "their": "thier",
+    "friend": "freind",
+    "meeting": "meetting", "environment": "enviroment", "occurred": "occured", "calendar": "calender",
+    "success": "sucess",
+    "business": "buisness", "believe": "beleive", "different": "diffrent", "please": "plase", "with": "wiht",
+    "document": "documnet",
+    "really": "realy", "begin": "beginn", "answer": "anwser", "schedule": "shedule", "available": "availible",
+    "and": "adn",
 }  # fmt: skip
 SPELLED = [
-    "Please send the address to {who}.", "I definitely receive the document tomorrow.", "The meeting with {who} is in the calendar.",
-    "We believe that {who} is available on {day}.", "It is necessary to separate the two lists.", "I did not answer because I was ill.",
-    "Please put the meeting in the schedule until {day}.", "{who} and I begin tomorrow with the new document.", "Which business address is it?",
-    "Their friend {who} really likes the different plan.", "An error occurred in the test environment.", "The project was a success, please tell {who}.",
-    "Please answer {who} until {day}.", "I will receive {amount} documents with the schedule.", "Do you believe the calendar is necessary?",
+    "Please send the address to {who}.", "I definitely receive the document tomorrow.",
+    "The meeting with {who} is in the calendar.",
+    "We believe that {who} is available on {day}.", "It is necessary to separate the two lists.",
+    "I did not answer because I was ill.",
+    "Please put the meeting in the schedule until {day}.", "{who} and I begin tomorrow with the new document.",
+    "Which business address is it?",
+    "Their friend {who} really likes the different plan.", "An error occurred in the test environment.",
+    "The project was a success, please tell {who}.",
+    "Please answer {who} until {day}.", "I will receive {amount} documents with the schedule.",
+    "Do you believe the calendar is necessary?",
 ]  # fmt: skip
 SPELLING = [
-    "fix the spelling: {t}", "correct this: {t}", "spelling: {t}", "fix typos: {t}", "correct the typos in: {t}", "spell check: {t}", "{t}\nfix the spelling",
-    "please correct: {t}", "is this spelled right? {t}", "proofread: {t}", "check my spelling: {t}", "remove the typos: {t}", "korrigiere: {t}",
+    "fix the spelling: {t}", "correct this: {t}", "spelling: {t}", "fix typos: {t}", "correct the typos in: {t}",
+    "spell check: {t}", "{t}\nfix the spelling",
+    "please correct: {t}", "is this spelled right? {t}", "proofread: {t}", "check my spelling: {t}",
+    "remove the typos: {t}", "korrigiere: {t}",
 ]  # fmt: skip
 TO_LANGUAGE = [
-    "translate '{t}' to {l}", "how do you say '{t}' in {l}?", "'{t}' in {l}", "{t} in {l}", "what is '{t}' in {l}?", "{l} for '{t}'", "translate to {l}: {t}",
-    "say '{t}' in {l}", "{l}: {t}", "in {l}, please: {t}", "how would I write '{t}' in {l}?", "translate into {l}: {t}", "give me '{t}' in {l}",
+    "translate '{t}' to {l}", "how do you say '{t}' in {l}?", "'{t}' in {l}", "{t} in {l}", "what is '{t}' in {l}?",
+    "{l} for '{t}'", "translate to {l}: {t}",
+    "say '{t}' in {l}", "{l}: {t}", "in {l}, please: {t}", "how would I write '{t}' in {l}?",
+    "translate into {l}: {t}", "give me '{t}' in {l}",
 ]  # fmt: skip
 VERBS = {
-    "fixed": "Fix", "added": "Add", "removed": "Remove", "renamed": "Rename", "updated": "Update", "moved": "Move", "changed": "Change",
-    "improved": "Improve", "deleted": "Delete", "split": "Split", "cleaned up": "Clean up", "documented": "Document", "replaced": "Replace",
-    "tested": "Test", "simplified": "Simplify", "disabled": "Disable", "enabled": "Enable", "extended": "Extend", "corrected": "Correct",
+    "fixed": "Fix", "added": "Add", "removed": "Remove", "renamed": "Rename", "updated": "Update", "moved": "Move",
+    "changed": "Change",
+    "improved": "Improve", "deleted": "Delete", "split": "Split", "cleaned up": "Clean up", "documented": "Document",
+    "replaced": "Replace",
+    "tested": "Test", "simplified": "Simplify", "disabled": "Disable", "enabled": "Enable", "extended": "Extend",
+    "corrected": "Correct",
 }  # fmt: skip
 CHANGES = [
-    "the crash when {w} is empty", "the {s} page", "a test for {w}", "the {w} option", "the typo in {s}", "the parser of {w}", "the {s} of {w}",
-    "an error message for a missing {s}", "the login of {w}", "the {w} and {w2} files", "support for {ext} files", "the slow {s} query",
-    "the default of {w} to {n}", "the name of the {s} table", "the unused {w} function", "the docs of {w}", "a check for {w}", "the {w} cache",
+    "the crash when {w} is empty", "the {s} page", "a test for {w}", "the {w} option", "the typo in {s}",
+    "the parser of {w}", "the {s} of {w}",
+    "an error message for a missing {s}", "the login of {w}", "the {w} and {w2} files", "support for {ext} files",
+    "the slow {s} query",
+    "the default of {w} to {n}", "the name of the {s} table", "the unused {w} function", "the docs of {w}",
+    "a check for {w}", "the {w} cache",
 ]  # fmt: skip
 COMMITS = [
-    "commit message: {t}", "write a commit message: I {t}", "commit message for: {t}", "I {t}, what is the commit message?", "commit msg for {t}",
-    "we {t}; commit message please", "message for a commit where I {t}", "a commit message, {t}", "subject of the commit: {t}", "git message: {t}",
+    "commit message: {t}", "write a commit message: I {t}", "commit message for: {t}",
+    "I {t}, what is the commit message?", "commit msg for {t}",
+    "we {t}; commit message please", "message for a commit where I {t}", "a commit message, {t}",
+    "subject of the commit: {t}", "git message: {t}",
     "I just {t}. commit message?", "turn into a commit message: {t}", "good commit message for: {t}",
 ]  # fmt: skip
 REPLIES = [
-    "reply {y} to {who}: can you come to the {e} on {day} at {time}?", "answer {who} with {y}: do you have time for a {e} on {day} at {time}?",
-    "{who} asks: {e} on {day} at {time}? say {y}", "{who} wants a {e} on {day} at {time}, reply {y}", "tell {who} {y}: {e}, {day}, {time}",
+    "reply {y} to {who}: can you come to the {e} on {day} at {time}?",
+    "answer {who} with {y}: do you have time for a {e} on {day} at {time}?",
+    "{who} asks: {e} on {day} at {time}? say {y}", "{who} wants a {e} on {day} at {time}, reply {y}",
+    "tell {who} {y}: {e}, {day}, {time}",
     "write back {y} to {who} about the {e} on {day} at {time}", "my answer to {who}'s {e} on {day} at {time} is {y}",
     "{y} to {who} for the {e} {day} at {time}, write the reply", "short reply to {who}, {y}, {e} on {day} at {time}",
     "respond {y} to {who}: is {day} at {time} ok for a {e}?", "{who}: '{e} {day} {time}?' answer {y}",
 ]  # fmt: skip
 SIGNATURES = [", sign as {me}", ", signed {me}", ", my name is {me}", ", from {me}", ". I am {me}", ", sign it {me}"]
 SIGN_LESSONS = [
-    "sign mails with {me}", "sign as {me}", "mails are signed {me}", "my signature is {me}", "sign my mails as {me}", "end mails with {me}",
+    "sign mails with {me}", "sign as {me}", "mails are signed {me}", "my signature is {me}", "sign my mails as {me}",
+    "end mails with {me}",
     "mails end with my name, {me}", "I sign with {me}",
 ]  # fmt: skip
 
@@ -137,7 +190,8 @@ def move(draw: Draw) -> tuple[str, str]:
 
 def line(draw: Draw) -> tuple[str, str]:
     values = names(draw)
-    entry = draw.pick(["{x}: {event} with {who}", "{x} {event} {who}", "- {x}: {event}, {place}", "{event} with {who}, {x}", "{x}: {deed}"])
+    entry = draw.pick(["{x}: {event} with {who}", "{x} {event} {who}", "- {x}: {event}, {place}",
+        "{event} with {who}, {x}", "{x}: {deed}"])
     old, new = (fill(entry.replace("{x}", values[key]), values) for key in ("when", "when2"))
     return fill(draw.wording(LINES).replace("{line}", "\0"), values).replace("\0", old), new
 
@@ -159,7 +213,8 @@ def _capital(text: str) -> str:
 def _tones() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Casual and formal, then long and short."""
     text = (FOLDER / "tones.txt").read_text(encoding="utf-8").split("---\n")
-    return tuple([tuple(row.split(" | ")) for row in part.splitlines() if " | " in row and row[0] != "#"] for part in text)
+    rows = [[row for row in part.splitlines() if " | " in row and row[0] != "#"] for part in text]
+    return tuple([tuple(row.split(" | ")) for row in part] for part in rows)
 
 
 def tone(draw: Draw) -> tuple[str, str]:
@@ -197,7 +252,8 @@ def _bought(draw: Draw) -> str:
 
 
 def _point(draw: Draw) -> str:
-    return with_names(draw, draw.pick(["{item}", "{w}", "{w} {w2}", "{amount} {w}", "{project}", "the plan for {day}", "news from {who}", "{topic}", "the {event}"]))
+    return with_names(draw, draw.pick(["{item}", "{w}", "{w} {w2}", "{amount} {w}", "{project}", "the plan for {day}",
+        "news from {who}", "{topic}", "the {event}"]))
 
 
 def spelling(draw: Draw) -> tuple[str, str]:
@@ -211,7 +267,8 @@ def spelling(draw: Draw) -> tuple[str, str]:
     return draw.wording(SPELLING).format(t=wrong.rstrip(".") if draw.chance(0.2) else wrong), right
 
 
-LANGUAGE_NAMES = (("English", "english", "en"), ("German", "german", "de"), ("French", "french", "fr"), ("Spanish", "spanish", "es"))
+LANGUAGE_NAMES = (("English", "english", "en"), ("German", "german", "de"), ("French", "french", "fr"), ("Spanish",
+    "spanish", "es"))
 
 
 @cache
@@ -223,13 +280,16 @@ def phrase(draw: Draw) -> tuple[str, str]:
     """A stock phrase in another language, mostly from English."""
     row = draw.pick(_phrases())
     start = 0 if draw.chance(0.75) else draw.number(1, 3)
+    if sum(other[start] == row[start] for other in _phrases()) > 1:  # "bonjour" is two phrases in English
+        start = 0
     end = draw.pick([i for i in range(4) if i != start])
     return draw.wording(TO_LANGUAGE).format(t=row[start], l=draw.pick(LANGUAGE_NAMES[end][:2])), row[end]
 
 
 def commit(draw: Draw) -> tuple[str, str]:
     verb = draw.pick(list(VERBS))
-    change = with_names(draw, draw.pick(CHANGES), s=draw.pick(["start", "search", "user", "report", "order", "setup", "error"]))
+    change = with_names(draw, draw.pick(CHANGES), s=draw.pick(["start", "search", "user", "report", "order", "setup",
+        "error"]))
     change = change.replace("a check", "the check") if verb != "added" else change
     return draw.wording(COMMITS).format(t=f"{verb} {change}"), f"{VERBS[verb]} {change}"
 
@@ -263,7 +323,8 @@ def signed(said: Said, draw: Draw) -> tuple[str | None, str, str]:
 
 
 TEXTS = {
-    "move": (move, 10), "line": (line, 6), "rename": (rename, 8), "tone": (tone, 12), "subject": (subject, 5), "list": (listed, 12),
+    "move": (move, 10), "line": (line, 6), "rename": (rename, 8), "tone": (tone, 12), "subject": (subject, 5),
+    "list": (listed, 12),
     "spelling": (spelling, 8), "phrase": (phrase, 8), "commit": (commit, 7), "reply": (reply, 4),
 }  # fmt: skip
 KINDS = {"mail": 24} | {name: weight for name, (_, weight) in TEXTS.items()} | dict.fromkeys(FORMS, 4)
@@ -275,7 +336,8 @@ def written(draw: Draw, kind: str) -> tuple[str | None, str, str]:
         return mail(draw)
     request, answer = FORMS[kind](draw) if kind in FORMS else TEXTS[kind][0](draw)
     plain = not re.search(r"[:'\n]|[-/]>", request)
-    return None, typed(request, draw) if plain and kind not in ("sum", "phrase", "file name", "date form") else request, answer
+    as_is = not plain or kind in ("sum", "phrase", "file name", "date form")
+    return None, request if as_is else typed(request, draw), answer
 
 
 def documents(draw: Draw, n: int) -> Iterator[Document]:
@@ -296,7 +358,8 @@ def cases(draw: Draw, n: int) -> Iterator[Case]:
         else:
             lesson, request, answer = written(draw, kind)
         lead = system(draw, [lesson] if lesson else None)
-        check = {"has": _names_in(answer)} if kind == "mail" else {"command": answer} if kind == "sum" else {"exact": [answer]}
+        check = {"command": answer} if kind == "sum" else {"exact": [answer]}
+        check = {"has": _names_in(answer)} if kind == "mail" else check
         yield Case("office", kind, conversation(lead, request), check)
 
 

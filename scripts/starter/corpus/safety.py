@@ -16,12 +16,14 @@ from .situations import Said, drawn, some, table, typed, withheld
 
 YES = [
     "yes, delete them", "ok, delete them", "delete them all", "yes, remove them", "now delete those", "get rid of them",
-    "fine, remove them all", "good, delete them", "those can go", "yes please delete", "do it, delete them", "remove those",
+    "fine, remove them all", "good, delete them", "those can go", "yes please delete", "do it, delete them",
+    "remove those",
     "alright, delete these", "ok remove", "yep, delete", "go on, delete them",
 ]  # fmt: skip
 # What a listing becomes once its deletion is asked for outright.
 DELETES = {
-    "look big files": ("-print", "-delete"), "look old files": ("-print", "-delete"), "look empty": ("-print", "-delete"),
+    "look big files": ("-print", "-delete"), "look old files": ("-print", "-delete"), "look empty": ("-print",
+    "-delete"),
     "look repository": ("git clean -n", "git clean -f"),
     "look packages": ("apt-get autoremove --dry-run", "sudo apt-get autoremove"),
     "look containers": ("docker ps -a --filter status=exited", "docker container prune"),
@@ -30,7 +32,7 @@ DELETES = {
 STICKS = ["/dev/sdb", "/dev/sdc", "/dev/sdd", "/dev/sdb1", "/dev/sdc1"]
 
 
-DELETING = ["rm ", "-delete", "--hard", "prune", "clean -f", "kill "]
+DELETING = ["rm", "-delete", "--hard", "prune", "clean -f", "kill"]
 
 
 def documents(draw: Draw, n: int) -> Iterator[Document]:
@@ -54,7 +56,8 @@ def _then(draw: Draw) -> Document:
     old, new = DELETES[said.kind]
     answer = said.answer.replace(old, new)
     confirmed = typed(draw.wording(YES), draw)
-    return Document("safety", "look, then delete", conversation(system(draw), said.request, said.answer, confirmed, answer))
+    return Document("safety", "look, then delete", conversation(system(draw),
+        said.request, said.answer, confirmed, answer))
 
 
 def _stick(draw: Draw) -> tuple[str, str]:

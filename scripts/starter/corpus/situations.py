@@ -172,7 +172,8 @@ def names(draw: Draw) -> dict[str, str]:
         "who": who, "who2": who2, "me": draw.person(), "day": DAYS[week[0]], "day2": DAYS[week[1]],
         "when": _moment(draw, week[0]), "when2": _moment(draw, week[1]), "time": clock(draw), "time2": clock(draw),
         "tag_de": GERMAN_DAYS[foreign], "jour": FRENCH_DAYS[foreign], "dia": SPANISH_DAYS[foreign],
-        "uhr": str(draw.number(8, 18)), "item": thing, "Item": thing[:1].upper() + thing[1:], "item2": thing2, "place": draw.pick(PLACES),
+        "uhr": str(draw.number(8, 18)), "item": thing, "Item": thing[:1].upper() + thing[1:],
+        "item2": thing2, "place": draw.pick(PLACES),
         "reason": draw.pick(REASONS), "event": draw.pick(EVENTS), "country": draw.pick(COUNTRIES),
         "country2": draw.pick(COUNTRIES), "city": draw.pick(CITIES), "city2": draw.pick(CITIES),
         "topic": topic, "topic2": topic2, "project": draw.word(2).capitalize(),
@@ -189,7 +190,8 @@ def _thing(draw: Draw) -> str:
 def clock(draw: Draw) -> str:
     """A time of day in one of the usual forms."""
     hour, minute = draw.number(1, 12), draw.pick([0, 15, 30, 45, draw.number(1, 59)])
-    forms = [f"{hour}{draw.pick(['am', 'pm'])}", f"{hour}:{minute:02}{draw.pick(['am', 'pm'])}", f"{hour + 7}:{minute:02}"]
+    forms = [f"{hour}{draw.pick(['am', 'pm'])}", f"{hour}:{minute:02}{draw.pick(['am', 'pm'])}",
+        f"{hour + 7}:{minute:02}"]
     return draw.pick(forms)
 
 
@@ -200,7 +202,8 @@ def _moment(draw: Draw, day: int) -> str:
 def deed(draw: Draw) -> str:
     """Something to do, as on a list of things to do."""
     return draw.pick([
-        "call {p}", "buy {i}", "write to {p}", "clean the {r}", "pay the rent", "fix the {w} bug", "send the {t} to {p}",
+        "call {p}", "buy {i}", "write to {p}", "clean the {r}", "pay the rent", "fix the {w} bug",
+        "send the {t} to {p}",
         "water the plants", "print the {t}", "review the {t}", "book a flight to {c}", "renew the passport", "test {w}",
         "order {i}", "wash the car", "back up {w}", "update the {t}", "meet {p}", "read the {t}", "pick up the parcel",
     ]).format(

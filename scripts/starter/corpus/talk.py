@@ -22,8 +22,10 @@ NAME_LESSONS = [
     "call me {who}", "my name is {who}", "the user's name is {who}", "the user is called {who}", "address me as {who}",
     "I am {who}", "call the user {who}",
 ]  # fmt: skip
-GREETINGS = ["hello", "hi", "hey", "good morning", "hi there", "hey chela", "hello chela", "morning", "good evening", "howdy"]
-THANKS = ["thanks", "thank you", "thx", "great, thanks", "perfect, thank you", "thanks a lot", "cheers", "many thanks", "ty"]
+GREETINGS = ["hello", "hi", "hey", "good morning", "hi there", "hey chela", "hello chela", "morning", "good evening",
+    "howdy"]
+THANKS = ["thanks", "thank you", "thx", "great, thanks", "perfect, thank you", "thanks a lot", "cheers",
+    "many thanks", "ty"]
 
 
 def documents(draw: Draw, n: int) -> Iterator[Document]:
@@ -66,9 +68,11 @@ def _two_turns(draw: Draw) -> Document:
     if draw.chance(0.3):
         first = some("talk", draw, foreign=0, kinds=frozenset({"introduction"}))
         question, answer = draw.wording(NAME_QUESTIONS), f"You are {first.has[0]}."
-        return Document("talk", "name said", conversation(system(draw), first.request, first.answer, typed(question, draw), answer))
+        return Document("talk", "name said", conversation(system(draw),
+            first.request, first.answer, typed(question, draw), answer))
     first, second = some("talk", draw), some(draw.pick(["talk", "talk", "refusals"]), draw)
-    return Document("talk", "two turns", conversation(system(draw), first.request, first.answer, second.request, second.answer))
+    return Document("talk", "two turns", conversation(system(draw),
+        first.request, first.answer, second.request, second.answer))
 
 
 def cases(draw: Draw, n: int) -> Iterator[Case]:
