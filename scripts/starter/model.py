@@ -84,11 +84,25 @@ class Block(nn.Module):
         query, key, value = all_three.view(rows, length, -1, HEAD).split((heads, kv_heads, kv_heads), 2)
         query = turned(self.query_norm(query), cosine, sine).transpose(1, 2)
         key = turned(self.key_norm(key), cosine, sine).transpose(1, 2)
-        # Spread by hand: the fused kernels for a mask want as many key heads as query heads.
-        key = key.repeat_interleave(heads // kv_heads, 1)
-        value = value.transpose(1, 2).repeat_interleave(heads // kv_heads, 1)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+        value = value.transpose(1, 2)
+        if mask is not None and not x.is_cuda and length <= 512:
+            seen = attention_in_products(query, key, value, mask)
+        else:
+            # Spread by hand: the fused kernels for a mask want as many key heads as query heads.
+            key = key.repeat_interleave(heads // kv_heads, 1)
+            value = value.repeat_interleave(heads // kv_heads, 1)
+            seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
         return F.linear(seen.transpose(1, 2).reshape(rows, length, -1), self.output.to(x.dtype))
+
+
+def attention_in_products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """Attention in plain products: on a processor, for short rows, much faster than the fused kernel's backward."""
+    rows, heads, length, _ = query.shape
+    shared = key.size(1)
+    grouped = (query * HEAD**-0.5).reshape(rows, shared, -1, HEAD)
+    scores = (grouped @ key.transpose(-2, -1)).view(rows, heads, length, length) + mask
+    weights = scores.softmax(-1).view(rows, shared, -1, length)
+    return (weights @ value).view(rows, heads, length, HEAD)
 
 
 def turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

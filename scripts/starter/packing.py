@@ -3,7 +3,8 @@
     python packing.py CORPUS TOKENIZER FOLDER
 
 A row holds whole texts, told apart by their segment, in 256, 512, 1024 or 2048 tokens: few shapes, so that each is
-compiled once, and little is filled up. A shard of documents becomes one `.npz` with, for each length,
+compiled once, and short ones for the many short texts, since attention costs by the length of the row. A shard of
+documents becomes one `.npz` with, for each length,
 
     ids N (int16)     segments N (0: filling)     marks N (NEVER, PROMPT, ANSWER)     jobs N (index into jobs.json)
 """
