@@ -13,43 +13,71 @@ from .lesson_words import Example, sections
 from .shell import first
 
 NOUNS = {
-    "f": "file", "f2": "file", "s": "file", "s2": "file", "d": "folder", "d2": "folder", "u": "user", "h": "host", "port": "port", "svc": "service", "pkg": "package",
-    "br": "branch", "br2": "branch", "ctr": "container", "img": "image", "ext": "extension", "ext2": "extension", "n": "number", "n2": "number", "w": "name", "w2": "name",
-    "g": "group", "tag": "tag", "url": "url", "mode": "mode", "size": "size", "date": "date", "pid": "pid", "key": "key", "col": "column", "hash": "commit", "sig": "signal", "msg": "message",
+    "f": "file", "f2": "file", "s": "file", "s2": "file", "d": "folder", "d2": "folder", "u": "user", "h": "host",
+    "port": "port", "svc": "service", "pkg": "package",
+    "br": "branch", "br2": "branch", "ctr": "container", "img": "image", "ext": "extension", "ext2": "extension",
+    "n": "number", "n2": "number", "w": "name", "w2": "name",
+    "g": "group", "tag": "tag", "url": "url", "mode": "mode", "size": "size", "date": "date", "pid": "pid",
+    "key": "key", "col": "column", "hash": "commit", "sig": "signal", "msg": "message",
 }  # fmt: skip
 LEADS = [
-    "no, {}", "no, {}", "nope, {}", "nice, but {}", "good, but {}", "almost, {}", "close, but {}", "thanks, but {}", "hmm, {}", "sorry, {}", "wrong, {}", "no! {}", "ok but {}",
-    "great, now {}", "not quite: {}", "looks good, but {}", "oh, {}", "wait, {}", "perfect, except {}", "that's nearly it, {}", "no no, {}", "argh, {}", "well, {}", "{}, please", "{}!", "{} pls",
+    "no, {}", "no, {}", "nope, {}", "nice, but {}", "good, but {}", "almost, {}", "close, but {}", "thanks, but {}",
+    "hmm, {}", "sorry, {}", "wrong, {}", "no! {}", "ok but {}",
+    "great, now {}", "not quite: {}", "looks good, but {}", "oh, {}", "wait, {}", "perfect, except {}",
+    "that's nearly it, {}", "no no, {}", "argh, {}", "well, {}", "{}, please", "{}!", "{} pls",
     "thanks! but {}", "nah, {}", "nein, {}", "non, {}",
 ]  # fmt: skip
 # Errors that say what is to be changed: command, error, repaired command, requests.
 ERRORS = [
-    ("cp {d} {d2}", "cp: -r not specified; omitting directory '{d}'", "cp -r {d} {d2}", ["copy {d} to {d2}", "cp {d} to {d2}", "make a copy of {d} called {d2}", "duplicate {d} as {d2}"]),
-    ("rm {d}", "rm: cannot remove '{d}': Is a directory", "rm -r {d}", ["delete {d}", "remove {d}", "rm {d}", "get rid of {d}"]),
-    ("mkdir {w}/{w2}", "mkdir: cannot create directory '{w}/{w2}': No such file or directory", "mkdir -p {w}/{w2}", ["make the folder {w}/{w2}", "create {w}/{w2}", "mkdir {w}/{w2}", "new directory {w}/{w2}"]),
-    ("git push", "fatal: The current branch {br} has no upstream branch.", "git push -u origin {br}", ["push my commits", "git push", "push", "push this branch"]),
-    ("python {w}.py", "bash: python: command not found", "python3 {w}.py", ["run {w}.py", "start {w}.py", "execute {w}.py", "run the script {w}.py"]),
-    ("pip install {pkg}", "bash: pip: command not found", "pip3 install {pkg}", ["pip install {pkg}", "install {pkg} with pip", "get the python package {pkg}", "install the python package {pkg}"]),
-    ("docker-compose up -d", "docker-compose: command not found", "docker compose up -d", ["start the compose stack", "bring up the containers of the compose file", "compose up", "start all compose services"]),
-    ("./{w}.sh", "bash: ./{w}.sh: Permission denied", "bash {w}.sh", ["run {w}.sh", "execute the script {w}.sh", "start {w}.sh", "run the script {w}.sh"]),
-    ("rmdir {d}", "rmdir: failed to remove '{d}': Directory not empty", "rm -r {d}", ["remove the directory {d}", "delete the folder {d}", "rmdir {d}", "remove folder {d}"]),
-    ("git checkout {br}", "error: pathspec '{br}' did not match any file(s) known to git", "git checkout -b {br}", ["switch to {br}", "checkout {br}", "go to the branch {br}", "change to branch {br}"]),
-    ("grep {w} {d}", "grep: {d}: Is a directory", "grep -r {w} {d}", ["search {d} for {w}", "grep {w} in {d}", "look for {w} in {d}", "find {w} in {d}"]),
-    ("git branch -d {br}", "error: The branch '{br}' is not fully merged.", "git branch -D {br}", ["delete the branch {br}", "remove branch {br}", "git: delete {br}", "drop the branch {br}"]),
-    ("ln -s {f} {w}", "ln: failed to create symbolic link '{w}': File exists", "ln -sf {f} {w}", ["link {w} to {f}", "make a symlink {w} to {f}", "symlink {f} as {w}", "create the symbolic link {w} to {f}"]),
-    ("kill {pid}", "still running, it ignores it", "kill -9 {pid}", ["kill process {pid}", "stop {pid}", "end the process {pid}", "kill {pid}"]),
+    ("cp {d} {d2}", "cp: -r not specified; omitting directory '{d}'", "cp -r {d} {d2}", ["copy {d} to {d2}",
+        "cp {d} to {d2}", "make a copy of {d} called {d2}", "duplicate {d} as {d2}"]),
+    ("rm {d}", "rm: cannot remove '{d}': Is a directory", "rm -r {d}", ["delete {d}", "remove {d}", "rm {d}",
+        "get rid of {d}"]),
+    ("mkdir {w}/{w2}", "mkdir: cannot create directory '{w}/{w2}': No such file or directory", "mkdir -p {w}/{w2}",
+        ["make the folder {w}/{w2}", "create {w}/{w2}", "mkdir {w}/{w2}", "new directory {w}/{w2}"]),
+    ("git push", "fatal: The current branch {br} has no upstream branch.", "git push -u origin {br}",
+        ["push my commits", "git push", "push", "push this branch"]),
+    ("python {w}.py", "bash: python: command not found", "python3 {w}.py", ["run {w}.py", "start {w}.py",
+        "execute {w}.py", "run the script {w}.py"]),
+    ("pip install {pkg}", "bash: pip: command not found", "pip3 install {pkg}", ["pip install {pkg}",
+        "install {pkg} with pip", "get the python package {pkg}", "install the python package {pkg}"]),
+    ("docker-compose up -d", "docker-compose: command not found", "docker compose up -d", ["start the compose stack",
+        "bring up the containers of the compose file", "compose up", "start all compose services"]),
+    ("./{w}.sh", "bash: ./{w}.sh: Permission denied", "bash {w}.sh", ["run {w}.sh", "execute the script {w}.sh",
+        "start {w}.sh", "run the script {w}.sh"]),
+    ("rmdir {d}", "rmdir: failed to remove '{d}': Directory not empty", "rm -r {d}", ["remove the directory {d}",
+        "delete the folder {d}", "rmdir {d}", "remove folder {d}"]),
+    ("git checkout {br}", "error: pathspec '{br}' did not match any file(s) known to git", "git checkout -b {br}",
+        ["switch to {br}", "checkout {br}", "go to the branch {br}", "change to branch {br}"]),
+    ("grep {w} {d}", "grep: {d}: Is a directory", "grep -r {w} {d}", ["search {d} for {w}", "grep {w} in {d}",
+        "look for {w} in {d}", "find {w} in {d}"]),
+    ("git branch -d {br}", "error: The branch '{br}' is not fully merged.", "git branch -D {br}",
+        ["delete the branch {br}", "remove branch {br}", "git: delete {br}", "drop the branch {br}"]),
+    ("ln -s {f} {w}", "ln: failed to create symbolic link '{w}': File exists", "ln -sf {f} {w}", ["link {w} to {f}",
+        "make a symlink {w} to {f}", "symlink {f} as {w}", "create the symbolic link {w} to {f}"]),
+    ("kill {pid}", "still running, it ignores it", "kill -9 {pid}", ["kill process {pid}", "stop {pid}",
+        "end the process {pid}", "kill {pid}"]),
 ]  # fmt: skip
 _DENIED = [
-    ("systemctl restart {svc}", "Failed to restart {svc}.service: Access denied", ["restart {svc}", "restart the service {svc}", "systemctl restart {svc}", "bounce {svc}"]),
-    ("apt install {pkg}", "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)", ["install {pkg}", "apt install {pkg}", "get the package {pkg}", "install the package {pkg}"]),
-    ("cp {f} /etc/", "cp: cannot create regular file '/etc/': Permission denied", ["copy {f} to /etc", "put {f} into /etc", "cp {f} to /etc", "place {f} in /etc"]),
-    ("mkdir /opt/{w}", "mkdir: cannot create directory '/opt/{w}': Permission denied", ["make a folder {w} in /opt", "create /opt/{w}", "mkdir /opt/{w}", "new folder /opt/{w}"]),
-    ("chown {u} {f}", "chown: changing ownership of '{f}': Operation not permitted", ["give {f} to {u}", "make {u} the owner of {f}", "chown {f} to {u}", "{f} should belong to {u}"]),
-    ("cat /var/log/{w}", "cat: /var/log/{w}: Permission denied", ["show /var/log/{w}", "print /var/log/{w}", "cat /var/log/{w}", "display /var/log/{w}"]),
-    ("kill {pid}", "bash: kill: ({pid}) - Operation not permitted", ["kill process {pid}", "stop {pid}", "end the process {pid}", "kill {pid}"]),
-    ("docker ps", "permission denied while trying to connect to the Docker daemon socket", ["list the containers", "docker ps", "which containers run?", "show running containers"]),
+    ("systemctl restart {svc}", "Failed to restart {svc}.service: Access denied", ["restart {svc}",
+        "restart the service {svc}", "systemctl restart {svc}", "bounce {svc}"]),
+    ("apt install {pkg}", "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)",
+        ["install {pkg}", "apt install {pkg}", "get the package {pkg}", "install the package {pkg}"]),
+    ("cp {f} /etc/", "cp: cannot create regular file '/etc/': Permission denied", ["copy {f} to /etc",
+        "put {f} into /etc", "cp {f} to /etc", "place {f} in /etc"]),
+    ("mkdir /opt/{w}", "mkdir: cannot create directory '/opt/{w}': Permission denied", ["make a folder {w} in /opt",
+        "create /opt/{w}", "mkdir /opt/{w}", "new folder /opt/{w}"]),
+    ("chown {u} {f}", "chown: changing ownership of '{f}': Operation not permitted", ["give {f} to {u}",
+        "make {u} the owner of {f}", "chown {f} to {u}", "{f} should belong to {u}"]),
+    ("cat /var/log/{w}", "cat: /var/log/{w}: Permission denied", ["show /var/log/{w}", "print /var/log/{w}",
+        "cat /var/log/{w}", "display /var/log/{w}"]),
+    ("kill {pid}", "bash: kill: ({pid}) - Operation not permitted", ["kill process {pid}", "stop {pid}",
+        "end the process {pid}", "kill {pid}"]),
+    ("docker ps", "permission denied while trying to connect to the Docker daemon socket", ["list the containers",
+        "docker ps", "which containers run?", "show running containers"]),
     ("rm {f}", "rm: cannot remove '{f}': Permission denied", ["delete {f}", "remove {f}", "rm {f}", "erase {f}"]),
-    ("touch /etc/{w}", "touch: cannot touch '/etc/{w}': Permission denied", ["create /etc/{w}", "touch /etc/{w}", "make the empty file /etc/{w}", "new file /etc/{w}"]),
+    ("touch /etc/{w}", "touch: cannot touch '/etc/{w}': Permission denied", ["create /etc/{w}", "touch /etc/{w}",
+        "make the empty file /etc/{w}", "new file /etc/{w}"]),
 ]  # fmt: skip
 
 
@@ -97,7 +125,16 @@ def _of(draw: Draw, made: Example | None, kind: str, **values: str) -> Exchange 
     """An exchange from a lesson's example: the plain command first, then what the lesson would have made of it."""
     if not made or not made.plain:
         return None
-    return Exchange(kind, made.request, made.plain, said(draw, kind, **values), made.answer, made.has, made.lacks, platform=made.platform)
+    return Exchange(
+        kind,
+        made.request,
+        made.plain,
+        said(draw, kind, **values),
+        made.answer,
+        made.has,
+        made.lacks,
+        platform=made.platform,
+    )
 
 
 def tool(draw: Draw, held: bool = False) -> Exchange | None:
@@ -129,7 +166,16 @@ def no_flag(draw: Draw, held: bool = False) -> Exchange | None:
     made = lesson_kinds.flag(draw, held)
     if not made:
         return None
-    return Exchange("no flag", made.request, made.answer, said(draw, "no flag", x=made.has[0]), made.plain, lacks=made.has, learn=False, platform=made.platform)
+    return Exchange(
+        "no flag",
+        made.request,
+        made.answer,
+        said(draw, "no flag", x=made.has[0]),
+        made.plain,
+        lacks=made.has,
+        learn=False,
+        platform=made.platform,
+    )
 
 
 def simple(kind: str, make: Callable[..., Example | None]) -> Callable[..., Exchange | None]:
@@ -137,7 +183,13 @@ def simple(kind: str, make: Callable[..., Example | None]) -> Callable[..., Exch
 
     def exchange(draw: Draw, held: bool = False) -> Exchange | None:
         made = make(draw, held)
-        if not made or kind == "sudo" and not made.has[0].startswith("sudo ") or kind == "sudo" and not made.answer.startswith("sudo"):
+        if (
+            not made
+            or kind == "sudo"
+            and not made.has[0].startswith("sudo ")
+            or kind == "sudo"
+            and not made.answer.startswith("sudo")
+        ):
             return None
         return _of(draw, made, kind, b=made.has[0] if made.has else "", n=made.has[0].split()[-1] if made.has else "")
 
@@ -157,7 +209,13 @@ def _changed(draw: Draw, task: Task) -> tuple[str, str, str, str, str] | None:
         new = f"{draw.folder()}/{tail}" if draw.chance(0.6) else f"{head}/{draw.file()}"
     values = task.slots | {key: new}
     command = fill(template.command, values, shell=True)
-    if old == new or command == task.command or task.request.count(old) != 1 or len(old) < 3 and not re.search(rf"(?<!\w){re.escape(old)}(?!\w)", task.request):
+    if (
+        old == new
+        or command == task.command
+        or task.request.count(old) != 1
+        or len(old) < 3
+        and not re.search(rf"(?<!\w){re.escape(old)}(?!\w)", task.request)
+    ):
         return None
     return key, old, new, task.request.replace(old, new), command
 
@@ -178,31 +236,65 @@ def value(draw: Draw, held: bool = False) -> Exchange | None:
         return None
     key, old, new, asked, command = change
     # Two files, two branches, a name and a folder: a bare new one could stand for either.
-    naming = "{o}" if sum("{" + other + "}" in task.template.command and _alike(other, key) for other in NOUNS) > 1 else ""
+    naming = (
+        "{o}" if sum("{" + other + "}" in task.template.command and _alike(other, key) for other in NOUNS) > 1 else ""
+    )
     platform, names = lesson_kinds.platform(task), {"n": new, "o": old, "k": NOUNS[key]}
     kind = f"value {NOUNS[key]}" if key in ("f", "d", "h", "port", "n", "u", "ext") else "value other"
     if draw.chance(0.25):
-        return Exchange(kind, asked, task.command, said(draw, "misread", naming=naming, **names), command, [new], [old], learn=False, platform=platform)
+        return Exchange(
+            kind,
+            asked,
+            task.command,
+            said(draw, "misread", naming=naming, **names),
+            command,
+            [new],
+            [old],
+            learn=False,
+            platform=platform,
+        )
     words = "named value" if draw.chance(0.35) else "value"
-    return Exchange(kind, commands.varied(task.request, draw), task.command, said(draw, words, naming=naming, **names), command, [new], [old], platform=platform)
+    return Exchange(
+        kind,
+        commands.varied(task.request, draw),
+        task.command,
+        said(draw, words, naming=naming, **names),
+        command,
+        [new],
+        [old],
+        platform=platform,
+    )
 
 
 def part(draw: Draw) -> Exchange | None:
     """Only a part of a file's name is wrong: the quarter, the year, the version."""
-    rows = [["Q1", "Q2", "Q3", "Q4"], ["2022", "2023", "2024", "2025", "2026"], ["v1", "v2", "v3", "v4"], ["draft", "final", "old", "new"],
-            ["january", "february", "march", "april", "may", "june"], ["monday", "tuesday", "friday"], ["left", "right"], ["test", "prod", "dev"], [draw.word(), draw.word()]]  # fmt: skip
+    rows = [["Q1", "Q2", "Q3", "Q4"], ["2022", "2023", "2024", "2025", "2026"], ["v1", "v2", "v3", "v4"], ["draft",
+        "final", "old", "new"],
+            ["january", "february", "march", "april", "may", "june"], ["monday", "tuesday", "friday"], ["left",
+                "right"], ["test", "prod", "dev"], [draw.word(), draw.word()]]  # fmt: skip
     old, new = draw.sample(draw.pick(rows), 2)
     stem, gap, ext = draw.name(), draw.pick("_-"), draw.pick(EXTENSIONS)
     file = f"{stem}{gap}{{}}.{ext}"
     command, asked = draw.pick([
-        ("less {}", "page through {}"), ("cat {}", "show {}"), ("rm {}", "delete {}"), ("cp {} ~/backup/", "copy {} to ~/backup"), ("wc -l {}", "count the lines of {}"),
-        ("head -n 5 {}", "first 5 lines of {}"), ("mv {} archive/", "move {} to archive"), ("xdg-open {}", "open {}"), ("gzip {}", "compress {} with gzip"), ("ls -l {}", "details of {}"),
-        ("git add {}", "stage {}"), ("stat {}", "stat {}"), ("nano {}", "edit {}"), ("md5sum {}", "md5 of {}"), ("tail -f {}", "follow {}"),
+        ("less {}", "page through {}"), ("cat {}", "show {}"), ("rm {}", "delete {}"), ("cp {} ~/backup/",
+            "copy {} to ~/backup"), ("wc -l {}", "count the lines of {}"),
+        ("head -n 5 {}", "first 5 lines of {}"), ("mv {} archive/", "move {} to archive"), ("xdg-open {}", "open {}"),
+        ("gzip {}", "compress {} with gzip"), ("ls -l {}", "details of {}"),
+        ("git add {}", "stage {}"), ("stat {}", "stat {}"), ("nano {}", "edit {}"), ("md5sum {}", "md5 of {}"),
+        ("tail -f {}", "follow {}"),
     ])  # fmt: skip
     before, after = file.format(old), file.format(new)
     if old in stem or new in stem or old == new:
         return None
-    return Exchange("value part", commands.varied(asked.format(before), draw), command.format(before), said(draw, "value", n=new, o=old), command.format(after), [after], [before])
+    return Exchange(
+        "value part",
+        commands.varied(asked.format(before), draw),
+        command.format(before),
+        said(draw, "value", n=new, o=old),
+        command.format(after),
+        [after],
+        [before],
+    )
 
 
 def error(draw: Draw, held: bool = False) -> Exchange:
@@ -225,7 +317,20 @@ def edited(draw: Draw, held: bool = False) -> Exchange | None:
     if not made:
         return None
     text = said(draw, "edited", lead=0.1, c=f"`{made.answer}`" if draw.chance(0.25) else made.answer)
-    return Exchange("edited", made.request, made.first, text, made.answer, made.has, made.lacks, learn=made.learn, old=made.old, new=made.new, drop_in=made.drop_in, platform=made.platform)
+    return Exchange(
+        "edited",
+        made.request,
+        made.first,
+        text,
+        made.answer,
+        made.has,
+        made.lacks,
+        learn=made.learn,
+        old=made.old,
+        new=made.new,
+        drop_in=made.drop_in,
+        platform=made.platform,
+    )
 
 
 def letters(draw: Draw, held: bool = False) -> Exchange:
@@ -238,11 +343,30 @@ def letters(draw: Draw, held: bool = False) -> Exchange:
     if kind == "formal":
         return Exchange("office formal", asked, plain, said(draw, kind), formal, [f"Dear {who}"], ["Hi "], shell=False)
     if kind == "casual":
-        return Exchange("office casual", asked, formal, said(draw, kind), plain, [f"Hi {who}"], ["Dear"], learn=False, shell=False)
+        return Exchange(
+            "office casual", asked, formal, said(draw, kind), plain, [f"Hi {who}"], ["Dear"], learn=False, shell=False
+        )
     other = draw.person()
     if kind == "sign":
-        return Exchange("office sign", asked, plain, said(draw, kind, n=other), lesson_office.letter(who, body, signed=other), [other], shell=False)
-    return Exchange("office addressee", asked, plain, said(draw, "value", n=other, o=who), lesson_office.letter(other, body), [f"Hi {other}"], [f"Hi {who}"], shell=False)
+        return Exchange(
+            "office sign",
+            asked,
+            plain,
+            said(draw, kind, n=other),
+            lesson_office.letter(who, body, signed=other),
+            [other],
+            shell=False,
+        )
+    return Exchange(
+        "office addressee",
+        asked,
+        plain,
+        said(draw, "value", n=other, o=who),
+        lesson_office.letter(other, body),
+        [f"Hi {other}"],
+        [f"Hi {who}"],
+        shell=False,
+    )
 
 
 def clock(draw: Draw, held: bool = False) -> Exchange:
@@ -253,12 +377,18 @@ def clock(draw: Draw, held: bool = False) -> Exchange:
     if draw.chance(0.3):
         new, old = draw.pick([d for d in lesson_office.WEEKDAYS if d != day]), day
     else:
-        new = old.replace("am", "xm").replace("pm", "am").replace("xm", "pm") if draw.chance(0.5) else f"{draw.number(1, 11)} {draw.pick(['am', 'pm'])}"
+        new = (
+            old.replace("am", "xm").replace("pm", "am").replace("xm", "pm")
+            if draw.chance(0.5)
+            else f"{draw.number(1, 11)} {draw.pick(['am', 'pm'])}"
+        )
     tight = (lambda text: text.replace(" am", "am").replace(" pm", "pm")) if draw.chance(0.4) else (lambda text: text)
     if new == old:
         new = "12 pm"
     text = said(draw, "value", n=tight(new), o=tight(old))
-    return Exchange("office time", example.request, example.plain, text, example.plain.replace(old, new), [new], [old], shell=False)
+    return Exchange(
+        "office time", example.request, example.plain, text, example.plain.replace(old, new), [new], [old], shell=False
+    )
 
 
 def talk(draw: Draw, held: bool = False) -> Exchange:
@@ -267,14 +397,34 @@ def talk(draw: Draw, held: bool = False) -> Exchange:
         who = draw.person()
         requests = lesson_office.PHRASES[0][0]
         plain = lesson_office.PHRASES[0][1]["en"]
-        return Exchange("name", draw.wording(requests), plain, said(draw, "name", lead=0.1, n=who), f"Hello {who}! What can I do for you?", [who], shell=False)
+        return Exchange(
+            "name",
+            draw.wording(requests),
+            plain,
+            said(draw, "name", lead=0.1, n=who),
+            f"Hello {who}! What can I do for you?",
+            [who],
+            shell=False,
+        )
     requests, answers = draw.pick(lesson_office.PHRASES)
-    return Exchange("german", draw.wording(requests), answers["en"], said(draw, "german"), answers["de"], [answers["de"]], shell=False)
+    return Exchange(
+        "german",
+        draw.wording(requests),
+        answers["en"],
+        said(draw, "german"),
+        answers["de"],
+        [answers["de"]],
+        shell=False,
+    )
 
 
 KINDS: dict[str, tuple[int, Callable[..., Exchange | None]]] = {
-    "tool": (28, tool), "value": (27, value), "flag": (8, flag), "no flag": (5, no_flag), "long": (5, simple("long", lesson_kinds.long)),
-    "sudo": (5, simple("sudo", lesson_kinds.sudo)), "no sudo": (3, simple("no sudo", lesson_kinds.nosudo)), "error": (7, error), "edited": (9, edited),
-    "human": (1, simple("human", lesson_kinds.human)), "limit": (2, simple("limit", lesson_kinds.limit)), "trash": (2, simple("trash", lesson_kinds.trash)),
-    "ask": (1, simple("ask", lesson_kinds.ask)), "verbose": (1, simple("verbose", lesson_kinds.verbose)), "letters": (5, letters), "clock": (3, clock), "talk": (2, talk),
+    "tool": (28, tool), "value": (27, value), "flag": (8, flag), "no flag": (5, no_flag), "long": (5, simple("long",
+        lesson_kinds.long)),
+    "sudo": (5, simple("sudo", lesson_kinds.sudo)), "no sudo": (3, simple("no sudo", lesson_kinds.nosudo)), "error": (7,
+        error), "edited": (9, edited),
+    "human": (1, simple("human", lesson_kinds.human)), "limit": (2, simple("limit", lesson_kinds.limit)), "trash": (2,
+        simple("trash", lesson_kinds.trash)),
+    "ask": (1, simple("ask", lesson_kinds.ask)), "verbose": (1, simple("verbose", lesson_kinds.verbose)), "letters": (5,
+        letters), "clock": (3, clock), "talk": (2, talk),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import commands, distractors, lesson_kinds
+from . import commands, distractors, lesson_kinds, lesson_tools
 from .commands import Task
 from .correction_kinds import KINDS, Exchange, tool
 from .documents import Case, Document, Message, conversation
@@ -16,7 +16,8 @@ from .lesson_words import Example
 from .shell import first, positions, replaced
 
 PASSING = [
-    ("thanks", "You're welcome."), ("thank you", "You're welcome."), ("thx", "You're welcome."), ("perfect, thank you", "You're welcome."), ("great, thanks", "You're welcome."),
+    ("thanks", "You're welcome."), ("thank you", "You're welcome."), ("thx", "You're welcome."), ("perfect, thank you",
+        "You're welcome."), ("great, thanks", "You're welcome."),
     ("thanks a lot", "You're welcome."),
 ]  # fmt: skip
 NEXT = ["now {}", "next: {}", "then {}", "ok, {}", "great. {}", "thanks, now {}", "and {}", "perfect, {}"]
@@ -35,7 +36,9 @@ def system(draw: Draw, given: Exchange) -> str | None:
     """The system message, at times with lessons that do not matter here."""
     lessons: list[str] = []
     if draw.chance(0.2):
-        example = Example(given.kind, [], f"{given.request} {given.correction}", given.answer, given.first, shell=given.shell)
+        example = Example(
+            given.kind, [], f"{given.request} {given.correction}", given.answer, given.first, shell=given.shell
+        )
         lessons = distractors.some(draw, example, draw.pick([1, 1, 2, 3]), 0.3)
     return commands.system(draw, lessons, given.platform)
 
@@ -60,7 +63,12 @@ def holding(draw: Draw, given: Exchange) -> tuple[str, str, str] | None:
         answer = own or (replaced(task.command, given.old, given.new) if given.drop_in else None)
         if own and first(task.command) != given.old:
             continue
-        if answer and task.command not in (given.first, given.answer) and len(answer) < 130 and not other_platform(task, given):
+        if (
+            answer
+            and task.command not in (given.first, given.answer)
+            and len(answer) < 130
+            and not other_platform(task, given)
+        ):
             return _asked(draw, task), answer, task.command
     return None
 
@@ -86,7 +94,11 @@ def followed(draw: Draw, given: Exchange) -> tuple[str, list[Message]]:
     messages, kind = turns(draw, given), given.kind
     form = draw.weighted({"end": 50, "hold": 35, "other": 22}) if given.old else draw.weighted({"end": 70, "other": 30})
     # After long options, limits and the like a later command might be meant as well: no doubtful examples.
-    if form == "other" and given.kind in ("long", "limit", "human", "ask", "verbose", "no sudo", "office time", "german", "name") or form == "end":
+    if (
+        form == "other"
+        and given.kind in ("long", "limit", "human", "ask", "verbose", "no sudo", "office time", "german", "name")
+        or form == "end"
+    ):
         return kind, messages
     if draw.chance(0.12):
         messages += conversation(None, *draw.pick(PASSING))
@@ -132,14 +144,29 @@ def cases(draw: Draw, n: int) -> Iterator[Case]:
         later = holding(draw, given)
         if later:
             request, answer, _ = later
-            yield Case("corrections", "holds", turns(draw, given) + conversation(None, request), {"has": [given.new], "command": answer})
+            yield Case(
+                "corrections",
+                "holds",
+                turns(draw, given) + conversation(None, request),
+                {"has": [given.new], "command": answer},
+            )
         request, answer = unrelated(draw, given)
-        yield Case("corrections", "then other", turns(draw, given) + conversation(None, request), {"base": answer, "exact": [answer]})
+        yield Case(
+            "corrections",
+            "then other",
+            turns(draw, given) + conversation(None, request),
+            {"base": answer, "exact": [answer]},
+        )
 
 
 def _new_tool(draw: Draw) -> Exchange:
     """A correction to a tool whose name was never trained."""
     while True:
         given = tool(draw)
-        if given and given.new not in {name for names in lesson_kinds.DROP_IN.values() for name in names.split()} and " " not in given.new and given.answer == replaced(given.first, given.old, given.new):
+        if (
+            given
+            and given.new not in {name for names in lesson_tools.DROP_IN.values() for name in names.split()}
+            and " " not in given.new
+            and given.answer == replaced(given.first, given.old, given.new)
+        ):
             return given

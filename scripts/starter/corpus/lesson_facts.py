@@ -14,17 +14,22 @@ ROLES = (
     "staging production backup test build mail db gpu database demo monitoring git ci web cache print proxy media "
     "jump training log file home office render licence wiki chat vpn gateway queue search"
 ).split()
-PROJECTS = "atlas orion website shop blog api frontend backend thesis intranet mobile payments docs infra bot crm".split()
+PROJECTS = (
+    "atlas orion website shop blog api frontend backend thesis intranet mobile payments docs infra bot crm".split()
+)
 EDITORS = "vim nvim hx micro emacs code zed kak vi subl gedit kate joe ne ed mcedit".split()
 PHRASES = (
-    "ship it;go live;run the checks;clean up;start work;sync up;release;nightly;standup;wrap up;spin it up;shut it down;"
-    "do the dance;morning routine;fresh start;fire it up;tear it down;the usual;check in;make it so;go time;call it a day;"
+    "ship it;go live;run the checks;clean up;start work;sync up;release;nightly;standup;wrap up;spin it up;"
+    "shut it down;"
+    "do the dance;morning routine;fresh start;fire it up;tear it down;the usual;check in;make it so;go time;"
+    "call it a day;"
     "coffee;lights off;warm up;kick off;hand over;seal it;wake the box;blank slate;sanity check;weekly;end of day"
 ).split(";")
 ACTIONS = (
     "publish the site;generate the docs;check types;start the database;reset the database;clean the build folder;"
     "update the snapshots;restart the worker;refresh the cache;load the test data;migrate the database;watch the queue;"
-    "rotate the keys;build the slides;make the report;compile the thesis;start the tunnel;mount the share;check the links;"
+    "rotate the keys;build the slides;make the report;compile the thesis;start the tunnel;mount the share;"
+    "check the links;"
     "measure the coverage;run the benchmarks;sign the package;import the orders;export the invoices;record a demo;"
     "update the translations;bump the version;open the firewall;warm the cache;sync the photos;flash the board"
 ).split(";")
@@ -36,8 +41,10 @@ def command(draw: Draw) -> str:
     x, y = draw.word(), draw.word()
     plain = [
         f"make {x}", f"./{x}.sh", f"cargo {x}", f"npm run {x}", f"docker compose up -d {x}", f"just {x}", f"{x} {y}",
-        f"{x} --{y}", f"python3 {x}.py", f"kubectl apply -f {x}.yaml", f"{x}", f"bash scripts/{x}.sh", f"{draw.tool()} all",
-        f"git push {x} {y}", f"rsync -av {x}/ {y}:", f"pnpm {x}", f"./{x} {y}", f"poetry run {x}", f"bin/{x}", f"{x} -{y[0]} {y}",
+        f"{x} --{y}", f"python3 {x}.py", f"kubectl apply -f {x}.yaml", f"{x}", f"bash scripts/{x}.sh",
+        f"{draw.tool()} all",
+        f"git push {x} {y}", f"rsync -av {x}/ {y}:", f"pnpm {x}", f"./{x} {y}", f"poetry run {x}", f"bin/{x}",
+        f"{x} -{y[0]} {y}",
         f"make {x} && make {y}", f"./gradlew {x}", f"tox -e {x}", f"uv run {x}", f"systemctl restart {x}", f"npx {x}",
     ]  # fmt: skip
     return draw.pick(plain)
@@ -45,14 +52,31 @@ def command(draw: Draw) -> str:
 
 def folder(draw: Draw, project: str) -> str:
     """Where something lives: a full path, often with a name of its own."""
-    root = draw.pick(["~/src", "~/work", "~/code", "/srv", "/opt", "~/dev", "~/projects", "/data", "~", "/mnt/" + draw.word(), "~/" + draw.word(), "/var/" + draw.word()])
+    root = draw.pick(
+        [
+            "~/src",
+            "~/work",
+            "~/code",
+            "/srv",
+            "/opt",
+            "~/dev",
+            "~/projects",
+            "/data",
+            "~",
+            "/mnt/" + draw.word(),
+            "~/" + draw.word(),
+            "/var/" + draw.word(),
+        ]
+    )
     return f"{root}/{project if draw.chance(0.2) else draw.word()}"
 
 
 def host(draw: Draw) -> str:
     name = draw.word()
-    return draw.pick([f"{name}.example.com", f"{name}.local", f"{name}.net", f"{name}-{draw.number(1, 9)}", name, f"{name}.lan",
-                      f"10.{draw.number(0, 9)}.{draw.number(0, 99)}.{draw.number(2, 250)}", f"{name}.{draw.word()}.io"])  # fmt: skip
+    return draw.pick([f"{name}.example.com", f"{name}.local", f"{name}.net", f"{name}-{draw.number(1, 9)}", name,
+        f"{name}.lan",
+                      f"10.{draw.number(0, 9)}.{draw.number(0, 99)}.{draw.number(2, 250)}",
+                      f"{name}.{draw.word()}.io"])  # fmt: skip
 
 
 def values(draw: Draw, kind: str) -> dict[str, str]:
@@ -63,14 +87,19 @@ def values(draw: Draw, kind: str) -> dict[str, str]:
     return {
         **commands.slots(draw),
         "P": project, "D": folder(draw, project), "H": host(draw), "N": str(draw.number(1024, 9999)),
-        "R": draw.pick(ROLES) if draw.chance(0.75) else draw.word(), "U": draw.pick(USERS) if draw.chance(0.2) else draw.word(),
-        "K": f"~/.ssh/{draw.word()}" + draw.pick(["", "", "_key", "_ed25519", ".pem"]), "img_ext": draw.pick(["png", "jpg", "gif", "webp"]),
+        "R": draw.pick(ROLES) if draw.chance(0.75) else draw.word(),
+        "U": draw.pick(USERS) if draw.chance(0.2) else draw.word(),
+        "K": f"~/.ssh/{draw.word()}" + draw.pick(["", "", "_key", "_ed25519", ".pem"]), "img_ext": draw.pick(["png",
+            "jpg", "gif", "webp"]),
         "T": draw.pick(known) if known and draw.chance(0.3) else draw.tool(), "C": command(draw),
-        "M": draw.pick(PHRASES) if draw.chance(0.5) else draw.pick([draw.word(), f"{draw.word()} {draw.word()}", f"do the {draw.word()}"]),
+        "M": draw.pick(PHRASES) if draw.chance(0.5) else draw.pick([draw.word(), f"{draw.word()} {draw.word()}",
+            f"do the {draw.word()}"]),
         "A": draw.pick(ACTIONS) if draw.chance(0.7) else f"{draw.pick(VERBS)} the {draw.word()}",
         "B": draw.pick(["trunk", "develop", "master"]) if kind == "branch" and draw.chance(0.25) else draw.word(),
-        "F": (draw.folder() + "/" if draw.chance(0.4) else "") + draw.word() + draw.pick([".py", ".rs", ".go", ".c", ".js", ".tex", ".md"]),
-        "K2": f"{draw.word(2).upper()}-{draw.number(1, 999)}", "PERSON": person, "ADR": f"{draw.word()}@{draw.word()}.{draw.pick(['com', 'org', 'net', 'de'])}",
+        "F": (draw.folder() + "/" if draw.chance(0.4) else "") + draw.word() + draw.pick([".py", ".rs", ".go", ".c",
+            ".js", ".tex", ".md"]),
+        "K2": f"{draw.word(2).upper()}-{draw.number(1, 999)}", "PERSON": person,
+        "ADR": f"{draw.word()}@{draw.word()}.{draw.pick(['com', 'org', 'net', 'de'])}",
     }  # fmt: skip
 
 

@@ -12,10 +12,22 @@ from .commands import FOLDER, fill, misspelt
 from .draws import Draw, is_for_test
 from .shell import utilities
 
-
 # Said so often that they must be learned: no combination of these is withheld.
-KEPT = {"sudo:systemctl", "long:git"}
-LEADS = ["note: {}", "remember: {}", "important: {}", "btw {}", "please {}", "rule: {}", "{} please", "{} (since monday)", "for the record: {}", "as I said, {}", "hint: {}", "{}, thanks"]
+KEPT = {"sudo:systemctl", "long:git", "swap:ls"}
+LEADS = [
+    "note: {}",
+    "remember: {}",
+    "important: {}",
+    "btw {}",
+    "please {}",
+    "rule: {}",
+    "{} please",
+    "{} (since monday)",
+    "for the record: {}",
+    "as I said, {}",
+    "hint: {}",
+    "{}, thanks",
+]
 
 
 @dataclass

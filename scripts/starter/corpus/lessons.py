@@ -15,9 +15,12 @@ from .hand_lessons import hand_cases
 from .lesson_words import Example, lesson
 
 WEIGHTS = {
-    "swap": 190, "scoped swap": 60, "again": 20, "newer": 35, "alternative": 45, "long": 40, "flag": 60, "sudo": 50, "no sudo": 24,
-    "trash": 28, "ask": 16, "human": 16, "limit": 24, "verbose": 10, "two": 60, "name": 14, "language": 8, "signature": 8, "tone": 8,
-    "dates": 8, "clock": 8, "project": 34, "host": 34, "macro": 34, "role": 24, "editor": 18, "ssh port": 14, "tests": 10, "build": 10,
+    "swap": 190, "scoped swap": 60, "again": 20, "newer": 35, "alternative": 45, "long": 40, "flag": 60, "sudo": 50,
+    "no sudo": 24,
+    "trash": 28, "ask": 16, "human": 16, "limit": 24, "verbose": 10, "two": 60, "name": 14, "language": 8,
+    "signature": 8, "tone": 8,
+    "dates": 8, "clock": 8, "project": 34, "host": 34, "macro": 34, "role": 24, "editor": 18, "ssh port": 14,
+    "tests": 10, "build": 10,
     "deploy": 8, "branch": 14, "logs": 14, "temp": 10, "dev port": 12,
 }  # fmt: skip
 # Facts not named above are drawn this often each.
@@ -50,11 +53,17 @@ def unchanged(draw: Draw, kind: str) -> Example | None:
         return distractors.about_a_tool_name(draw)
     if kind == "talk":
         found = example(draw, draw.pick(sorted(lesson_office.KINDS)))
-        return Example(kind, [], found.request, found.plain, found.plain, shell=False) if found and found.plain else None
+        return (
+            Example(kind, [], found.request, found.plain, found.plain, shell=False) if found and found.plain else None
+        )
     if kind == "scoped off":
         found = example(draw, "scoped swap")
         told = lesson(draw, "scoped swap", p=draw.word(), a=found.lacks[0], b=found.has[0]) if found else ""
-        return Example(kind, [told], found.request, found.plain, found.plain, cwd=found.cwd, platform=found.platform) if found else None
+        return (
+            Example(kind, [told], found.request, found.plain, found.plain, cwd=found.cwd, platform=found.platform)
+            if found
+            else None
+        )
     if kind == "fact off":
         found = lesson_facts.fact(draw, draw.pick(["project", "host", "host", "container", "mail address"]))
         told = lesson_facts.another(draw, found, found.plain)
@@ -67,7 +76,11 @@ def system(draw: Draw, given: Example, lessons: list[str]) -> str | None:
     """The system message; where the folder decides, it is this example's."""
     if not given.cwd:
         return commands.system(draw, lessons, given.platform)
-    lines = [AGENT] + ([f"OS: {given.platform or 'Linux'}"] if given.platform or draw.chance(0.3) else []) + [f"Cwd: {given.cwd}"]
+    lines = (
+        [AGENT]
+        + ([f"OS: {given.platform or 'Linux'}"] if given.platform or draw.chance(0.3) else [])
+        + [f"Cwd: {given.cwd}"]
+    )
     return "\n".join([*lines, lessons_block(lessons)] if lessons else lines)
 
 
@@ -75,7 +88,11 @@ def among(draw: Draw, given: Example, low: int, high: int, nearness: float = 0.4
     """The example's lessons in their order, with distracting ones anywhere between them."""
     lessons = list(given.lessons)
     # The same kind of fact about something else: only the name tells which one is asked for.
-    twins = [lesson_facts.another(draw, given, given.answer)] if given.kind in lesson_facts.KEYS and draw.chance(0.5) else []
+    twins = (
+        [lesson_facts.another(draw, given, given.answer)]
+        if given.kind in lesson_facts.KEYS and draw.chance(0.5)
+        else []
+    )
     for told in [twin for twin in twins if twin] + distractors.some(draw, given, draw.number(low, high), nearness):
         lessons.insert(draw.number(0, len(lessons)), told)
     return lessons
@@ -123,7 +140,12 @@ def documents(draw: Draw, n: int) -> Iterator[Document]:
 
 def _pair(draw: Draw, name: str, given: Example, low: int = 0, high: int = 3) -> Iterator[Case]:
     """The question with the lesson, and the same without: only the first may be answered with what it brings."""
-    yield Case("lessons", f"{name}/with", conversation(system(draw, given, among(draw, given, low, high)), given.request), given.check())
+    yield Case(
+        "lessons",
+        f"{name}/with",
+        conversation(system(draw, given, among(draw, given, low, high)), given.request),
+        given.check(),
+    )
     if given.kind != "again":
         bare = conversation(system(draw, given, []), given.request)
         yield Case("lessons", f"{name}/without", bare, given.check_without())
