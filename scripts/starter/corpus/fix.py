@@ -11,22 +11,11 @@ from .commands import LANGUAGES, misspelt, system
 from .documents import AGENT, Case, Document, Message, conversation, prompt
 from .draws import Draw
 from .failures import Failure, failure
+from .wordings import lists
 
 PROMPT = prompt("fix")
 
-# How people hand over an error: bare, or with a few words before or behind it.
-PASTED = [
-    "{e}", "{e}", "{e}", "I get: {e}", "got this: {e}", "that gives\n{e}", "it says: {e}", "didn't work:\n{e}", "error:\n{e}", "hm: {e}",
-    "{e}\nwhat now?", "{e}\nhow do I fix that?", "fails with {e}", "this happened: {e}", "now I see\n{e}", "no luck:\n{e}", "{e}\n??",
-    "output was:\n{e}", "it printed {e}", "nope. {e}", "failed, {e}", "does not work: {e}", "result: {e}", "i ran it and got {e}",
-    "sorry, but: {e}", "what does this mean? {e}", "$ {c}\n{e}", "ran it:\n$ {c}\n{e}", "exit {s}: {e}", "it failed with exit code {s}\n{e}",
-    "{e}\nplease fix", "{e} - try again", "still broken: {e}", "strange: {e}", "here is the error: {e}", "my terminal says {e}",
-]  # fmt: skip
-PASTED_IN = {
-    "de": ["da kommt: {e}", "geht nicht:\n{e}", "Fehler: {e}", "klappt nicht, {e}", "ich bekomme {e}", "{e}\nwas nun?"],
-    "fr": ["j'obtiens : {e}", "ça ne marche pas :\n{e}", "erreur : {e}", "{e}\nque faire ?", "ça donne {e}"],
-    "es": ["me sale: {e}", "no funciona:\n{e}", "error: {e}", "{e}\n¿qué hago?", "me da {e}"],
-}
+TEXTS = lists("pasted")
 
 
 def asked(found: Failure) -> str:
@@ -45,7 +34,7 @@ def _failure(draw: Draw) -> Failure:
 def pasted(draw: Draw, found: Failure) -> str:
     """What a person types after an answer failed."""
     language = draw.pick(LANGUAGES) if draw.chance(0.08) else None
-    form = draw.wording(PASTED_IN[language] if language else PASTED)
+    form = draw.wording(TEXTS[f"pasted {language}" if language else "pasted"])
     # A long error is seldom pasted whole.
     error = found.output if draw.chance(0.7) else found.output.splitlines()[-1].strip() or found.output
     text = form.format(e=error if _tells(error, found) else found.output, c=found.command, s=found.status)

@@ -2,67 +2,30 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 from .answered import Answered, any_answer, command
 from .commands import misspelt
 from .directives import directive, flag, sudo, tool, value
 from .draws import Draw
 from .failures import failure
 from .scenario import Scenario
-from .shell import first, parses, replaced
+from .shell import first, replaced
+from .wordings import lists
 
-FILE = Path(__file__).parent / "templates" / "replies.txt"
+TEXTS = lists("replies")
 
-NO = ["no, ", "no, ", "nope, ", "no - ", "No, ", "no. ", "wrong, ", "wrong. ", "not that, ", "nah, ", "sorry, ", "hm, no: ", "no!! ", "that's wrong, ", "not quite, ", "almost, but ", "close, but ", "nein, ", "non, ", "no no, ", "stop, ", "ugh, "]
-BUT = [
-    "great, but ", "thanks, but ", "nice, but ", "good, but ", "perfect, but ", "ok but ", "thank you, but ", "looks good, but ", "well done, but ", "almost perfect, but ", "I like it, but ",
-    "works, but ", "good start, but ", "cool, just ", "thanks! only one thing: ", "nice work. one thing: ", "great, one change: ", "lovely, except: ", "not bad, but ", "yes, but ", "danke, aber ", "merci, mais ", "gracias, pero ",
-    "sehr gut, nur ", "good job, however ", "exactly, but next time ", "awesome, but in future ", "fine, but from now on ", "great work, next time ", "it works, still: ",
-]  # fmt: skip
-POLITE = [
-    ("Thank you so much for your help, I really appreciate it. One small thing: ", ". Have a lovely day!"),
-    ("This is very good work and I am quite happy with it overall. Just one wish for next time: ", ". Thanks a lot!"),
-    ("Hi! I hope that you don't mind my asking, you have been wonderful so far: ", "."),
-    ("I know that you mean well and you are usually right, so please don't take this the wrong way. ", ". Thank you very much."),
-    ("That was quick, impressive! I showed it to {p} and we both liked it. We would only ask you for this: ", "."),
-    ("Sorry for being so picky, it is nearly perfect and I like the rest very much. ", ". Many thanks in advance!"),
-    ("Great, thank you! You really saved my day with this. For the future, though: ", ". Best, {p}"),
-    ("First of all, thanks for all the good answers today. About this one: ", ". Otherwise it is wonderful."),
-    ("Vielen Dank, das ist wirklich toll und hat mir sehr geholfen. Nur eine Kleinigkeit: ", ". Liebe Grüße"),
-    ("Merci beaucoup pour votre aide, c'est vraiment très gentil. Juste une chose : ", ". Bonne journée !"),
-    ("Muchas gracias por la ayuda, es estupendo. Solo una cosa: ", ". ¡Un saludo!"),
-    ("I really like where this is going. Would you be so kind and note this: ", "? Thank you!"),
-    ("You are doing a great job, honestly. My colleague {p} only pointed out the following: ", ". Cheers"),
-    ("Lovely, as always. If it is not too much trouble, ", ". Thanks so much."),
-]
+# Words that two requests may share and still be about different things.
+COMMON = {"the", "a", "in", "of", "to", "all", "and", "for", "with"}
 AFTER = ["", "", "", "", "", ".", "!", " please", " pls", ", thanks", ", please", " ok?", " thx"]
-AGAIN = ["{r}", "{r}", "I said: {r}", "again: {r}", "{r}!", "{r}!!", "I asked: {r}", "no, {r}", "please, {r}", "once more: {r}", "my question was: {r}", "I repeat: {r}", "{r}, that was the question", "what I asked: {r}", "try again: {r}", "nochmal: {r}", "let me say it again: {r}", "you did not answer. {r}", "just {r}", "hello? {r}"]
-QUOTED = ["{e}", "it says: {e}", "I get {e}", "that gives {e}", "didn't work: {e}", "error: {e}", "no: {e}", "fails: {e}", "I got this: {e}", "thanks, but now: {e}", "hm, {e}", "{e}\n??", "my terminal says {e}", "does not work, {e}", "da kommt {e}", "j'obtiens : {e}", "me sale: {e}"]
-
-
-@cache
-def _lists() -> dict[str, tuple[str, list[str]]]:
-    """The lists of the file: verdict and texts by kind."""
-    found, texts = {}, []
-    for line in FILE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("= "):
-            kind, verdict = line[2:].rsplit(" ", 1)
-            texts = []
-            found[kind] = (verdict, texts)
-        elif line and not line.startswith("#"):
-            texts.append(line)
-    return found
 
 
 def plain(kind: str):
-    """A reply of one of the lists; it has no lesson."""
+    """A reply of one of the lists, whose key ends with the verdict; it has no lesson."""
+    key = next(key for key in TEXTS if key.rpartition(" ")[0] == kind)
+    verdict = key.rpartition(" ")[2]
 
     def made(draw: Draw) -> Scenario:
         found = any_answer(draw)
-        verdict, texts = _lists()[kind]
-        text = draw.wording(texts)
+        text = draw.wording(TEXTS[key])
         if "{more}" in text:
             other = command(draw).request.rstrip("?. ")
             text = text.replace("{more}", other[:1].lower() + other[1:])
@@ -99,20 +62,24 @@ def corrected(draw: Draw) -> Scenario:
         text = text + draw.pick(AFTER) if not text.endswith("?") else text
         text = text[:1].upper() + text[1:] if draw.chance(0.25) and kind == "fixed" else text
     elif way == "no":
-        text = draw.wording(NO) + text + (draw.pick(AFTER) if not text.endswith("?") else "")
+        text = _framed(draw, "no frame", text) + (draw.pick(AFTER) if not text.endswith("?") else "")
     elif way == "but":
-        text = draw.wording(BUT) + text
+        text = _framed(draw, "but frame", text)
     else:
-        before, after = draw.pick(POLITE)
-        text = f"{before}{text}{after}".replace("{p}", draw.person()).replace("?.", "?").replace("??", "?")
+        text = _framed(draw, "polite frame", text).replace("?.", "?").replace("??", "?")
     return Scenario(f"{kind}, {way}", found.request, found.answer, "user", text, "bad", lesson)
+
+
+def _framed(draw: Draw, frames: str, text: str) -> str:
+    frame = draw.wording(TEXTS[frames]).replace("{p}", draw.person())
+    return frame.replace("{c}", text)
 
 
 def asked_again(draw: Draw) -> Scenario:
     """The same request once more, as it stood or in other words."""
     found = any_answer(draw)
     again = draw.pick(found.again) if found.again and draw.chance(0.6) else found.request
-    text = draw.wording(AGAIN).format(r=again.rstrip("!")) if "{" not in again else again
+    text = draw.wording(TEXTS["again frame"]).replace("{r}", again.rstrip("!"))
     return Scenario("asked again", found.request, found.answer, "user", text, "bad")
 
 
@@ -121,7 +88,8 @@ def unrelated(draw: Draw) -> Scenario:
     found = any_answer(draw)
     while True:
         other = any_answer(draw)
-        if other.answer != found.answer and not set(other.request.lower().split()) & (set(found.request.lower().split()) - {"the", "a", "in", "of", "to", "all"}):
+        shared = set(other.request.lower().split()) & set(found.request.lower().split())
+        if other.answer != found.answer and not shared - COMMON:
             return Scenario("unrelated", found.request, found.answer, "user", other.request, "unclear")
 
 
@@ -130,15 +98,14 @@ def quoted_error(draw: Draw) -> Scenario:
     while True:
         found = failure(draw)
         if found.request and len(found.output) < 160:
-            text = draw.wording(QUOTED).format(e=found.output)
+            text = draw.wording(TEXTS["quoted frame"]).replace("{e}", found.output)
             return Scenario("quoted error", found.request, found.command, "user", text, "bad", found.lesson)
 
 
 def kept(draw: Draw) -> Scenario:
     """The user runs the command as it was suggested."""
     found = command(draw)
-    text = found.answer if draw.chance(0.8) else found.answer.replace('"', "'") if "'" not in found.answer else found.answer + " "
-    return Scenario("kept", found.request, found.answer, "edit", text.rstrip(), "good")
+    return Scenario("kept", found.request, found.answer, "edit", found.answer, "good")
 
 
 def edited(draw: Draw) -> Scenario:
@@ -148,7 +115,7 @@ def edited(draw: Draw) -> Scenario:
         kind = draw.weighted({"tool": 35, "value": 30, "flag": 20, "sudo": 15})
         made = {"tool": tool, "value": value, "flag": flag, "sudo": sudo}[kind](draw, found)
         text = _applied(found, kind, made[1]) if made else None
-        if text and text != found.answer and parses(text):
+        if text and text != found.answer:
             return Scenario(f"edited {kind}", found.request, found.answer, "edit", text, "bad", made[1])
 
 
