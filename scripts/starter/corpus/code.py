@@ -24,7 +24,7 @@ ENDING = {"python": "py", "js": "js", "rust": "rs", "go": "go"}
 
 @dataclass(frozen=True)
 class Function:
-    """A template: its language, the kinds of its arguments, its text and (for others than Python) the same in Python."""
+    """A template: its language, the kinds of its arguments, its text and, for other languages, the same in Python."""
 
     language: str
     letters: str
@@ -94,8 +94,10 @@ def _renaming(draw: Draw, names: list[str]) -> dict[str, str]:
     return new
 
 
-_TAKEN = {"is", "in", "if", "do", "go", "fn", "let", "for", "def", "del", "len", "max", "min", "sum", "set", "import", "export", "list",
-          "input", "map", "mod", "ref", "use", "var", "type", "range", "true", "false", "zip", "bin", "index", "print", "table"}  # fmt: skip
+_TAKEN = {"is", "in", "if", "do", "go", "fn", "let", "for", "def", "del", "len", "max", "min", "sum", "set", "import",
+    "export", "list",
+          "input", "map", "mod", "ref", "use", "var", "type", "range", "true", "false", "zip", "bin", "index", "print",
+          "table"}  # fmt: skip
 
 
 def _renamed(text: str, new: dict[str, str]) -> str:
@@ -200,7 +202,9 @@ def _other(draw: Draw) -> Example | None:
     # So few functions cannot lose a tenth of their faults at random: what is held out is a fault with its names.
     names = _slots(draw)
     right, broken = _chosen(function.text, 0, names).split("\n"), _chosen(function.text, choice, names).split("\n")
-    shown = _failing(draw, _chosen(function.twin, 0, names), _chosen(function.twin, choice, names), names["F"], function)
+    shown = _failing(
+        draw, _chosen(function.twin, 0, names), _chosen(function.twin, choice, names), names["F"], function
+    )
     line = next(i for i, (a, b) in enumerate(zip(right, broken, strict=True)) if a != b)
     return Example(function.language, function.language, broken, line, right[line], shown) if shown else None
 

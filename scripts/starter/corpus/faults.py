@@ -19,26 +19,42 @@ _EXCHANGES = [
     ("comparison", r" >=? ", [" < "]), ("comparison", r" == ", [" != "]), ("comparison", r" != ", [" == "]),
     ("logic", r" and ", [" or "]), ("logic", r" or ", [" and "]), ("logic", r" not in ", [" in "]),
     ("logic", r"(?<=if \w) in |(?<=letter) in ", [" not in "]), ("logic", r"is None", ["is not None"]),
-    ("constant", r"\bTrue\b", ["False"]), ("constant", r"\bFalse\b", ["True"]), ("constant", r"(?<=\[)-1(?=\])", ["0", "1"]),
+    ("constant", r"\bTrue\b", ["False"]), ("constant", r"\bFalse\b", ["True"]),
+    ("constant", r"(?<=\[)-1(?=\])", ["0", "1"]),
     ("constant", r"(?<=\[)0(?=\])", ["1", "-1"]), ("constant", r"(?<=\[)1(?=\])", ["0"]),
     ("start value", r"= 0$", ["= 1"]), ("start value", r"= 1$", ["= 0"]), ("start value", r"= \w+\[0\]$", ["= 0"]),
     ("start value", r'= ""$', ['= " "']), ("default", r", 0\)", [", 1)", ")"]), ("default", r"return -1", ["return 0"]),
     ("default", r"return None", ["return 0"]), ("default", r"return 0", ["return 1", "return None"]),
-    ("off by one", r" \+ 1\b", ["", " + 2"]), ("off by one", r" - 1\b", ["", " - 2"]), ("off by one", r"range\(1, ", ["range(", "range(2, "]),
-    ("off by one", r"range\(len", ["range(1, len"]), ("off by one", r"\[1:\]", ["[2:]"]), ("off by one", r"(?<=[<>=] )(\d+)", ["1", "17", "51"]),
-    ("method", r"\.append\(", [".extend(", ".remove("]), ("method", r"\.extend\(", [".append("]), ("method", r"\.strip\(\)", [".lstrip()", ".rstrip()", ""]),
-    ("method", r"\.rstrip\(\)", [".lstrip()"]), ("method", r"\.upper\(\)", [".lower()"]), ("method", r"\.lower\(\)", [".upper()", ""]),
-    ("method", r"\.title\(\)", [".upper()", ".capitalize()"]), ("method", r"\.values\(\)", [".keys()"]), ("method", r"\.items\(\)", ["", ".keys()"]),
-    ("method", r"\.isalpha\(\)", [".isdigit()"]), ("method", r"\.rjust\(", [".ljust("]), ("method", r"\.split\(\)", [".split(',')"]),
-    ("method", r"\.index\(", [".count("]), ("method", r"\.update\(", [".get("]), ("function", r"\bmax\(", ["min("]), ("function", r"\bmin\(", ["max("]),
-    ("function", r"\bsum\(", ["max(", "len("]), ("function", r"\bsorted\(", ["list("]), ("function", r"\blen\(", ["max("]), ("function", r"\bint\(", ["str("]),
-    ("function", r"\bstr\(", ["int("]), ("return", r"return (?=\w)", [""]), ("key", r'"price"', ['"count"', '"prices"']),
-    ("key", r'"count"', ['"price"', '"cnt"']), ("key", r'"name"', ['"price"', '"title"']), ("text", r'", "', ['","', '" "']), ("text", r'","', ['";"']),
-    ("text", r'"\."', ['"-"', '" "']), ("text", r'"-"', ['"_"']), ("text", r'"="', ['":"']), ("text", r"from", ["of"]), ("text", r'"!"', ['"?"']),
-    ("text", r":02\}", ["}"]), ("text", r"\.\.\.", [".."]), ("slice", r"\[::-1\]", ["[::1]", "[1::-1]"]), ("slice", r"\[:(\w+)\]", [r"[\1:]"]),
-    ("slice", r"\[(\w+):\]", [r"[:\1]"]), ("slice", r"\[-(\w+):\]", [r"[\1:]"]), ("missing part", r", reverse=True", [""]), ("missing part", r", key=\w+", [""]),
-    ("missing part", r" \+ \w+(?=$)", [""]), ("missing part", r"abs\(([^()]*)\)", [r"(\1)"]), ("swapped", r"\((\w+), (\w+)\)", [r"(\2, \1)"]),
-    ("swapped", r"\{(\w+)\}(.*)\{(\w+)\}", [r"{\3}\2{\1}"]), ("swapped", r"(\w+)(?= - (\w+))(?: - \w+)", [r"\2 - \1"]), ("swapped", r"(\w+): (\w+) for", [r"\2: \1 for"]),
+    ("off by one", r" \+ 1\b", ["", " + 2"]), ("off by one", r" - 1\b", ["", " - 2"]),
+    ("off by one", r"range\(1, ", ["range(", "range(2, "]),
+    ("off by one", r"range\(len", ["range(1, len"]), ("off by one", r"\[1:\]", ["[2:]"]),
+    ("off by one", r"(?<=[<>=] )(\d+)", ["1", "17", "51"]),
+    ("method", r"\.append\(", [".extend(", ".remove("]), ("method", r"\.extend\(", [".append("]),
+    ("method", r"\.strip\(\)", [".lstrip()", ".rstrip()", ""]),
+    ("method", r"\.rstrip\(\)", [".lstrip()"]), ("method", r"\.upper\(\)", [".lower()"]),
+    ("method", r"\.lower\(\)", [".upper()", ""]),
+    ("method", r"\.title\(\)", [".upper()", ".capitalize()"]), ("method", r"\.values\(\)", [".keys()"]),
+    ("method", r"\.items\(\)", ["", ".keys()"]),
+    ("method", r"\.isalpha\(\)", [".isdigit()"]), ("method", r"\.rjust\(", [".ljust("]),
+    ("method", r"\.split\(\)", [".split(',')"]),
+    ("method", r"\.index\(", [".count("]), ("method", r"\.update\(", [".get("]), ("function", r"\bmax\(", ["min("]),
+    ("function", r"\bmin\(", ["max("]),
+    ("function", r"\bsum\(", ["max(", "len("]), ("function", r"\bsorted\(", ["list("]),
+    ("function", r"\blen\(", ["max("]), ("function", r"\bint\(", ["str("]),
+    ("function", r"\bstr\(", ["int("]), ("return", r"return (?=\w)", [""]),
+    ("key", r'"price"', ['"count"', '"prices"']),
+    ("key", r'"count"', ['"price"', '"cnt"']), ("key", r'"name"', ['"price"', '"title"']),
+    ("text", r'", "', ['","', '" "']), ("text", r'","', ['";"']),
+    ("text", r'"\."', ['"-"', '" "']), ("text", r'"-"', ['"_"']), ("text", r'"="', ['":"']), ("text", r"from", ["of"]),
+    ("text", r'"!"', ['"?"']),
+    ("text", r":02\}", ["}"]), ("text", r"\.\.\.", [".."]), ("slice", r"\[::-1\]", ["[::1]", "[1::-1]"]),
+    ("slice", r"\[:(\w+)\]", [r"[\1:]"]),
+    ("slice", r"\[(\w+):\]", [r"[:\1]"]), ("slice", r"\[-(\w+):\]", [r"[\1:]"]),
+    ("missing part", r", reverse=True", [""]), ("missing part", r", key=\w+", [""]),
+    ("missing part", r" \+ \w+(?=$)", [""]), ("missing part", r"abs\(([^()]*)\)", [r"(\1)"]),
+    ("swapped", r"\((\w+), (\w+)\)", [r"(\2, \1)"]),
+    ("swapped", r"\{(\w+)\}(.*)\{(\w+)\}", [r"{\3}\2{\1}"]), ("swapped", r"(\w+)(?= - (\w+))(?: - \w+)", [r"\2 - \1"]),
+    ("swapped", r"(\w+): (\w+) for", [r"\2: \1 for"]),
 ]  # fmt: skip
 
 STEPS = 3000
@@ -60,7 +76,9 @@ def faults(source: str, names: list[str]) -> list[Fault]:
     for i, line in enumerate(lines[1:], 1):
         for kind, pattern, texts in _EXCHANGES:
             for match in re.finditer(pattern, line):
-                found += [Fault(kind, i, line[: match.start()] + match.expand(text) + line[match.end() :]) for text in texts]
+                found += [
+                    Fault(kind, i, line[: match.start()] + match.expand(text) + line[match.end() :]) for text in texts
+                ]
         found += _other_names(i, line, names)
         if line.lstrip().startswith("return") and lines[i - 1].startswith(" " * 8):
             found.append(Fault("indentation", i, "    " + line))
@@ -137,7 +155,11 @@ class Values:
 
     def _N(self) -> int:  # noqa: N802, the letter is the template's
         draw = self.draw
-        return abs(draw.pick(self.constants) * draw.number(1, 3) + draw.number(0, 1)) if draw.chance(0.6) else draw.number(1, 99)
+        return (
+            abs(draw.pick(self.constants) * draw.number(1, 3) + draw.number(0, 1))
+            if draw.chance(0.6)
+            else draw.number(1, 99)
+        )
 
     def _m(self) -> int:
         return self.draw.number(2, 4)
@@ -163,7 +185,9 @@ class Values:
 
     def _x(self) -> str:
         blanks = ["", " ", "  "]
-        return self.draw.pick(blanks[1:]) + self.words[0].capitalize() + " " + self.words[1] + self.draw.pick(blanks[1:])
+        return (
+            self.draw.pick(blanks[1:]) + self.words[0].capitalize() + " " + self.words[1] + self.draw.pick(blanks[1:])
+        )
 
     def _d(self) -> dict:
         return {word: self.draw.number(1, 30) for word in self.words[: self.draw.number(2, 3)]}

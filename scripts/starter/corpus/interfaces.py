@@ -15,8 +15,10 @@ CITIES = "Bern Oslo Paris Rome Berlin Madrid Tokyo Lima Dublin Vienna Lisbon Pra
 THINGS = ("laptop chair desk phone lamp cable printer keyboard monitor mouse bottle notebook bag jacket bike ticket "
           "screw battery camera mug router tent pump filter").split()  # fmt: skip
 TEXTS = (
-    "I am late|lunch is ready|the build is green|call me back|the server is down|see you at 5|happy birthday|we are done|"
-    "please review my draft|the meeting is moved|door code is {n}|order {n} has shipped|{w} is broken again|thanks for {w}|"
+    "I am late|lunch is ready|the build is green|call me back|the server is down|see you at 5|happy "
+    "birthday|we are done|"
+    "please review my draft|the meeting is moved|door code is {n}|order {n} has shipped|{w} is broken "
+    "again|thanks for {w}|"
     "no water on floor {n}|login fails on {w}|printer {w} is out of paper|buy milk|call the dentist|pay the rent|"
     "{w} does not start|wrong total on page {n}|backup of {w} finished|check {w} before Friday|bring {w}"
 ).split("|")
@@ -24,7 +26,12 @@ TEXTS = (
 # Enumerations: field name, and for each value how a person may say it.
 ENUMS = {
     "priority": {"low": ["low", "not urgent"], "medium": ["medium"], "high": ["high", "urgent", "important"]},
-    "currency": {"EUR": ["EUR", "euros", "euro"], "USD": ["USD", "dollars", "US dollars"], "CHF": ["CHF", "francs"], "GBP": ["GBP", "pounds"]},
+    "currency": {
+        "EUR": ["EUR", "euros", "euro"],
+        "USD": ["USD", "dollars", "US dollars"],
+        "CHF": ["CHF", "francs"],
+        "GBP": ["GBP", "pounds"],
+    },
     "units": {"metric": ["metric", "celsius"], "imperial": ["imperial", "fahrenheit"]},
     "role": {"admin": ["admin", "administrator"], "editor": ["editor"], "viewer": ["viewer", "read-only"]},
     "status": {"open": ["open"], "closed": ["closed", "done"], "paused": ["paused", "on hold"]},
@@ -39,16 +46,32 @@ ENUMS = {
 # Fields by what they hold: names, JSON type, phrases. `{v}` is the value as it is said.
 FIELDS: dict[str, tuple[list[str], str, list[str]]] = {
     "customer": (["customer", "client", "customer_name", "name"], "person", ["for {v}", "for customer {v}", "for {v}"]),
-    "customer_id": (["customer_id", "client_id", "account_id"], "id", ["for customer {v}", "customer id {v}", "customer {v}"]),
+    "customer_id": (
+        ["customer_id", "client_id", "account_id"],
+        "id",
+        ["for customer {v}", "customer id {v}", "customer {v}"],
+    ),
     "person": (["to", "recipient", "user", "person"], "person", ["to {v}", "to {v}", "for {v}"]),
     "assignee": (["assignee", "owner", "assigned_to"], "person", ["for {v}", "assigned to {v}", "assign it to {v}"]),
     "email": (["email", "mail", "email_address"], "email", ["with email {v}", "{v}", "mail {v}"]),
     "amount": (["amount", "total", "sum", "price"], "money", ["over {v}", "of {v}", "for {v}", "amount {v}"]),
-    "count": (["quantity", "count", "amount", "qty"], "small", ["{v} pieces", "quantity {v}", "{v} of them", "{v} units"]),
+    "count": (
+        ["quantity", "count", "amount", "qty"],
+        "small",
+        ["{v} pieces", "quantity {v}", "{v} of them", "{v} units"],
+    ),
     "people": (["people", "guests", "seats", "persons"], "small", ["for {v} people", "for {v} persons", "{v} people"]),
-    "minutes": (["minutes", "duration", "duration_minutes", "length"], "minutes", ["for {v} minutes", "{v} min", "{v} minutes long"]),
+    "minutes": (
+        ["minutes", "duration", "duration_minutes", "length"],
+        "minutes",
+        ["for {v} minutes", "{v} min", "{v} minutes long"],
+    ),
     "item": (["item", "product", "article", "sku"], "thing", ["of {v}", "item {v}", "product {v}"]),
-    "text": (["text", "message", "body", "content"], "text", ["saying {v}", "with the text {v}", ": {v}", "that says {v}"]),
+    "text": (
+        ["text", "message", "body", "content"],
+        "text",
+        ["saying {v}", "with the text {v}", ": {v}", "that says {v}"],
+    ),
     "title": (["title", "subject", "summary"], "text", ["called {v}", "titled {v}", ": {v}", "with title {v}"]),
     "date": (["date", "day", "on"], "date", ["on {v}", "on {v}", "for {v}"]),
     "due": (["due_date", "due", "deadline"], "date", ["due {v}", "due on {v}", "by {v}"]),
@@ -118,25 +141,51 @@ NOUNS: dict[str, tuple[str, str, str]] = {
 }
 
 # Nouns that one request may mean alike.
-KIN = [{"weather", "forecast"}, {"meeting", "appointment", "event"}, {"ticket", "bug", "task", "reminder", "note"}, {"message", "email"},
+KIN = [{"weather", "forecast"}, {"meeting", "appointment", "event"}, {"ticket", "bug", "task", "reminder", "note"},
+    {"message", "email"},
        {"parcel", "shipment"}, {"room", "table"}, {"flight", "train"}, {"stock", "product", "price"}]  # fmt: skip
 
 # A tool's verb: how it is said in a request, and its past.
 VERBS: dict[str, tuple[list[str], str]] = {
-    "create": (["create", "make", "set up", "add", "new"], "created"), "add": (["add", "create", "enter", "put in"], "added"),
-    "send": (["send", "send out"], "sent"), "place": (["place", "make"], "placed"), "book": (["book", "reserve", "get me"], "booked"),
-    "reserve": (["reserve", "book"], "reserved"), "post": (["post", "send"], "posted"), "write": (["write", "send"], "sent"),
-    "open": (["open", "create", "file"], "opened"), "report": (["report", "file"], "reported"), "file": (["file", "report"], "filed"),
-    "get": (["get", "show", "check", "look up", "what is", "tell me"], "read"), "list": (["list", "show", "give me", "which are"], "listed"),
+    "create": (["create", "make", "set up", "add", "new"], "created"),
+    "add": (["add", "create", "enter", "put in"], "added"),
+    "send": (["send", "send out"], "sent"), "place": (["place", "make"], "placed"),
+    "book": (["book", "reserve", "get me"], "booked"),
+    "reserve": (["reserve", "book"], "reserved"), "post": (["post", "send"], "posted"),
+    "write": (["write", "send"], "sent"),
+    "open": (["open", "create", "file"], "opened"), "report": (["report", "file"], "reported"),
+    "file": (["file", "report"], "filed"),
+    "get": (["get", "show", "check", "look up", "what is", "tell me"], "read"),
+    "list": (["list", "show", "give me", "which are"], "listed"),
     "update": (["update", "change", "set"], "updated"), "schedule": (["schedule", "plan", "set up"], "scheduled"),
-    "plan": (["plan", "schedule"], "planned"), "record": (["record", "enter", "note"], "recorded"), "set": (["set", "make"], "set"),
-    "find": (["find", "search", "look for"], "found"), "save": (["save", "keep", "add"], "saved"), "track": (["track", "where is"], "tracked"),
+    "plan": (["plan", "schedule"], "planned"), "record": (["record", "enter", "note"], "recorded"),
+    "set": (["set", "make"], "set"),
+    "find": (["find", "search", "look for"], "found"), "save": (["save", "keep", "add"], "saved"),
+    "track": (["track", "where is"], "tracked"),
     "export": (["export", "generate"], "exported"), "deploy": (["deploy", "roll out", "release"], "deployed"),
-    "restart": (["restart", "reboot"], "restarted"), "close": (["close", "shut"], "closed"), "delete": (["delete", "remove", "drop"], "deleted"),
-    "cancel": (["cancel", "end"], "cancelled"), "pause": (["pause", "hold"], "paused"), "play": (["play", "put on"], "played"),
+    "restart": (["restart", "reboot"], "restarted"), "close": (["close", "shut"], "closed"),
+    "delete": (["delete", "remove", "drop"], "deleted"),
+    "cancel": (["cancel", "end"], "cancelled"), "pause": (["pause", "hold"], "paused"),
+    "play": (["play", "put on"], "played"),
 }  # fmt: skip
 READING = {"get", "list", "find", "track"}
-MAKING = {"create", "add", "send", "place", "book", "reserve", "post", "write", "open", "file", "schedule", "plan", "record", "set", "save"}
+MAKING = {
+    "create",
+    "add",
+    "send",
+    "place",
+    "book",
+    "reserve",
+    "post",
+    "write",
+    "open",
+    "file",
+    "schedule",
+    "plan",
+    "record",
+    "set",
+    "save",
+}
 
 
 def _a(noun: str) -> str:
@@ -196,7 +245,9 @@ def interface(draw: Draw, noun: str | None = None) -> Interface:
     noun = noun or draw.pick(list(NOUNS))
     verbs, needed, optional = NOUNS[noun]
     verb = draw.pick(verbs.split())
-    chosen = [(k, True) for k in needed.split()] + [(k, False) for k in draw.sample(optional.split(), draw.number(0 if needed else 1, 2))]
+    chosen = [(k, True) for k in needed.split()] + [
+        (k, False) for k in draw.sample(optional.split(), draw.number(0 if needed else 1, 2))
+    ]
     fields: list[Field] = []
     for key, required in chosen:
         names, holds, phrases = FIELDS[key]
@@ -218,8 +269,16 @@ def _made_up(draw: Draw) -> Interface:
     fields = []
     for i in range(draw.number(1, 3)):
         holds = draw.pick(["word", "word", "text", "small", "id", "money", "switch", "enum", "date", "person", "email"])
-        values = {w: [w] for w in (draw.word(draw.pick([1, 2])) for _ in range(draw.number(2, 3)))} if holds == "enum" else {}
-        name = draw.word(2) if draw.chance(0.7) else f"{draw.pick(STEMS)}_{draw.pick(['id', 'name', 'date', 'ref', 'size'])}"
+        values = (
+            {w: [w] for w in (draw.word(draw.pick([1, 2])) for _ in range(draw.number(2, 3)))}
+            if holds == "enum"
+            else {}
+        )
+        name = (
+            draw.word(2)
+            if draw.chance(0.7)
+            else f"{draw.pick(STEMS)}_{draw.pick(['id', 'name', 'date', 'ref', 'size'])}"
+        )
         fields.append(Field(name, holds, (), i == 0 or draw.chance(0.5), values))
     return Interface(_tool_name(draw, verb, noun), verb, noun, tuple(fields), draw.chance(0.75))
 
@@ -242,7 +301,9 @@ def value(draw: Draw, f: Field) -> tuple[object, str]:
     if f.holds == "date":
         month, day, year = number(1, 12), number(1, 28), number(2026, 2028)
         iso = f"{year}-{month:02}-{day:02}"
-        return iso, draw.weighted({iso: 70, f"{day} {MONTHS[month - 1]} {year}": 18, f"{MONTHS[month - 1]} {day}, {year}": 12})
+        return iso, draw.weighted(
+            {iso: 70, f"{day} {MONTHS[month - 1]} {year}": 18, f"{MONTHS[month - 1]} {day}, {year}": 12}
+        )
     if f.holds == "text":
         text = draw.pick(TEXTS).format(w=draw.word(), n=number(2, 999))
         return text, draw.pick(['"{}"', '"{}"', "'{}'"]).format(text)
@@ -253,11 +314,14 @@ def value(draw: Draw, f: Field) -> tuple[object, str]:
         n = draw.pick([15, 20, 30, 45, 60, 90]) if f.holds == "minutes" else number(10, 99999)
         return n, str(n)
     plain = {
-        "person": draw.person, "word": lambda: draw.pick([draw.word(), draw.word(), draw.pick(STEMS), f"{draw.word(1)}-{number(1, 30)}"]),
+        "person": draw.person, "word": lambda: draw.pick([draw.word(), draw.word(), draw.pick(STEMS),
+         f"{draw.word(1)}-{number(1, 30)}"]),
         "email": lambda: f"{draw.user()}@{draw.pick(['example.com', 'example.org', draw.word() + '.io'])}",
         "thing": lambda: draw.pick([draw.pick(THINGS), draw.word(), f"{draw.word(1).upper()}-{number(10, 999)}"]),
-        "city": lambda: draw.pick(CITIES) if draw.chance(0.6) else draw.word(2).capitalize(), "time": lambda: f"{number(7, 20):02}:{draw.pick(['00', '15', '30', '45'])}",
-        "service": lambda: draw.pick([draw.pick(SERVICES), draw.pick(PACKAGES), draw.word()]), "version": lambda: f"{number(0, 9)}.{number(0, 20)}.{number(0, 9)}",
+        "city": lambda: draw.pick(CITIES) if draw.chance(0.6) else draw.word(2).capitalize(),
+        "time": lambda: f"{number(7, 20):02}:{draw.pick(['00', '15', '30', '45'])}",
+        "service": lambda: draw.pick([draw.pick(SERVICES), draw.pick(PACKAGES), draw.word()]),
+        "version": lambda: f"{number(0, 9)}.{number(0, 20)}.{number(0, 9)}",
         "phone": lambda: f"+{number(30, 49)}{number(1000000, 99999999)}",
     }  # fmt: skip
     if f.holds == "switch":
@@ -279,12 +343,16 @@ def phrase(draw: Draw, f: Field, said: str) -> str:
     name = f.name.replace("_", " ") if draw.chance(0.7) else f.name
     if f.phrases and draw.chance(0.9):
         return draw.pick(list(f.phrases)).format(v=said)
-    return draw.pick(["with {n} {v}", "{n} {v}", "{n}: {v}", "{n} = {v}", "with {n} {v}", "{n} {v}"]).format(n=name, v=said)
+    return draw.pick(["with {n} {v}", "{n} {v}", "{n}: {v}", "{n} = {v}", "with {n} {v}", "{n} {v}"]).format(
+        n=name, v=said
+    )
 
 
 FRAMES = [
-    "{}", "{}", "{}", "{}.", "please {}", "{} please", "can you {}?", "could you {}", "I need you to {}", "pls {}", "hey, {}", "{}, thanks", "i want to {}",
-    "{} for me", "would you {}?", "now {}", "we need to {}", "I'd like to {}", "{} asap", "next: {}", "go ahead and {}", "bitte {}", "ok {}", "quick: {}", "plase {}", "cna you {}",
+    "{}", "{}", "{}", "{}.", "please {}", "{} please", "can you {}?", "could you {}", "I need you to {}", "pls {}",
+    "hey, {}", "{}, thanks", "i want to {}",
+    "{} for me", "would you {}?", "now {}", "we need to {}", "I'd like to {}", "{} asap", "next: {}",
+    "go ahead and {}", "bitte {}", "ok {}", "quick: {}", "plase {}", "cna you {}",
 ]  # fmt: skip
 
 
@@ -296,7 +364,11 @@ def request(draw: Draw, tool: Interface, said: dict[str, str], extra: list[str] 
     said_verbs = VERBS[tool.verb][0] if tool.verb in VERBS else [tool.verb]
     verb = draw.pick([tool.verb, *said_verbs])
     noun, plural = tool.noun, tool.verb == "list" or tool.noun in ("weather", "stock")
-    article = draw.pick(["the ", ""]) if plural or tool.verb in READING else draw.pick([_a(noun), "the ", "a new " if tool.verb in MAKING else _a(noun), ""])
+    article = (
+        draw.pick(["the ", ""])
+        if plural or tool.verb in READING
+        else draw.pick([_a(noun), "the ", "a new " if tool.verb in MAKING else _a(noun), ""])
+    )
     if verb in ("what is", "where is", "which are"):
         article = "the "
     article = "" if verb == "new" else article
@@ -320,7 +392,11 @@ def others(draw: Draw, tool: Interface, k: int) -> list[Interface]:
             verb = draw.pick(["get", "list", "delete", "update", "create", "cancel", "send"])
             key = Field(draw.pick(["id", "name", draw.word(2)]), draw.pick(["id", "word"]), (), True)
             same = {tool.verb, *VERBS[tool.verb][0]} if tool.verb in VERBS else {tool.verb}
-            if verb in same or tool.verb in VERBS[verb][0] or {tool.verb, verb} <= {"create", "add", "update", "send", "get", "list", "find", "write", "post"}:
+            if (
+                verb in same
+                or tool.verb in VERBS[verb][0]
+                or {tool.verb, verb} <= {"create", "add", "update", "send", "get", "list", "find", "write", "post"}
+            ):
                 continue
             made = Interface(_tool_name(draw, verb, tool.noun), verb, tool.noun, (key,), draw.chance(0.75))
         else:

@@ -12,12 +12,10 @@ from .documents import Case, Document, Message, lessons_block, prompt
 from .draws import Draw
 from .page_kinds import (
     buy,
-    choice,
     complaint,
     delete,
     form,
     guarded,
-    irrelevant,
     log_in,
     menu,
     navigate,
@@ -26,6 +24,7 @@ from .page_kinds import (
     search,
     toggle,
 )
+from .page_lessons import choice, irrelevant
 from .screens import Element, Flow
 
 SYSTEM = prompt("page")
@@ -47,7 +46,20 @@ def _cookies(draw: Draw, flow: Flow) -> None:
     flow.steps.insert(0, ("\n".join([title, *(e.line() for e in listed), *lines]), step))
 
 
-KINDS = {navigate: 18, log_in: 9, search: 10, form: 14, guarded: 7, complaint: 8, option: 10, toggle: 7, pages: 6, delete: 7, menu: 6, buy: 5}
+KINDS = {
+    navigate: 18,
+    log_in: 9,
+    search: 10,
+    form: 14,
+    guarded: 7,
+    complaint: 8,
+    option: 10,
+    toggle: 7,
+    pages: 6,
+    delete: 7,
+    menu: 6,
+    buy: 5,
+}
 
 
 def _drawn(draw: Draw) -> tuple[str, Flow, list[str], str]:

@@ -7,14 +7,19 @@ from .interfaces import Field, Interface, arguments, interface, others, request,
 from .tool_situations import KNOWS, PREFER, WHEN, Situation, after, definitions, function, irrelevant, opening, unlisted
 
 SET = [
-    "always set {f} to {v}", "{f} is always {v}", "use {v} as {f}", "use {f} {v}", "set {f} to {v}", "my default {f} is {v}", "{f} should be {v} unless I say otherwise",
-    "when I give no {f}, take {v}", "for {t} use {f} {v}", "{t}: {f} = {v}", "in {t} set {f} to {v}", "every {n} gets {f} {v}", "pass {f} {v} with {t}",
-    "for a {n}, {f} is {v}", "if {f} is not given it is {v}", "add {f} {v} to each {n}", "we always use {v} for {f}", "don't forget {f}: {v}", "fill {f} with {v}",
+    "always set {f} to {v}", "{f} is always {v}", "use {v} as {f}", "use {f} {v}", "set {f} to {v}",
+    "my default {f} is {v}", "{f} should be {v} unless I say otherwise",
+    "when I give no {f}, take {v}", "for {t} use {f} {v}", "{t}: {f} = {v}", "in {t} set {f} to {v}",
+    "every {n} gets {f} {v}", "pass {f} {v} with {t}",
+    "for a {n}, {f} is {v}", "if {f} is not given it is {v}", "add {f} {v} to each {n}", "we always use {v} for {f}",
+    "don't forget {f}: {v}", "fill {f} with {v}",
 ]  # fmt: skip
 INCLUDE = [
-    "include the {f} field", "always include {f}", "pass {f} to {t}", "{t} needs {f}", "do not forget {f}", "send {f} too", "add the {f} field", "{f} is required",
+    "include the {f} field", "always include {f}", "pass {f} to {t}", "{t} needs {f}", "do not forget {f}",
+    "send {f} too", "add the {f} field", "{f} is required",
     "a {n} needs {f}", "give {t} the {f}",
 ]  # fmt: skip
+
 
 def _lesson_field(draw: Draw, f: Field) -> tuple[object, str]:
     exact, _ = value(draw, f)
@@ -30,10 +35,24 @@ def lesson(draw: Draw) -> Situation:
             return found
 
 
-def _taught(draw: Draw, tool: Interface, text: str, relevant: str, right: dict, base: dict | None = None, tools: list[dict] | None = None) -> Situation:
+def _taught(
+    draw: Draw,
+    tool: Interface,
+    text: str,
+    relevant: str,
+    right: dict,
+    base: dict | None = None,
+    tools: list[dict] | None = None,
+) -> Situation:
     lessons = draw.shuffled([relevant, *(irrelevant(draw, 0.5, tool) or [])])
     check = {"base": function(tool, base)} if base is not None else {}
-    return Situation(tools or definitions(draw, tool, 0, 2), opening(draw, text, lessons), function(tool, right), then=after(draw, tool, 0.2), check=check)
+    return Situation(
+        tools or definitions(draw, tool, 0, 2),
+        opening(draw, text, lessons),
+        function(tool, right),
+        then=after(draw, tool, 0.2),
+        check=check,
+    )
 
 
 def _free(draw: Draw, tool: Interface) -> Field | None:
@@ -55,7 +74,9 @@ def _set(draw: Draw, tool: Interface) -> Situation | None:
     given, said = arguments(draw, tool)
     given.pop(f.name, None), said.pop(f.name, None)
     exact, shown = _lesson_field(draw, f)
-    text = draw.wording(SET).format(f=f.name if draw.chance(0.7) else f.name.replace("_", " "), v=shown, t=tool.name, n=tool.noun)
+    text = draw.wording(SET).format(
+        f=f.name if draw.chance(0.7) else f.name.replace("_", " "), v=shown, t=tool.name, n=tool.noun
+    )
     return _taught(draw, tool, request(draw, tool, said), text, _sorted(tool, given | {f.name: exact}), given)
 
 
@@ -72,8 +93,12 @@ def _when(draw: Draw, tool: Interface) -> Situation | None:
     if not topic or " " in topic:
         return None
     holds = draw.chance(0.6)
-    text = draw.wording(WHEN).format(f=f.name, v=shown, w=topic if holds else draw.pick([draw.word(2), "billing", "sales", draw.person()]))
-    return _taught(draw, tool, request(draw, tool, said), text, _sorted(tool, given | {f.name: exact}) if holds else given, given)
+    text = draw.wording(WHEN).format(
+        f=f.name, v=shown, w=topic if holds else draw.pick([draw.word(2), "billing", "sales", draw.person()])
+    )
+    return _taught(
+        draw, tool, request(draw, tool, said), text, _sorted(tool, given | {f.name: exact}) if holds else given, given
+    )
 
 
 def _include(draw: Draw, tool: Interface) -> Situation | None:
@@ -88,7 +113,12 @@ def _include(draw: Draw, tool: Interface) -> Situation | None:
 
 def _prefer(draw: Draw, tool: Interface) -> Situation | None:
     """Two tools for the same; the lesson says which."""
-    twin = Interface(draw.pick([f"{draw.word(1)}_{tool.noun}", draw.word(2), f"{tool.verb}_{tool.noun}_v2", f"new_{tool.noun}"]), tool.verb, tool.noun, tool.fields)
+    twin = Interface(
+        draw.pick([f"{draw.word(1)}_{tool.noun}", draw.word(2), f"{tool.verb}_{tool.noun}_v2", f"new_{tool.noun}"]),
+        tool.verb,
+        tool.noun,
+        tool.fields,
+    )
     if twin.name == tool.name:
         return None
     given, said = arguments(draw, tool)
@@ -118,4 +148,9 @@ def ignored(draw: Draw) -> Situation:
     tool = interface(draw)
     given, said = arguments(draw, tool)
     check = {"base": function(tool, given)}
-    return Situation(definitions(draw, tool, 0, 2), opening(draw, request(draw, tool, said), irrelevant(draw, tool=tool)), function(tool, given), check=check)
+    return Situation(
+        definitions(draw, tool, 0, 2),
+        opening(draw, request(draw, tool, said), irrelevant(draw, tool=tool)),
+        function(tool, given),
+        check=check,
+    )

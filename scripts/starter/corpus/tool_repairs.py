@@ -14,13 +14,24 @@ def repaired(draw: Draw) -> Situation:
     while True:
         tool = interface(draw)
         given, said = arguments(draw, tool, 0.9)
-        mend = draw.pick([_forgotten, _not_in_definition, _type, _choice, _date, _renamed, _token, _again, _given_up, _asks])
+        mend = draw.pick(
+            [_forgotten, _not_in_definition, _type, _choice, _date, _renamed, _token, _again, _given_up, _asks]
+        )
         found = mend(draw, tool, given, said)
         if found:
             return found
 
 
-def _refused(draw: Draw, tool: Interface, text: str, sent: dict, error: str, right: dict | None, words: str = "", lessons: list[str] | None = None) -> Situation:
+def _refused(
+    draw: Draw,
+    tool: Interface,
+    text: str,
+    sent: dict,
+    error: str,
+    right: dict | None,
+    words: str = "",
+    lessons: list[str] | None = None,
+) -> Situation:
     messages = [*opening(draw, text, lessons), call(tool.name, sent, learn=False), Message("tool", error)]
     check = {} if right is not None else {"exact": [words]}
     return Situation(definitions(draw, tool, 0, 1), messages, None if right is None else function(tool, right), words,
@@ -40,7 +51,14 @@ def _not_in_definition(draw: Draw, tool: Interface, given: dict, said: dict) -> 
     if not found:
         return None
     f, exact, phrase = found
-    return _refused(draw, tool, request(draw, tool, said, [phrase]), given, tool_errors.missing(draw, f.name, tool.noun), given | {f.name: exact})
+    return _refused(
+        draw,
+        tool,
+        request(draw, tool, said, [phrase]),
+        given,
+        tool_errors.missing(draw, f.name, tool.noun),
+        given | {f.name: exact},
+    )
 
 
 def _asks(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
@@ -49,7 +67,9 @@ def _asks(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | N
     if not found:
         return None
     name = found[0].name
-    return _refused(draw, tool, request(draw, tool, said), given, tool_errors.missing(draw, name, tool.noun), None, f"Which {name}?")
+    return _refused(
+        draw, tool, request(draw, tool, said), given, tool_errors.missing(draw, name, tool.noun), None, f"Which {name}?"
+    )
 
 
 def _type(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
@@ -59,7 +79,9 @@ def _type(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | N
     f = draw.pick(numbers)
     wrong: object = str(given[f.name]).lower() if draw.chance(0.7) else [given[f.name]]
     got = "string" if isinstance(wrong, str) else "array"
-    return _refused(draw, tool, request(draw, tool, said), given | {f.name: wrong}, tool_errors.wrong_type(draw, f, got), given)
+    return _refused(
+        draw, tool, request(draw, tool, said), given | {f.name: wrong}, tool_errors.wrong_type(draw, f, got), given
+    )
 
 
 def _choice(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
@@ -67,8 +89,23 @@ def _choice(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation |
     if not choices:
         return None
     f = draw.pick(choices)
-    wrong = said[f.name] if said[f.name] not in f.values else draw.pick([str(given[f.name]) + "s", str(given[f.name]).swapcase(), "very " + str(given[f.name])])
-    return _refused(draw, tool, request(draw, tool, said), given | {f.name: wrong}, tool_errors.wrong_value(draw, f, wrong), given) if wrong not in f.values else None
+    wrong = (
+        said[f.name]
+        if said[f.name] not in f.values
+        else draw.pick([str(given[f.name]) + "s", str(given[f.name]).swapcase(), "very " + str(given[f.name])])
+    )
+    return (
+        _refused(
+            draw,
+            tool,
+            request(draw, tool, said),
+            given | {f.name: wrong},
+            tool_errors.wrong_value(draw, f, wrong),
+            given,
+        )
+        if wrong not in f.values
+        else None
+    )
 
 
 def _date(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
@@ -77,8 +114,17 @@ def _date(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | N
         return None
     name = draw.pick(dates).name
     year, month, day = str(given[name]).split("-")
-    wrong = draw.pick([f"{day}.{month}.{year}", f"{month}/{day}/{year}", f"{day}/{month}/{year}", f"{year}{month}{day}"])
-    return _refused(draw, tool, request(draw, tool, said), given | {name: wrong}, draw.wording(tool_errors.WRONG_DATE).format(f=name, v=wrong), given)
+    wrong = draw.pick(
+        [f"{day}.{month}.{year}", f"{month}/{day}/{year}", f"{day}/{month}/{year}", f"{year}{month}{day}"]
+    )
+    return _refused(
+        draw,
+        tool,
+        request(draw, tool, said),
+        given | {name: wrong},
+        draw.wording(tool_errors.WRONG_DATE).format(f=name, v=wrong),
+        given,
+    )
 
 
 def _renamed(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
@@ -87,7 +133,9 @@ def _renamed(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation 
     if wrong in given:
         return None
     sent = {(wrong if k == name else k): v for k, v in given.items()}
-    return _refused(draw, tool, request(draw, tool, said), sent, draw.wording(tool_errors.UNKNOWN).format(f=name, w=wrong), given)
+    return _refused(
+        draw, tool, request(draw, tool, said), sent, draw.wording(tool_errors.UNKNOWN).format(f=name, w=wrong), given
+    )
 
 
 def _token(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | None:
@@ -96,11 +144,22 @@ def _token(draw: Draw, tool: Interface, given: dict, said: dict) -> Situation | 
     error = draw.wording(tool_errors.NO_TOKEN).replace("{{", "{").replace("}}", "}")
     where = draw.pick(["lesson", "lesson", "request", "nowhere"])
     if where == "nowhere":
-        return _refused(draw, tool, request(draw, tool, said), given, error, None, "Which token?", irrelevant(draw, 0.3))
-    lesson = draw.wording(["the token for {t} is {k}", "the api token is {k}", "use token {k}", "token: {k}", "when a token is asked for, pass {k}", "my token is {k}",
-                           "{t} needs token {k}", "our access token is {k}", "log in to the api with token {k}"]).format(t=tool.name, k=token)  # fmt: skip
+        return _refused(
+            draw, tool, request(draw, tool, said), given, error, None, "Which token?", irrelevant(draw, 0.3)
+        )
+    lesson = draw.wording(["the token for {t} is {k}", "the api token is {k}", "use token {k}", "token: {k}",
+        "when a token is asked for, pass {k}", "my token is {k}",
+                           "{t} needs token {k}", "our access token is {k}",
+                           "log in to the api with token {k}"]).format(t=tool.name, k=token)  # fmt: skip
     lessons = draw.shuffled([lesson, *(irrelevant(draw, 0.4) or [])]) if where == "lesson" else None
-    text = request(draw, tool, said, None if where == "lesson" else [draw.pick(["token {k}", "with token {k}", "(token: {k})", "my token is {k}"]).format(k=token)])
+    text = request(
+        draw,
+        tool,
+        said,
+        None
+        if where == "lesson"
+        else [draw.pick(["token {k}", "with token {k}", "(token: {k})", "my token is {k}"]).format(k=token)],
+    )
     return _refused(draw, tool, text, given, error, given | {"token": token}, lessons=lessons)
 
 

@@ -52,43 +52,81 @@ def function(tool: Interface, given: dict) -> dict:
 
 def unlisted(draw: Draw, tool: Interface) -> tuple[Field, object, str] | None:
     """A field that the definition does not have, and a phrase with its value."""
-    name = draw.pick([f"{draw.word(2)}_id", draw.word(2), "customer_id", "order_id", "reason", "reference", "department", "cost_center", "vat_id", "locale"])
+    name = draw.pick(
+        [
+            f"{draw.word(2)}_id",
+            draw.word(2),
+            "customer_id",
+            "order_id",
+            "reason",
+            "reference",
+            "department",
+            "cost_center",
+            "vat_id",
+            "locale",
+        ]
+    )
     if name in [f.name for f in tool.fields]:
         return None
     f = Field(name, "id" if name.endswith("_id") else "word", (), True)
     exact, said = value(draw, f)
-    phrase = draw.pick(["{n} {v}", "{n}: {v}", "({n} {v})", "the {n} is {v}", "{n} is {v}"]).format(n=name.replace("_", " ") if draw.chance(0.5) else name, v=said)
+    phrase = draw.pick(["{n} {v}", "{n}: {v}", "({n} {v})", "the {n} is {v}", "{n} is {v}"]).format(
+        n=name.replace("_", " ") if draw.chance(0.5) else name, v=said
+    )
     return f, exact, phrase
 
 
 # Lessons, here because they also stand where they do not apply.
 
 WHEN = [
-    "use {f} {v} for {w}", "anything about {w} has {f} {v}", "for {w}, set {f} to {v}", "{w} means {f} {v}", "if it is for {w}, {f} is {v}", "{w} always gets {f} {v}",
-    "set {f} to {v} when {w} is named", "{f} {v} for {w}", "when {w} comes up, use {f} {v}", "with {w}, {f} must be {v}",
+    "use {f} {v} for {w}", "anything about {w} has {f} {v}", "for {w}, set {f} to {v}", "{w} means {f} {v}",
+    "if it is for {w}, {f} is {v}", "{w} always gets {f} {v}",
+    "set {f} to {v} when {w} is named", "{f} {v} for {w}", "when {w} comes up, use {f} {v}",
+    "with {w}, {f} must be {v}",
 ]  # fmt: skip
 PREFER = [
-    "use {a}, not {b}", "use {a} instead of {b}", "never use {b}, use {a}", "prefer {a} to {b}", "{b} is retired, use {a}", "{a} replaces {b}", "for a {n} call {a}",
+    "use {a}, not {b}", "use {a} instead of {b}", "never use {b}, use {a}", "prefer {a} to {b}",
+    "{b} is retired, use {a}", "{a} replaces {b}", "for a {n} call {a}",
     "{b} is broken, take {a}", "we moved from {b} to {a}", "call {a} rather than {b}",
 ]  # fmt: skip
-KNOWS = ["{w}'s {f} is {v}", "the {f} of {w} is {v}", "{w}: {f} {v}", "{w} has {f} {v}", "{f} of {w} = {v}", "{w} goes by {f} {v}", "for {w} the {f} is {v}", "{w} = {f} {v}"]
+KNOWS = [
+    "{w}'s {f} is {v}",
+    "the {f} of {w} is {v}",
+    "{w}: {f} {v}",
+    "{w} has {f} {v}",
+    "{f} of {w} = {v}",
+    "{w} goes by {f} {v}",
+    "for {w} the {f} is {v}",
+    "{w} = {f} {v}",
+]
 
+
+ELSEWHERE = ["for {t} use {f} {v}", "{t}: {f} = {v}", "in {t} set {f} to {v}", "pass {f} {v} with {t}"]
+ORDINARY = [
+    "call me {w}", "use {w} instead of {x}", "keep answers short", "project {w} lives in ~/src/{x}",
+    "the {w} server is {x}.local", "my editor is {w}", "always add --{w} to {x}", "use long options", "never use sudo",
+    "my shell is fish",
+]  # fmt: skip
 
 
 def irrelevant(draw: Draw, share: float = 1.0, tool: Interface | None = None) -> list[str] | None:
-    """Lessons about tools, fields and other matters that are not at hand: hardest with a field of `tool` for another."""
+    """Lessons about tools, fields and matters that are not at hand: hardest with a field of `tool` for another."""
     if not draw.chance(share):
         return None
-    found = []
-    for _ in range(draw.pick([1, 1, 2, 3])):
-        away = {"t": f"{draw.word(2)}_{draw.word(1)}", "n": draw.word(2), "f": draw.word(2), "v": draw.pick([draw.word(), str(draw.number(1, 99))]), "w": draw.word(2)}
-        if tool and draw.chance(0.4):
-            away["f"] = draw.pick(tool.fields).name
-        pair = {"a": f"{draw.word(2)}_{draw.word(1)}", "b": f"{draw.word(2)}_{draw.word(1)}", "n": draw.word(2)}
-        found.append(draw.pick([
-            lambda: draw.wording(["for {t} use {f} {v}", "{t}: {f} = {v}", "in {t} set {f} to {v}", "pass {f} {v} with {t}"]).format(**away), lambda: draw.wording(WHEN).format(**away),
-            lambda: draw.wording(PREFER).format(**pair), lambda: draw.wording(KNOWS).format(**away), lambda: f"{away['t']} needs {away['f']}",
-            lambda: draw.wording(["call me {w}", "use {w} instead of {x}", "keep answers short", "project {w} lives in ~/src/{x}", "the {w} server is {x}.local", "my editor is {w}",
-                                  "always add --{w} to {x}", "use long options", "never use sudo", "my shell is fish"]).format(w=draw.word(), x=draw.word()),
-        ])())  # fmt: skip
-    return found
+    return [_unrelated(draw, tool) for _ in range(draw.pick([1, 1, 2, 3]))]
+
+
+def _unrelated(draw: Draw, tool: Interface | None) -> str:
+    """One such lesson."""
+    field_name = draw.pick(tool.fields).name if tool and draw.chance(0.4) else draw.word(2)
+    names = {
+        "t": f"{draw.word(2)}_{draw.word(1)}",
+        "f": field_name,
+        "v": draw.pick([draw.word(), str(draw.number(1, 99))]),
+        "a": f"{draw.word(2)}_{draw.word(1)}",
+        "b": f"{draw.word(2)}_{draw.word(1)}",
+        "n": draw.word(2),
+        "w": draw.word(2),
+        "x": draw.word(),
+    }
+    return draw.wording(draw.pick([ELSEWHERE, WHEN, PREFER, KNOWS, ["{t} needs {f}"], ORDINARY])).format(**names)

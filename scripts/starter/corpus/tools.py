@@ -23,7 +23,12 @@ def plain(draw: Draw) -> Situation:
     """One tool among up to four, with its arguments from the request."""
     tool = interface(draw)
     given, said = arguments(draw, tool)
-    return Situation(definitions(draw, tool), opening(draw, request(draw, tool, said), irrelevant(draw, 0.25)), function(tool, given), then=after(draw, tool))
+    return Situation(
+        definitions(draw, tool),
+        opening(draw, request(draw, tool, said), irrelevant(draw, 0.25)),
+        function(tool, given),
+        then=after(draw, tool),
+    )
 
 
 def second(draw: Draw) -> Situation:
@@ -36,9 +41,19 @@ def second(draw: Draw) -> Situation:
     new, new_said = arguments(draw, now)
     text = request(draw, now, new_said)
     if draw.chance(0.4):
-        text = draw.pick(["thanks, now {}", "good. {}", "and {}", "great, then {}", "ok, also {}"]).format(text[:1].lower() + text[1:])
-    messages = [*opening(draw, request(draw, tool, said)), call(tool.name, given), Message("tool", result), Message("assistant", sentence), Message("user", text)]
-    return Situation([t.definition() for t in draw.shuffled(beside)], messages, function(now, new), then=after(draw, now, 0.3))
+        text = draw.pick(["thanks, now {}", "good. {}", "and {}", "great, then {}", "ok, also {}"]).format(
+            text[:1].lower() + text[1:]
+        )
+    messages = [
+        *opening(draw, request(draw, tool, said)),
+        call(tool.name, given),
+        Message("tool", result),
+        Message("assistant", sentence),
+        Message("user", text),
+    ]
+    return Situation(
+        [t.definition() for t in draw.shuffled(beside)], messages, function(now, new), then=after(draw, now, 0.3)
+    )
 
 
 def finished(draw: Draw) -> Situation:
@@ -59,9 +74,16 @@ def none_fits(draw: Draw) -> Situation:
     _, said = arguments(draw, wanted)
     text = request(draw, wanted, said)
     if draw.chance(0.12):
-        text = draw.wording(["tell me a joke", "what is the capital of France?", "translate this into Dutch", "who won the game?", "write a poem", "draw a cat",
-                             "sing a song", "what is 17 * 23?", "how old is the moon?", "recommend a film", "what's the news?", "call my mother"])  # fmt: skip
-    return Situation([t.definition() for t in present], opening(draw, text, irrelevant(draw, 0.2)), words=NO_TOOL, check={"exact": [NO_TOOL]})
+        text = draw.wording(["tell me a joke", "what is the capital of France?", "translate this into Dutch",
+            "who won the game?", "write a poem", "draw a cat",
+                             "sing a song", "what is 17 * 23?", "how old is the moon?", "recommend a film",
+                             "what's the news?", "call my mother"])  # fmt: skip
+    return Situation(
+        [t.definition() for t in present],
+        opening(draw, text, irrelevant(draw, 0.2)),
+        words=NO_TOOL,
+        check={"exact": [NO_TOOL]},
+    )
 
 
 KINDS = {plain: 24, second: 6, finished: 9, none_fits: 8, repaired: 16, lesson: 14, ignored: 6}
