@@ -225,7 +225,7 @@ def _slots(draw: Draw) -> dict[str, str]:
 def _chosen(text: str, choice: int, names: dict[str, str]) -> str:
     """A template with one alternative of each mark and its names filled in."""
     text = re.sub(r"«(.*?)»", lambda m: m.group(1).split("|")[choice], text).replace("II", "||")
-    return re.sub(r"(?<![\w.'])[FABCD](?!\w)", lambda m: names[m.group()], text)
+    return re.sub(r"(?<![\w'])[FABCD](?!\w)", lambda m: names[m.group()], text)
 
 
 def messages(draw: Draw, found: Example):

@@ -6,6 +6,7 @@ in the middle, where only the state of the page tells what is still to be done.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from .documents import Case, Document, Message, lessons_block, prompt
@@ -38,7 +39,7 @@ def _cookies(draw: Draw, flow: Flow) -> None:
     dialog = Element("dialog", draw.pick(["We use cookies", "Cookies", "Your privacy", "This site uses cookies"]))
     buttons = [Element("button", text) for text in (accept, decline) if text]
     listed = [dialog, *draw.shuffled([*buttons, *([Element("link", "Cookie settings")] if draw.chance(0.5) else [])])]
-    at = max(e.id for e in flow.elements) + 500
+    at = max(map(int, re.findall(r"^\[(\d+)\]", first, re.M)), default=0) + draw.number(1, 500)
     for i, element in enumerate(listed):
         element.id = at + i
     title, *lines = first.split("\n")

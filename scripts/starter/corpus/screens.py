@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from .draws import STEMS, Draw
 
-NAVIGATION = ("Home Products Pricing Blog About Contact Help Support Docs News Shop Careers Team Account Settings Profile Messages Orders Invoices "
-              "Reports Projects Calendar Files Tasks Users Billing Security Notifications Dashboard Inbox "
+NAVIGATION = ("Home Products Pricing Blog About Contact Help Support Docs News Shop Careers Team Account Settings Profile "
+              "Messages Orders Invoices Reports Projects Calendar Files Tasks Users Billing Security Notifications Dashboard Inbox "
               "Archive Downloads Partners").split()  # fmt: skip
 BUTTONS = [
     "Menu",
