@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from .draws import STEMS, Draw
 
-NAVIGATION = ("Home Products Pricing Blog About Contact Help Support Docs News Shop Careers Team Account Settings Profile "
-              "Messages Orders Invoices Reports Projects Calendar Files Tasks Users Billing Security Notifications Dashboard Inbox "
-              "Archive Downloads Partners").split()  # fmt: skip
+NAVIGATION = (
+    "Home Products Pricing Blog About Contact Help Support Docs News Shop Careers Team Account Settings Profile "
+    "Messages Orders Invoices Reports Projects Calendar Files Tasks Users Billing Security Notifications "
+    "Dashboard Inbox Archive Downloads Partners"
+).split()
 BUTTONS = [
     "Menu",
     "Close",
