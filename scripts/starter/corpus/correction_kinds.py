@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from . import commands, lesson_kinds, lesson_office
 from .commands import Task, fill, slots
 from .draws import EXTENSIONS, Draw
-from .lesson_words import Example, sections
+from .lesson_words import Example, sections, typed
 from .shell import first
 
 NOUNS = {
@@ -256,7 +256,7 @@ def value(draw: Draw, held: bool = False) -> Exchange | None:
     words = "named value" if draw.chance(0.35) else "value"
     return Exchange(
         kind,
-        commands.varied(task.request, draw),
+        typed(draw, task.request, task.slots),
         task.command,
         said(draw, words, naming=naming, **names),
         command,
@@ -288,7 +288,7 @@ def part(draw: Draw) -> Exchange | None:
         return None
     return Exchange(
         "value part",
-        commands.varied(asked.format(before), draw),
+        typed(draw, asked.format(before), {"f": before}),
         command.format(before),
         said(draw, "value", n=new, o=old),
         command.format(after),
@@ -307,7 +307,7 @@ def error(draw: Draw, held: bool = False) -> Exchange:
     else:
         command, text, repaired, requests = draw.pick(ERRORS)
     command, text, repaired = (fill(t, names) for t in (command, text, repaired))
-    asked = commands.varied(fill(draw.wording(requests), names), draw)
+    asked = typed(draw, fill(draw.wording(requests), names), names)
     return Exchange("error", asked, command, said(draw, "error", lead=0.05, e=text), repaired, [repaired], learn=False)
 
 

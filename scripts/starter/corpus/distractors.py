@@ -99,7 +99,8 @@ NAMED = [
     ("what is {y}?;what does {y} do?;one line about {y};what is the command {y} for?", "whatis {y}"),
     ("find files named {y};look for files called {y};where is a file named {y}?;locate the file {y} below here",
         "find . -name {y}"),
-    ("search notes.txt for {y};find the word {y} in notes.txt;which lines of notes.txt have {y}?;lines with {y} in notes.txt",
+    ("search notes.txt for {y};find the word {y} in notes.txt;which lines of notes.txt have {y}?;"
+     "lines with {y} in notes.txt",
      "grep {y} notes.txt"),
     ("make a folder {y};create the directory {y};new folder named {y};mkdir {y}", "mkdir {y}"),
     ("show {y}.txt;print {y}.txt;display {y}.txt;what is in {y}.txt?", "cat {y}.txt"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import commands
 from .commands import fill
 from .draws import PEOPLE, USERS, Draw
-from .lesson_words import Example, Section, said, sections
+from .lesson_words import Example, Section, said, sections, typed
 
 ROLES = (
     "staging production backup test build mail db gpu database demo monitoring git ci web cache print proxy media "
@@ -117,7 +117,7 @@ def fact(draw: Draw, kind: str) -> Example:
     section, names = facts()[kind], values(draw, kind)
     answer, plain, requests = draw.pick(section.asks)
     has = [names[slot] for slot in section.needs]
-    asked = commands.varied(fill(draw.wording(requests), names), draw)
+    asked = typed(draw, fill(draw.wording(requests), names), names)
     return Example(kind, [told(draw, kind, names)], asked, fill(answer, names), fill(plain, names), has)
 
 

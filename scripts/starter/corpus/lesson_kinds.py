@@ -9,7 +9,7 @@ from . import commands
 from .commands import Task
 from .draws import Draw
 from .lesson_tools import BANKS, DROP_IN, FLAGS, LISTING, NO_FLAG, NO_ROOT
-from .lesson_words import Example, allowed, lesson
+from .lesson_words import Example, allowed, lesson, typed
 from .shell import first, positions, replaced
 
 
@@ -22,7 +22,7 @@ def plain_task(draw: Draw, bank: str = "", synthetic: float = 0.75) -> Task:
     while True:
         if bank and draw.chance(0.6):
             task = commands.from_template(draw, draw.pick(BANKS[bank]))
-            task.request = commands.varied(task.request, draw)
+            task.request = typed(draw, task.request, task.slots)
         else:
             task = commands.task(draw, synthetic)
         command, names = task.command, [name for _, _, name in positions(task.command)]
@@ -30,7 +30,7 @@ def plain_task(draw: Draw, bank: str = "", synthetic: float = 0.75) -> Task:
             continue
         # Behind an option of these, a word may be the option's value and no utility.
         if re.search(
-            r"\b(sudo|doas|env|nice|nohup|command|exec|time)\s+-|xargs.* -\w*[IdEsa]\s*[\w]|[<]\("
+            r"\b(sudo|doas|env|nice|nohup|command|exec|time)\s+-|xargs.* -\w*[IdEsa]\s*[\w]|[<=]\("
             r"|\bfor\b|\bwhile\b|\bif\b",
             command,
         ):
@@ -150,7 +150,7 @@ def alternative(draw: Draw, held: bool = False) -> Example | None:
     return Example(
         "alternative",
         [told],
-        commands.varied(task.request, draw),
+        typed(draw, task.request, task.slots),
         task.alternatives[new],
         task.command,
         has,
@@ -172,7 +172,7 @@ def long(draw: Draw, held: bool = False) -> Example | None:
     return Example(
         "long",
         [lesson(draw, "long")],
-        commands.varied(task.request, draw),
+        typed(draw, task.request, task.slots),
         task.long,
         task.command,
         added,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import lesson_facts, lesson_kinds, lesson_tools
-from .commands import fill, varied
+from .commands import fill
 from .draws import Draw
-from .lesson_words import Example, allowed, lesson
+from .lesson_words import Example, allowed, lesson, typed
 from .shell import positions, replaced
 
 # Two facts of `lesson-facts.txt`, what they give together, what is right without them, and the requests.
@@ -34,7 +34,7 @@ def facts(draw: Draw) -> Example:
     own = {"backup": names | {"D": names["D2"]}, "remote": names | {"B": names["X"]}}
     told = [lesson_facts.told(draw, kind, own.get(kind, names)) for kind in kinds]
     has = [own.get(kind, names)[slot] for kind in kinds for slot in lesson_facts.facts()[kind].needs]
-    asked = varied(fill(draw.wording(requests), names), draw)
+    asked = typed(draw, fill(draw.wording(requests), names), names)
     return Example("two", draw.shuffled(told), asked, fill(answer, names), fill(plain, names), has)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from .commands import FOLDER, fill, misspelt
+from .commands import FOLDER, fill, misspelt, varied
 from .draws import Draw, is_for_test
 from .shell import utilities
 
@@ -96,6 +96,13 @@ def sections(file: str) -> dict[str, Section]:
         else:
             raise ValueError(f"{file}:{number}: a line begins with {mark!r}")
     return found
+
+
+def typed(draw: Draw, request: str, names: dict[str, str]) -> str:
+    """A request as people type it, but never with a slip in a name: names are to be copied exactly."""
+    text = varied(request, draw)
+    whole = all(name in text for name in names.values() if name in request)
+    return text if whole else request
 
 
 def words(kind: str) -> list[str]:
