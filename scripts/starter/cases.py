@@ -56,18 +56,24 @@ def main() -> int:
     options = parser.parse_args()
     if options.data:
         commands.use_public(options.data)
+    failed = 0
     options.folder.mkdir(parents=True, exist_ok=True)
     for job in options.jobs:
         if importlib.util.find_spec(f"corpus.{job}") is None:
             print(f"{job}: no such module yet", file=sys.stderr)
             continue
-        found = job_cases(job, options.seed, options.n)
         path = options.folder / f"{job}.jsonl"
         path.unlink(missing_ok=True)
+        try:
+            found = job_cases(job, options.seed, options.n)
+        except Exception as error:  # One job's fault must not cost the others their cases.
+            print(f"{job}: {type(error).__name__}: {error}", file=sys.stderr)
+            failed = 1
+            continue
         if found:
             dump(found, path)
         print(f"{job:12} {len(found):5}  {dict(sorted(Counter(case.kind for case in found).items()))}")
-    return 0
+    return failed
 
 
 if __name__ == "__main__":
