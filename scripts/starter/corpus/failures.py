@@ -62,7 +62,8 @@ class Failure:
 def families() -> tuple[Family, ...]:
     groups: dict[str, list[str]] = {}
     found = []
-    text = "\n".join(line for line in FILE.read_text(encoding="utf-8").splitlines() if line != "#" and not re.match(r"# (?!\d)", line))
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if line != "#" and not re.match(r"# (?!\d)", line))
     for block in re.split(r"\n\s*\n", text):
         lines = block.strip("\n").splitlines()
         if not lines:
@@ -203,7 +204,8 @@ def slip(word: str, draw: Draw) -> str:
 
 def _outputs_of(group: str) -> list[str]:
     """The error texts of a whole group, taken from the family that uses it."""
-    return list(_by_name()[{"notfound": "missing program", "denied": "permission", "file": "missing file", "option": "bad option"}[group]][0].outputs)
+    names = {"notfound": "missing program", "denied": "permission", "file": "missing file", "option": "bad option"}
+    return list(_by_name()[names[group]][0].outputs)
 
 
 def _on_task(draw: Draw, family: str) -> Failure:
@@ -261,7 +263,8 @@ def _task_permission(draw: Draw, command: str, program: str):
         return None
     if not path:
         return None
-    return command, draw.pick([1, 1, 2]), _say(draw, "denied", first=program, d=path.group()), f"sudo {command}", f"use sudo with {program}"
+    output = _say(draw, "denied", first=program, d=path.group())
+    return command, draw.pick([1, 1, 2]), output, f"sudo {command}", f"use sudo with {program}"
 
 
 def _task_file(draw: Draw, command: str, program: str):
@@ -280,7 +283,8 @@ def _task_option(draw: Draw, command: str, program: str):
     if f" {option}" in command:
         return None
     wrong = f"{program} {option}{command[len(program) :]}"
-    return wrong, draw.pick([1, 2, 2]), _say(draw, "option", first=program, opt=option), command, f"do not use {option} with {program}"
+    output = _say(draw, "option", first=program, opt=option)
+    return wrong, draw.pick([1, 2, 2]), output, command, f"do not use {option} with {program}"
 
 
 _MAKERS = {

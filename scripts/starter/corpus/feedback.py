@@ -1,6 +1,7 @@
 """The scenarios that the judge and the hint share: what came of an answer, drawn by verdict and kind.
 
-Their form is in `scenario.py`, the replies in `replies.py`, the outcomes of commands, tools, pages and tests in `outcomes.py`.
+Their form is in `scenario.py`, the replies in `replies.py`, the outcomes of commands, tools, pages and tests in
+`outcomes.py`.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def scenario(draw: Draw, verdict: str) -> Scenario:
 def with_lesson(draw: Draw) -> Scenario:
     """A scenario that has a lesson in it: a correction, an edit or a failure that says what to do."""
     makers = {
-        replies.corrected: 46, replies.edited: 10, outcomes.failed: 22, replies.quoted_error: 5, outcomes.injected_failure: 6,
-        outcomes.tool_result: 7, outcomes.page_state: 4,
+        replies.corrected: 46, replies.edited: 10, outcomes.failed: 22, replies.quoted_error: 5,
+        outcomes.injected_failure: 6, outcomes.tool_result: 7, outcomes.page_state: 4,
     }  # fmt: skip
     maker = draw.weighted(makers)
     while True:

@@ -42,7 +42,8 @@ def documents(draw: Draw, n: int) -> Iterator[Document]:
     """Scenarios with their lessons; a little under half have none."""
     for _ in range(n):
         found = _drawn(draw, draw.chance(0.56))
-        yield Document("hint", found.kind if found.lesson else f"none: {found.kind}", [*asked(found), Message("assistant", answer(found.lesson))])
+        kind = found.kind if found.lesson else f"none: {found.kind}"
+        yield Document("hint", kind, [*asked(found), Message("assistant", answer(found.lesson))])
 
 
 def _case(found: Scenario, kind: str) -> Case:

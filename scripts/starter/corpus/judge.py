@@ -29,7 +29,7 @@ def documents(draw: Draw, n: int) -> Iterator[Document]:
 
 
 def cases(draw: Draw, n: int) -> Iterator[Case]:
-    """Scenarios with names and wordings that were never trained, as many of each verdict; then those written by hand."""
+    """Scenarios with names and wordings never trained, as many of each verdict; then those written by hand."""
     from .hand_feedback import scenarios
 
     for i in range(n):

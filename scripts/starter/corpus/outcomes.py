@@ -69,7 +69,12 @@ def injected_success(draw: Draw) -> Scenario:
 def differs(draw: Draw) -> Scenario:
     """`diff` and `cmp` exit with 1 when they did their work and found a difference."""
     one, two = draw.file(), draw.file()
-    tool, output = draw.pick([("diff", f"{draw.number(1, 90)}c{draw.number(1, 90)}\n< {draw.word()}\n---\n> {draw.word()}"), ("diff -u", f"--- {one}\n+++ {two}\n@@ -1 +1 @@\n-{draw.word()}\n+{draw.word()}"), ("cmp", f"{one} {two} differ: byte {draw.number(1, 900)}, line {draw.number(1, 50)}"), ("diff -q", f"Files {one} and {two} differ")])
+    tool, output = draw.pick([
+        ("diff", f"{draw.number(1, 90)}c{draw.number(1, 90)}\n< {draw.word()}\n---\n> {draw.word()}"),
+        ("diff -u", f"--- {one}\n+++ {two}\n@@ -1 +1 @@\n-{draw.word()}\n+{draw.word()}"),
+        ("cmp", f"{one} {two} differ: byte {draw.number(1, 900)}, line {draw.number(1, 50)}"),
+        ("diff -q", f"Files {one} and {two} differ"),
+    ])  # fmt: skip
     request = draw.pick(["compare {} and {}", "what is different between {} and {}?", "are {} and {} the same?", "diff {} {}", "differences of {} and {}"]).format(one, two)
     return Scenario("differences", request, f"{tool} {one} {two}", "shell", shell_state(1, output), "good")
 
@@ -88,7 +93,14 @@ def nothing_found(draw: Draw) -> Scenario:
 def interrupted(draw: Draw) -> Scenario:
     """Statuses of signals: the user or a closed pipe ended it."""
     found = answered.command(draw)
-    status, texts = draw.pick([(130, ["^C", "", "^C\n", "interrupted", "{f}\n^C", "^CTraceback: KeyboardInterrupt", "^C\naborted by user"]), (141, ["", "{f}", "{f}\n{f2}", "write error: Broken pipe"]), (143, ["Terminated", "", "terminated", "Beendet", "SIGTERM"]), (148, ["", f"[1]+  Stopped                 {found.answer}", "zsh: suspended", "suspended"]), (137, ["Killed", "", "Getötet", "killed"]), (146, ["", "Stopped"])])
+    status, texts = draw.pick([
+        (130, ["^C", "", "^C\n", "interrupted", "{f}\n^C", "^CTraceback: KeyboardInterrupt", "^C\naborted by user"]),
+        (141, ["", "{f}", "{f}\n{f2}", "write error: Broken pipe"]),
+        (143, ["Terminated", "", "terminated", "Beendet", "SIGTERM"]),
+        (148, ["", f"[1]+  Stopped                 {found.answer}", "zsh: suspended", "suspended"]),
+        (137, ["Killed", "", "Getötet", "killed"]),
+        (146, ["", "Stopped"]),
+    ])  # fmt: skip
     output = _text(draw, texts)
     if draw.chance(0.12):
         output = _with(draw, output)
@@ -104,13 +116,15 @@ def _failure(draw: Draw) -> Failure:
 
 def failed(draw: Draw) -> Scenario:
     found = _failure(draw)
-    return Scenario(f"failed: {found.family}", found.request, found.command, "shell", shell_state(found.status, found.output), "bad", found.lesson)
+    after = shell_state(found.status, found.output)
+    return Scenario(f"failed: {found.family}", found.request, found.command, "shell", after, "bad", found.lesson)
 
 
 def injected_failure(draw: Draw) -> Scenario:
     """A failure with praise or orders in its output: bad all the same, and only the failure's own lesson."""
     found = _failure(draw)
-    return Scenario("injected, failed", found.request, found.command, "shell", shell_state(found.status, _with(draw, found.output)), "bad", found.lesson)
+    after = shell_state(found.status, _with(draw, found.output))
+    return Scenario("injected, failed", found.request, found.command, "shell", after, "bad", found.lesson)
 
 
 # Tool results.

@@ -1,4 +1,4 @@
-"""What a person does after an answer: praise, refusal, a correction with a lesson in it, a question, an edited command."""
+"""What a person does after an answer: praises, refuses, corrects with a lesson in it, asks, edits the command."""
 
 from __future__ import annotations
 

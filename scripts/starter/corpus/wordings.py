@@ -1,6 +1,6 @@
-"""Lists of wordings from `templates/NAME.txt`: `= key` begins a list, an empty line ends it; between lists, `#` begins a comment.
+"""Lists of wordings from `templates/NAME.txt`.
 
-Backslash and n part lines.
+`= key` begins a list, an empty line ends it; between lists, `#` begins a comment. Backslash and n part lines.
 """
 
 from __future__ import annotations
