@@ -24,8 +24,8 @@ from corpus.draws import Draw
 
 # The share of each module in the documents. Commands are the base of all others, lessons the heart of the program.
 SHARES = {
-    "commands": 30, "lessons": 24, "corrections": 9, "judge": 8, "hint": 8, "fix": 5, "tools": 4,
-    "explain": 3, "page": 3, "office": 2, "code": 1.5, "talk": 1.5, "chats": 1, "safety": 1,
+    "commands": 27, "lessons": 25, "corrections": 8, "judge": 8, "hint": 8, "fix": 5, "tools": 4,
+    "explain": 3, "page": 2.5, "office": 2.5, "code": 1.5, "talk": 2, "chats": 2, "safety": 1.5,
 }  # fmt: skip
 SHARD = 50_000
 CASES = 200

@@ -171,31 +171,60 @@ def use_public(folder: Path) -> None:
 
 
 def task(draw: Draw, synthetic: float = 0.7) -> Task:
-    """Some task of this side: mostly of our own shapes, else from the public sets (where they are loaded)."""
+    """Some task of this side: mostly of our own shapes, else from the public sets (where they are loaded).
+
+    Shapes that are right on macOS only are left out: the caller's prompt names no system.
+    """
     if draw.chance(synthetic) or not _public["train"]:
-        return from_template(draw, draw.pick(templates()))
+        return from_template(draw, draw.pick(everywhere()))
     if draw.chance(0.6):
         pair = draw.pick(_public[draw.side])
     else:
         pair = public.filled(draw.pick(_public[f"tldr {draw.side}"]), draw)
-    return Task(varied(pair.request, draw), pair.command)
+    return Task(varied(pair.request, draw, pair.command), pair.command)
 
 
-def varied(request: str, draw: Draw) -> str:
-    """A request as people type it: capital or not, full stop or not, now and then polite or misspelt."""
-    if draw.chance(0.45):
+@cache
+def everywhere() -> tuple[Template, ...]:
+    return tuple(template for template in templates() if "macos" not in template.tags)
+
+
+def tldr(side: str) -> list[public.Pair]:
+    """The tldr pairs of a side, placeholders and all; empty where the public sets are not loaded."""
+    return _public[f"tldr {side}"]
+
+
+POLITE = [
+    "how do I {}?", "please {}", "I want to {}", "can you {}?", "{} please", "how to {}", "{}, thanks", "i need to {}", "hey, {}",
+    "pls {}", "could you {}?", "how can i {}", "I'd like to {}", "go and {}",
+]  # fmt: skip
+
+
+@cache
+def _verbs() -> frozenset[str]:
+    """Words that a request can begin with as an order: the first words of the explanations."""
+    return frozenset(template.wordings[0].split()[0].lower() for template in templates())
+
+
+def varied(request: str, draw: Draw, command: str = "") -> str:
+    """A request as people type it: capital or not, full stop or not, now and then polite or misspelt.
+
+    What stands in `command` too is a name to be copied, and stays as it is.
+    """
+    first, kept = re.split(r"[\s,.]", request, maxsplit=1)[0], set(re.findall(r"\w+", command))
+    if first not in kept and draw.chance(0.45):
         request = request[:1].lower() + request[1:]
     if draw.chance(0.6):
         request = request.rstrip(".")
-    if draw.chance(0.10) and not re.match(r"(?i)(wh|how|is|are|can|do|the|my)\b|.*\?$", request) and " " in request:
-        form = draw.pick(["how do I {}?", "please {}", "I want to {}", "can you {}?", "{} please", "how to {}", "{}, thanks", "i need to {}", "hey, {}", "pls {}"])
-        request = form.format(request[:1].lower() + request[1:].rstrip(".?"))
-    return misspelt(request, draw) if draw.chance(0.04) else request
+    if first.lower() in _verbs() and " " in request and draw.chance(0.12):
+        request = draw.pick(POLITE).format(request[:1].lower() + request[1:].rstrip(".?"))
+    return misspelt(request, draw, kept) if draw.chance(0.04) else request
 
 
-def misspelt(text: str, draw: Draw) -> str:
+def misspelt(text: str, draw: Draw, kept: set[str] | frozenset[str] = frozenset()) -> str:
     """One slip of the fingers in a plain word of five letters or more, never in a name or a path."""
-    spots = [m for m in re.finditer(r"(?<![\w./~'\"-])[a-z]{5,}(?![\w./~'\"-])", text)]
+    words = re.finditer(r"(?<![\w./~'\"@:{=-])[a-z]{5,}(?![\w./~'\"@:}=-])", text)
+    spots = [m for m in words if m.group() not in kept]
     if not spots:
         return text
     spot = draw.pick(spots)
@@ -234,7 +263,7 @@ def documents(draw: Draw, n: int) -> Iterator[Document]:
         source = draw.weighted({"shapes": 60, "translated": 6, "pairs": 20, "tldr": 14})
         if source == "pairs" and _public["train"]:
             pair = draw.pick(_public["train"])
-            yield Document("command", source, conversation(system(draw), varied(pair.request, draw), pair.command))
+            yield Document("command", source, conversation(system(draw), varied(pair.request, draw, pair.command), pair.command))
         elif source == "tldr" and _public["tldr train"]:
             pair = public.filled(draw.pick(_public["tldr train"]), draw)
             yield Document("command", source, conversation(system(draw), _with_tool(pair, draw), pair.command))
@@ -244,14 +273,14 @@ def documents(draw: Draw, n: int) -> Iterator[Document]:
             if language and language not in template.translations:
                 language = next(iter(template.translations), None)
             found = from_template(draw, template, language)
-            request = found.request if language else varied(found.request, draw)
+            request = found.request if language else varied(found.request, draw, found.command)
             platform = _platform(template, draw)
             yield Document("command", language or "shapes", conversation(system(draw, platform=platform), request, found.command))
 
 
 def _with_tool(pair: public.Pair, draw: Draw) -> str:
     """A tldr description as a request; mostly names the tool, since thousands of tools are not known by heart."""
-    request, tool = varied(pair.request, draw), public.command_name(pair)
+    request, tool = varied(pair.request, draw, pair.command), public.command_name(pair)
     if draw.chance(0.2):
         return request
     lower = request[:1].lower() + request[1:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 
 SYLLABLES = (
     "ba be bi bo bu da de di do du fa fe fi fo fu ga ge gi go gu ha he hi ho ja je jo ka ke ki ko ku la le li lo lu ma "
@@ -50,6 +51,10 @@ PACKAGES = (
     "build-essential cmake neovim sqlite3 wget unzip rsync make gcc"
 ).split()
 SERVICES = "nginx sshd docker postgresql redis cron apache2 mysql cups bluetooth NetworkManager prometheus".split()
+
+
+# Syllables can make words that nobody wants to read.
+RUDE = re.compile(r"sex|fag|nig|kike|cum|tit|dik|cunt|rape|nazi|kkk|hure|puta|pute|fotze|gook|coon")
 
 
 def _of_ten(text: str) -> int:
@@ -104,7 +109,7 @@ class Draw:
         while True:
             n = syllables or self.pick([1, 2, 2, 2, 3, 3, 4])
             word = "".join(self.pick(SYLLABLES) for _ in range(n)) + self.pick(ENDINGS)
-            if len(word) > 2 and is_for_test(word) == (self.side == "test"):
+            if len(word) > 2 and not RUDE.search(word) and is_for_test(word) == (self.side == "test"):
                 return word
 
     def tool(self) -> str:

@@ -112,7 +112,7 @@ def whole(draw: Draw) -> tuple[str, str]:
 
 def page(draw: Draw) -> tuple[str, str]:
     """A line of a tldr page, where they are loaded."""
-    pages = commands._public[f"tldr {draw.side}"]
+    pages = commands.tldr(draw.side)
     while pages:
         pair = public.filled(draw.pick(pages), draw)
         if len(pair.request) < 140 and "See also" not in pair.request:
