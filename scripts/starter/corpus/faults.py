@@ -96,6 +96,13 @@ def _other_names(i: int, line: str, names: list[str]) -> list[Fault]:
     return found
 
 
+def _is_huge(value: object) -> bool:
+    """Whether a faulty loop is blowing up a value, long before its steps run out."""
+    if isinstance(value, int):
+        return value.bit_length() > 1000
+    return isinstance(value, str | list | dict | set | tuple) and len(value) > 1000
+
+
 def run(source: str, function: str, arguments: list) -> tuple[object, Exception | None]:
     """What a function gives, or what it raises; stops endless loops."""
     steps = 0
@@ -103,7 +110,7 @@ def run(source: str, function: str, arguments: list) -> tuple[object, Exception 
     def watch(frame, event, argument):
         nonlocal steps
         steps += 1
-        if steps > STEPS:
+        if steps > STEPS or any(map(_is_huge, frame.f_locals.values())):
             raise TimeoutError
         return watch
 
