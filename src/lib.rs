@@ -11,10 +11,10 @@
 //!                   (serve)    (promote)  (prove)  (gradient)            (idle replay)
 //! ```
 //!
-//! What stands today is the lower left: a person's request becomes a prompt, the engine answers token by token,
-//! and every turn is in the ledger before it is on the screen. `learn`, `adapter` and the serving of an adapter stand
-//! too, but nothing closes the circle yet: samples come from a file of conversations (`chela train`), and a person
-//! plays the gate (`chela adapter use`). Signals, verdicts, lessons, rehearsal and the gate are still to come.
+//! The upper row stands: what follows an answer is its next state, rules and votes make a verdict of it, a person's
+//! words make a lesson, and the lesson is in the next prompt. Of the lower row the parts stand (rehearsal plan, samples,
+//! trainer, gate, adapters), but nothing runs them by itself yet: the weights learn from a file of conversations
+//! (`chela train`), and a person plays the gate (`chela adapter use`).
 //!
 //! # Modules, in the order of the loop
 //!
@@ -49,6 +49,9 @@
 //! | `engine` | model, contexts, KV cache, continuous batching; foreground before background |
 //! | `store` | the single SQLite write connection (WAL) |
 //!
+//! Judging is a task of the runtime: it takes turns that something followed, asks the engine behind every answer, and
+//! never stands in the way of one.
+//!
 //! Training runs in the process of `chela train`, so that whatever happens to it the daemon goes on answering.
 //!
 //! | thread of training | owns |
@@ -66,6 +69,9 @@
 //! - Nothing leaves the machine except a model download that the user asked for.
 //! - Silence is not success: every truncation, drop, skip and refusal is shown or logged with its reason.
 //! - A file is checked in a child process before llama.cpp sees it in the daemon: an abort there is a sentence here.
+//!
+//! - Only words that a person wrote become a hint or a lesson; other text has no way into the type that hints are drawn from.
+//! - A lesson is in the ledger before it is in a prompt, and no correction of it is lost: each has its history.
 //!
 //! Of learning:
 //!
