@@ -41,7 +41,7 @@ enum LessonsCommand {
         /// As in the list
         number: i64,
         /// The new sentence
-        #[arg(required = true)]
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         lesson: Vec<String>,
     },
     /// Take it out of all prompts: it was wrong

@@ -16,7 +16,7 @@ use crate::turn::TurnId;
 )]
 pub(super) struct TeachArgs {
     /// What to do from now on, as one sentence of at most 160 characters
-    #[arg(required = true)]
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     lesson: Vec<String>,
     /// Everywhere (the default is what the sentence says)
     #[arg(long, group = "scope")]
