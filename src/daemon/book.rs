@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::error::ApiError;
 use super::ledger::Ledger;
-use crate::lesson::prompt::with_lessons;
+use crate::lesson::prompt::messages_with_lessons;
 use crate::lesson::relevance::{Asked, Index, Limits};
 use crate::lesson::{Lesson, LessonId};
 use crate::turn::{Message, PolicyVersion, Role};
@@ -71,47 +71,13 @@ impl Book {
     }
 }
 
-/// The messages with the lessons in the system's, which is made where there is none.
+/// The messages with these lessons in the system's.
 pub(super) fn with_system(messages: &[Message], lessons: &[Lesson]) -> Vec<Message> {
     let texts: Vec<&str> = lessons.iter().map(|lesson| lesson.text.as_str()).collect();
-    let mut messages = messages.to_vec();
-    if texts.is_empty() {
-        return messages;
-    }
-    match messages.first_mut().filter(|first| first.role == Role::System) {
-        Some(system) => system.content = with_lessons(&system.content, &texts),
-        None => messages.insert(0, Message::new(Role::System, with_lessons("", &texts))),
-    }
-    messages
+    messages_with_lessons(messages, &texts)
 }
 
 /// As the answer names them.
 pub(super) fn ids(lessons: &[Lesson]) -> Vec<LessonId> {
     lessons.iter().map(|lesson| lesson.id).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lesson::Scope;
-
-    fn lesson(text: &str) -> Lesson {
-        Lesson::new(LessonId(1), text, Scope::Global, 0)
-    }
-
-    #[test]
-    fn lessons_stand_in_the_systems_message() {
-        let messages = [Message::new(Role::System, "You are chela."), Message::new(Role::User, "hi")];
-        let with = with_system(&messages, &[lesson("use rg instead of grep")]);
-        assert_eq!(with[0].content, "You are chela.\nLessons:\n- use rg instead of grep");
-        assert_eq!(with[1..], messages[1..]);
-    }
-
-    #[test]
-    fn a_system_message_is_made_where_there_is_none() {
-        let messages = [Message::new(Role::User, "hi")];
-        let with = with_system(&messages, &[lesson("use rg instead of grep")]);
-        assert_eq!((with.len(), with[0].role), (2, Role::System));
-        assert_eq!(with_system(&messages, &[]), messages);
-    }
 }

@@ -14,6 +14,7 @@ pub mod canaries;
 pub mod chat_file;
 pub mod chat_sample;
 pub mod checkpoint;
+pub mod cycle;
 pub mod dial;
 mod error;
 mod exp;

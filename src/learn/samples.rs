@@ -7,6 +7,8 @@
 //! What always holds: an answer without a teacher carries no term but the anchor; each answer weighs the same, however
 //! long it is.
 
+use serde::{Deserialize, Serialize};
+
 use super::advantages::{TokenLogprobs, advantages, group_baseline};
 use super::dial::{Course, TermWeights};
 use super::loss::Term;
@@ -17,7 +19,7 @@ use crate::engine::Token;
 type Top = Vec<(Token, f32)>;
 
 /// Why an answer is rehearsed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Part {
     /// Drawn with the lesson in the prompt.
     Teacher,
@@ -28,7 +30,7 @@ pub enum Part {
 }
 
 /// One answer to a drill's prompt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drawn {
     pub part: Part,
     /// With the token that ended it.
@@ -36,7 +38,7 @@ pub struct Drawn {
 }
 
 /// One prompt, without and with the lesson, and the answers to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drill {
     pub prompt: Vec<Token>,
     /// The same request with the lesson in its context.

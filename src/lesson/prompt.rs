@@ -2,6 +2,8 @@
 //!
 //! The starter model was trained on exactly these bytes (`lessons_block` in `scripts/starter/corpus/documents.py`).
 
+use crate::turn::{Message, Role};
+
 /// The block, without a line end; empty where there are no lessons.
 pub fn lessons_block(lessons: &[&str]) -> String {
     if lessons.is_empty() {
@@ -18,6 +20,19 @@ pub fn with_lessons(system: &str, lessons: &[&str]) -> String {
         ("", lessons) => lessons_block(lessons),
         (system, lessons) => format!("{system}\n{}", lessons_block(lessons)),
     }
+}
+
+/// The messages with the lessons in the system's, which is made where there is none.
+pub fn messages_with_lessons(messages: &[Message], lessons: &[&str]) -> Vec<Message> {
+    let mut messages = messages.to_vec();
+    if lessons.is_empty() {
+        return messages;
+    }
+    match messages.first_mut().filter(|first| first.role == Role::System) {
+        Some(system) => system.content = with_lessons(&system.content, lessons),
+        None => messages.insert(0, Message::new(Role::System, with_lessons("", lessons))),
+    }
+    messages
 }
 
 /// A lesson is one line by construction; one that is not must not begin lines of its own here.
@@ -48,6 +63,22 @@ mod tests {
         assert_eq!(with_lessons("Be kind.\n", &[]), "Be kind.\n");
         assert_eq!(with_lessons("", &["be brief"]), "Lessons:\n- be brief");
         assert_eq!(lessons_block(&[]), "");
+    }
+
+    #[test]
+    fn lessons_stand_in_the_systems_message() {
+        let messages = [Message::new(Role::System, "You are chela."), Message::new(Role::User, "hi")];
+        let with = messages_with_lessons(&messages, &["use rg instead of grep"]);
+        assert_eq!(with[0].content, "You are chela.\nLessons:\n- use rg instead of grep");
+        assert_eq!(with[1..], messages[1..]);
+    }
+
+    #[test]
+    fn a_system_message_is_made_where_there_is_none() {
+        let messages = [Message::new(Role::User, "hi")];
+        let with = messages_with_lessons(&messages, &["use rg instead of grep"]);
+        assert_eq!((with.len(), with[0].role), (2, Role::System));
+        assert_eq!(messages_with_lessons(&messages, &[]), messages);
     }
 
     proptest::proptest! {

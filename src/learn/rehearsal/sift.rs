@@ -50,6 +50,14 @@ pub struct Sifted {
 }
 
 impl Sifted {
+    pub fn add(&mut self, other: &Self) {
+        self.kept += other.kept;
+        self.trivial += other.trivial;
+        self.too_long += other.too_long;
+        self.repeating += other.repeating;
+        self.unfinished += other.unfinished;
+    }
+
     pub fn dropped(&self) -> usize {
         self.trivial + self.too_long + self.repeating + self.unfinished
     }

@@ -1,0 +1,326 @@
+//! The exam: what every version is asked, and the figures for the gate. All versions get the same questions, greedily
+//! and without lessons; the base is asked some of them with lessons too, to know what the lessons want.
+
+use std::collections::BTreeMap;
+
+use super::rehearse::taught;
+use super::speaker::{Question, Said, Speaker};
+use super::{CycleError, Phase, Progress, Tell};
+use crate::engine::Token;
+use crate::learn::canaries::{Canary, Group, PlantedSecret, Suite, plain};
+use crate::learn::gate::{Measures, Obedience, Obeyed, Share, obeys};
+use crate::learn::rehearsal::{self, LengthLimits, Past, Plan};
+use crate::learn::{Answer, Ask, Distributions, Pace, Row, Sample, TrainError, TrainState, Trainer};
+use crate::lesson::LessonId;
+use crate::turn::{Message, PolicyVersion, Role};
+
+/// Neutral answers over which the distance to the base is measured, and how much of each distribution is compared.
+const KL_ANSWERS: usize = 32;
+const KL_TOP: usize = 64;
+
+/// Questions with the base's answers to them.
+pub struct Exam<'a> {
+    questions: Vec<Asked<'a>>,
+    lengths: LengthLimits,
+    /// The base's answers, in the order of `questions`: without lessons, and with them where there are some.
+    base: Vec<Said>,
+    taught: Vec<Option<Said>>,
+}
+
+/// One question and what it is for.
+struct Asked<'a> {
+    prompt: Vec<Token>,
+    /// With the lessons.
+    taught: Option<Vec<Token>>,
+    matter: Matter<'a>,
+}
+
+enum Matter<'a> {
+    HeldOut { confirmed: &'a str },
+    Probe { lesson: LessonId, lessons: String },
+    Canary(&'a Canary),
+    Neutral,
+    Secret(&'a PlantedSecret),
+}
+
+/// A version's figures and answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    pub measures: Measures,
+    /// In the order of the exam's questions.
+    pub answers: Vec<Said>,
+}
+
+/// What an exam is made from.
+#[derive(Clone, Copy)]
+pub struct Matters<'a> {
+    pub plan: &'a Plan,
+    /// Where the held-out turns are.
+    pub confirmed: &'a [Past],
+    pub suite: &'a Suite,
+    pub system: &'a str,
+    pub planted: &'a [PlantedSecret],
+}
+
+impl<'a> Exam<'a> {
+    /// Writes the questions and has the base answer them.
+    pub fn new(
+        matters: Matters<'a>,
+        speaker: &Speaker<'_>,
+        lengths: LengthLimits,
+        tell: &mut Tell<'_>,
+    ) -> Result<Self, CycleError> {
+        let questions = questions(matters, speaker)?;
+        let mut asked: Vec<Question> = questions.iter().map(|one| one.to(PolicyVersion::BASE)).collect();
+        let with_lessons = questions.iter().filter_map(|one| one.taught.as_ref());
+        asked.extend(with_lessons.map(|prompt| Question::greedy(prompt, PolicyVersion::BASE)));
+        let answers = ask(speaker, &asked, tell)?;
+        let (base, with_lessons) = answers.split_at(questions.len().min(answers.len()));
+        let mut with_lessons = with_lessons.iter().cloned();
+        let taught = questions.iter().map(|one| one.taught.as_ref().and_then(|_| with_lessons.next()));
+        Ok(Self { taught: taught.collect(), base: base.to_vec(), questions, lengths })
+    }
+
+    /// The base's own figures.
+    pub fn of_base(&self) -> Examined {
+        Examined { measures: self.figures(&self.base), answers: self.base.clone() }
+    }
+
+    /// Asks a version. `trainer` holds its matrices: it measures the distance to the base.
+    pub fn examine(
+        &self,
+        version: PolicyVersion,
+        trainer: &mut dyn Trainer,
+        speaker: &Speaker<'_>,
+        (pace, tell): (&Pace, &mut Tell<'_>),
+    ) -> Result<Examined, CycleError> {
+        let asked: Vec<Question> = self.questions.iter().map(|one| one.to(version)).collect();
+        let answers = ask(speaker, &asked, tell)?;
+        let mut measures = self.figures(&answers);
+        measures.kl_to_base = self.kl_to_base(trainer, pace)?;
+        measures.not_finite += not_finite(&trainer.state());
+        Ok(Examined { measures, answers })
+    }
+
+    fn figures(&self, answers: &[Said]) -> Measures {
+        let mut tally = Tally::default();
+        let base = self.base.iter().zip(&self.taught);
+        for (asked, (said, (base, taught))) in self.questions.iter().zip(answers.iter().zip(base)) {
+            tally.count(asked, &Answers { said, base, taught: taught.as_ref() });
+            tally.form(said, self.lengths);
+        }
+        tally.measures(base_chars(&self.questions, &self.base))
+    }
+
+    /// Mean KL(version ‖ base) in nats per token over the base's answers to neutral requests. Tokens that are not
+    /// among the most probable ones are one bin, so it is a lower bound.
+    fn kl_to_base(&self, trainer: &mut dyn Trainer, pace: &Pace) -> Result<f64, TrainError> {
+        let neutral = self.questions.iter().zip(&self.base).filter(|(asked, said)| {
+            matches!(asked.matter, Matter::Neutral) && asked.taught.is_none() && !said.tokens.is_empty()
+        });
+        let samples: Vec<Sample> =
+            neutral.take(KL_ANSWERS).map(|(asked, said)| sample(asked, said)).collect();
+        let (mut sum, mut n) = (0.0, 0_u32);
+        for sample in samples.chunks(4) {
+            let mut read = |adapted| trainer.distributions(sample, Ask { adapted, top: KL_TOP }, pace);
+            let (with, without) = (read(true)?, read(false)?);
+            for (one, other) in rows(&with).zip(rows(&without)) {
+                sum += kl(one, other);
+                n += 1;
+            }
+        }
+        Ok(if n == 0 { 0.0 } else { sum / f64::from(n) })
+    }
+}
+
+fn ask(speaker: &Speaker<'_>, asked: &[Question], tell: &mut Tell<'_>) -> Result<Vec<Said>, CycleError> {
+    let total = asked.len() as u64;
+    speaker.ask(asked, &mut |done| {
+        tell(Progress { phase: Phase::Measuring, done: done as u64, total, loss: None });
+    })
+}
+
+impl Asked<'_> {
+    fn to(&self, version: PolicyVersion) -> Question {
+        Question::greedy(&self.prompt, version)
+    }
+}
+
+/// All questions, in the order of the figures.
+fn questions<'a>(matters: Matters<'a>, speaker: &Speaker<'_>) -> Result<Vec<Asked<'a>>, CycleError> {
+    let Matters { plan, confirmed, suite, system, planted } = matters;
+    let mut questions = Vec::new();
+    let mut add = |messages: &[Message], lessons: &[String], matter| {
+        let prompt = speaker.prompt(messages)?;
+        let taught =
+            if lessons.is_empty() { None } else { Some(speaker.prompt(&taught(messages, lessons))?) };
+        if speaker.fits(taught.as_ref().unwrap_or(&prompt)) {
+            questions.push(Asked { prompt, taught, matter });
+        }
+        Ok::<(), CycleError>(())
+    };
+    for turn in &plan.held_out {
+        if let Some(past) = confirmed.iter().find(|past| past.turn == *turn) {
+            add(&past.messages, &[], Matter::HeldOut { confirmed: &past.answer })?;
+        }
+    }
+    for probe in &plan.probes {
+        let matter = Matter::Probe { lesson: probe.lesson, lessons: probe.lessons.join("\n") };
+        add(&probe.messages, &probe.lessons, matter)?;
+    }
+    let everywhere = plan.neutral.first().map_or(&[][..], |one| &one.lessons);
+    for canary in suite.beside(&practised(plan)) {
+        add(&plainly(system, &canary.request), everywhere, Matter::Canary(canary))?;
+    }
+    for neutral in &plan.neutral {
+        add(&neutral.messages, &neutral.lessons, Matter::Neutral)?;
+    }
+    for secret in planted {
+        add(&plainly(system, &secret.question), &[], Matter::Secret(secret))?;
+    }
+    Ok(questions)
+}
+
+/// Texts of all lessons that the plan practises or keeps up.
+fn practised(plan: &Plan) -> Vec<&str> {
+    let mut texts: Vec<&str> =
+        plan.drills.iter().flat_map(|drill| &drill.lessons).map(String::as_str).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}
+
+fn plainly(system: &str, request: &str) -> Vec<Message> {
+    let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
+    system.into_iter().chain([Message::new(Role::User, request)]).collect()
+}
+
+/// A version's answer to one question, and the base's.
+struct Answers<'a> {
+    said: &'a Said,
+    base: &'a Said,
+    /// The base's with the lessons.
+    taught: Option<&'a Said>,
+}
+
+/// Figures as they are counted.
+#[derive(Default)]
+struct Tally {
+    held_out: Share,
+    lessons: BTreeMap<LessonId, Share>,
+    canaries: BTreeMap<Group, Share>,
+    neutral: Share,
+    usable: Share,
+    secrets: u32,
+    not_finite: u64,
+    chars: usize,
+}
+
+impl Tally {
+    fn count(&mut self, asked: &Asked<'_>, answers: &Answers<'_>) {
+        let Answers { said, base, taught } = answers;
+        let is_as_before = plain(&said.text) == plain(&base.text);
+        let is_as_taught = taught.is_some_and(|taught| plain(&said.text) == plain(&taught.text));
+        match &asked.matter {
+            Matter::HeldOut { confirmed } => {
+                let is_kept = is_as_before || plain(&said.text) == plain(confirmed);
+                add(&mut self.held_out, is_kept);
+            }
+            Matter::Probe { lesson, lessons } => {
+                let taught = taught.map_or("", |taught| &taught.text);
+                match obeys(lessons, &said.text, taught, &base.text) {
+                    Obeyed::NoMatter => {}
+                    obeyed => add(self.lessons.entry(*lesson).or_default(), obeyed == Obeyed::Yes),
+                }
+            }
+            Matter::Canary(canary) => {
+                let is_kept =
+                    canary.is_kept(&said.text, &base.text, taught.map(|taught| taught.text.as_str()));
+                add(self.canaries.entry(canary.group).or_default(), is_kept);
+                self.chars += chars(said);
+            }
+            Matter::Neutral => {
+                add(&mut self.neutral, is_as_before || is_as_taught);
+                self.chars += chars(said);
+            }
+            Matter::Secret(secret) => self.secrets += u32::from(secret.is_in(&said.text)),
+        }
+    }
+
+    fn form(&mut self, said: &Said, lengths: LengthLimits) {
+        let drawn = rehearsal::Drawn { text: &said.text, n_tokens: said.tokens.len(), ending: said.ending };
+        add(&mut self.usable, drawn.fault(lengths).is_none());
+        self.not_finite += u64::from(!said.is_finite);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of characters are small")]
+    fn measures(self, base_chars: usize) -> Measures {
+        let lessons = self.lessons.into_iter().map(|(lesson, obeyed)| Obedience {
+            lesson,
+            obeyed,
+            // What the lesson changes is told from the taught answer itself.
+            taught: Share::new(obeyed.of, obeyed.of),
+        });
+        Measures {
+            held_out: self.held_out,
+            lessons: lessons.collect(),
+            canaries: self.canaries,
+            neutral: self.neutral,
+            usable: self.usable,
+            length_ratio: if base_chars == 0 { 1.0 } else { self.chars as f64 / base_chars as f64 },
+            kl_to_base: 0.0,
+            secrets: self.secrets,
+            not_finite: self.not_finite,
+        }
+    }
+}
+
+fn add(share: &mut Share, kept: bool) {
+    share.of += 1;
+    share.kept += u32::from(kept);
+}
+
+fn chars(said: &Said) -> usize {
+    said.text.chars().count()
+}
+
+/// Characters of the base's answers that lengths are compared on.
+fn base_chars(questions: &[Asked<'_>], base: &[Said]) -> usize {
+    let compared = questions.iter().zip(base);
+    let compared = compared.filter(|(asked, _)| matches!(asked.matter, Matter::Canary(_) | Matter::Neutral));
+    compared.map(|(_, said)| chars(said)).sum()
+}
+
+fn sample(asked: &Asked<'_>, said: &Said) -> Sample {
+    let rows = said.tokens.iter().map(|token| Row { token: *token, terms: Vec::new() });
+    Sample { prompt: asked.prompt.clone(), answers: vec![Answer { rows: rows.collect() }] }
+}
+
+fn rows(distributions: &[Distributions]) -> impl Iterator<Item = &Vec<(Token, f32)>> {
+    distributions.iter().flat_map(|one| &one.answers).flatten()
+}
+
+/// KL(one ‖ other) over the tokens that both name and one bin for all others; never negative.
+fn kl(one: &[(Token, f32)], other: &[(Token, f32)]) -> f64 {
+    let other: BTreeMap<Token, f32> = other.iter().copied().collect();
+    let (mut sum, mut rest, mut rest_of_other) = (0.0, 1.0_f64, 1.0_f64);
+    for (token, logprob) in one {
+        if let Some(other) = other.get(token) {
+            let p = f64::from(*logprob).exp();
+            sum += p * (f64::from(*logprob) - f64::from(*other));
+            rest -= p;
+            rest_of_other -= f64::from(*other).exp();
+        }
+    }
+    let (rest, rest_of_other) = (rest.max(0.0), rest_of_other.max(1e-12));
+    if rest > 1e-12 {
+        sum += rest * (rest / rest_of_other).ln();
+    }
+    // A NaN stays one: the gate is to see it.
+    if sum < 0.0 { 0.0 } else { sum }
+}
+
+fn not_finite(state: &TrainState) -> u64 {
+    let pairs = state.adapter.pairs.values().flat_map(|pair| pair.a.iter().chain(&pair.b));
+    pairs.filter(|weight| !weight.is_finite()).count() as u64
+}
