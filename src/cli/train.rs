@@ -30,7 +30,7 @@ use crate::learn::plan::{Plan, PlanSettings};
 use crate::learn::run::{Outcome, Rhythm, Surroundings, run as run_plan};
 use crate::learn::weights::WeightFile;
 use crate::learn::worker::lower_priority;
-use crate::learn::{Pace, Start, TrainError, TrainState, Trainer};
+use crate::learn::{Pace, Start, TrainError, TrainState, Trainer, resources};
 use crate::model::check::{Checked, check_file};
 use crate::model::{Found, resolve};
 use candidate::{Learned, put_on_shelf};
@@ -119,8 +119,8 @@ pub(super) fn run(place: &Place, args: &TrainArgs) -> anyhow::Result<Exit> {
         bail!("{} has no line that can be trained on", args.file.display());
     }
     let plan = Plan::new(reading.examples, plan_settings(args))?;
-    let threads = args.threads.map_or_else(num_cpus::get_physical, usize::from);
-    let memory_mib = args.memory.unwrap_or_else(free_memory_mib);
+    let threads = args.threads.map_or_else(resources::physical_cores, usize::from);
+    let memory_mib = args.memory.unwrap_or_else(resources::training_memory_mib);
     show.planned(&Planned::new(&model.name, &plan, reading.n_skipped, threads, memory_mib))?;
     if args.dry_run {
         return Ok(Exit::Done);
@@ -192,15 +192,6 @@ fn start(args: &TrainArgs, saved: Option<Checkpoint>) -> Start {
             Start::Fresh { rank: usize::try_from(args.rank).unwrap_or(usize::MAX), alpha, seed: args.seed }
         }
     }
-}
-
-/// Half of the memory that nobody uses, at least 512 MiB; 4 GiB where the system does not say.
-fn free_memory_mib() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse().ok());
-    kib.map_or(4096, |kib: u64| (kib / 2048).max(512))
 }
 
 /// What to type to go on: the settings of this run, without those that are the defaults.

@@ -137,7 +137,7 @@ fn inferred(text: &str, turn: Option<&TurnRow>) -> Scope {
 }
 
 /// Top of the project that a folder is in; neither the root nor a home directory is one.
-fn project_of(cwd: &str) -> Option<String> {
+pub(super) fn project_of(cwd: &str) -> Option<String> {
     let has_marker = |dir: &Path| {
         dir.parent().is_some() && !is_home(dir) && MARKERS.iter().any(|marker| dir.join(marker).exists())
     };

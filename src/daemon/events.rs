@@ -34,7 +34,7 @@ impl News {
         let _ = self.sender.send(event);
     }
 
-    fn listen(&self) -> broadcast::Receiver<LoopEvent> {
+    pub(super) fn listen(&self) -> broadcast::Receiver<LoopEvent> {
         self.sender.subscribe()
     }
 }

@@ -15,6 +15,7 @@ mod drawing;
 mod error;
 mod events;
 mod judging;
+mod learner;
 mod ledger;
 mod lifecycle;
 mod listen;
@@ -47,9 +48,11 @@ pub use auth::{TokenHash, generate_token};
 
 use crate::config::{Paths, PathsError, Settings};
 use crate::engine::{Engine, EngineError};
+use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use book::Book;
 use events::News;
+use learner::Learner;
 use ledger::Ledger;
 use models::Models;
 use policy::Policies;
@@ -70,6 +73,14 @@ pub struct ModelChoice {
 
 /// Makes an engine for a choice. Called on a thread of its own; may take as long as it takes.
 pub type Loader = Box<dyn Fn(&ModelChoice) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync>;
+
+/// Opens a trainer for the model that serves. Called on the learner's thread.
+pub type OpenTrainer = Box<dyn Fn(&TrainSettings, Start) -> Result<Box<dyn Trainer>, TrainError> + Send + Sync>;
+
+/// The trainer that this machine's processor runs.
+pub fn local_trainer() -> OpenTrainer {
+    Box::new(|settings, start| Ok(Box::new(LocalTrainer::open(settings, start)?)))
+}
 
 /// Called once when everything listens.
 pub type Announce = Box<dyn FnOnce(&Listening) + Send>;
@@ -104,6 +115,7 @@ pub struct DaemonConfig {
     pub paths: Paths,
     pub settings: Settings,
     pub loader: Loader,
+    pub trainer: OpenTrainer,
     pub tcp: Option<TcpEndpoint>,
     pub role: ProcessRole,
     pub announce: Option<Announce>,
@@ -181,7 +193,8 @@ fn serve(config: DaemonConfig) -> Result<(), DaemonError> {
         .enable_all()
         .build()
         .map_err(DaemonError::Threads)?;
-    let served = runtime.block_on(listen_and_serve(config, ledger, notice));
+    let learner = Learner::start().map_err(DaemonError::Threads)?;
+    let served = runtime.block_on(listen_and_serve(config, ledger, (notice, learner)));
     // Every task is gone after this, and with them every handle of the store.
     runtime.shutdown_timeout(SHUTDOWN);
     drain(store_thread);
@@ -201,7 +214,7 @@ fn drain(store_thread: JoinHandle<()>) {
 async fn listen_and_serve(
     config: DaemonConfig,
     ledger: Ledger,
-    notice: Option<String>,
+    (notice, learner): (Option<String>, Arc<Learner>),
 ) -> Result<(), DaemonError> {
     let socket = config.paths.socket();
     let unix = bind_unix(&socket)?;
@@ -222,6 +235,8 @@ async fn listen_and_serve(
         presence: Presence::new(),
         news: News::new(),
         book: Book::new(),
+        learner,
+        trainer: config.trainer,
         stop: watch::channel(None).0,
         started: Instant::now(),
         started_at: Timestamp::now().as_second(),

@@ -18,7 +18,7 @@ use crate::adapter::manifest::State;
 use crate::adapter::{AdapterError, Base, Shelf, fingerprint};
 use crate::config::Paths;
 use crate::engine::{EngineError, Job, ModelCard};
-use crate::store::{Entry, NewServing, ServingRow};
+use crate::store::{Entry, NewGate, NewServing, ServingRow};
 use crate::turn::PolicyVersion;
 
 /// Adapters that stay loaded beside the one that serves, for evaluation and for going back quickly.
@@ -103,6 +103,15 @@ impl Versions {
             !goes
         });
         taken
+    }
+
+    /// Takes out a version that nobody uses and that does not serve; false if it is not loaded, or in use.
+    fn take(&self, version: PolicyVersion) -> bool {
+        let mut loaded = self.lock();
+        let serving = loaded.serving;
+        let before = loaded.adapters.len();
+        loaded.adapters.retain(|one| **one != version || version == serving || Arc::strong_count(one) > 1);
+        loaded.adapters.len() < before
     }
 
     fn serve(&self, version: PolicyVersion) -> PolicyVersion {
@@ -194,11 +203,57 @@ impl Policies {
         let at = Timestamp::now().as_millisecond();
         let row = NewServing { at, version, base_sha256: base.sha256, reason: reason.to_owned() };
         self.ledger.append(Entry::Serve(row)).await?;
+        self.now_serves(serving, version, reason).await;
+        Ok(())
+    }
+
+    /// The gate's word on a candidate that passed: in one step it is in the ledger, and the candidate answers all new
+    /// turns.
+    pub(super) async fn promote(
+        &self,
+        serving: &Serving,
+        candidate: PolicyVersion,
+        gate: NewGate,
+    ) -> Result<(), ApiError> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.ledger.append(Entry::RecordGate(gate)).await?;
+        self.now_serves(serving, candidate, "promoted").await;
+        Ok(())
+    }
+
+    /// Lets the newest version below the one that serves answer, of those that served before, or the base.
+    pub(super) async fn roll_back(&self, serving: &Serving, reason: &str) -> Result<PolicyVersion, ApiError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let base = self.base_of(serving).await?;
+        let rows = self.ledger.serving().await?;
+        let current = serving.versions.serving();
+        if current == PolicyVersion::BASE {
+            return Err(ApiError::bad_request("nothing_to_roll_back", "the base answers; there is nothing before it"));
+        }
+        let version = before(&rows, current, &base.sha256);
+        let _lease = match version {
+            PolicyVersion::BASE => Lease::default(),
+            version => self.load(serving, version, &base).await?,
+        };
+        let at = Timestamp::now().as_millisecond();
+        let row = NewServing { at, version, base_sha256: base.sha256, reason: reason.to_owned() };
+        self.ledger.append(Entry::Rollback(row)).await?;
+        self.now_serves(serving, version, reason).await;
+        Ok(version)
+    }
+
+    async fn now_serves(&self, serving: &Serving, version: PolicyVersion, reason: &str) {
         let before = serving.versions.serve(version);
         tracing::info!(%version, %before, reason, "serving");
         self.note_states(before, version).await;
         release_idle(serving);
-        Ok(())
+    }
+
+    /// Unloads a version that serves nobody.
+    pub(super) fn forget(&self, serving: &Serving, version: PolicyVersion) {
+        if serving.versions.take(version) {
+            remove(serving, version);
+        }
     }
 
     /// What stands on the shelf, and what answers.
@@ -245,6 +300,11 @@ impl Policies {
     async fn verified(&self, version: PolicyVersion, base: &Base) -> Result<PathBuf, AdapterError> {
         let (place, base) = (self.shelf.clone(), base.clone());
         blocking(move || place.verify(version, &base).map(|_| place.gguf_path(version))).await
+    }
+
+    /// The model that a version must belong to.
+    pub(super) async fn base_of(&self, serving: &Serving) -> Result<Base, ApiError> {
+        Ok(self.base(serving.engine.card()).await.map_err(Refusal::from)?)
     }
 
     /// Which model is loaded; hashing it takes seconds the first time.
@@ -298,17 +358,27 @@ fn new_states(before: PolicyVersion, now: PolicyVersion) -> Vec<(PolicyVersion, 
         .collect()
 }
 
+/// The newest version below `current` that served with this base; the base itself where none did.
+fn before(rows: &[ServingRow], current: PolicyVersion, base_sha256: &str) -> PolicyVersion {
+    let served = rows.iter().filter(|row| row.base_sha256 == base_sha256).map(|row| row.version);
+    served.filter(|version| *version < current).max().unwrap_or(PolicyVersion::BASE)
+}
+
 /// Forgets adapters that nobody needs; their memory is the engine's.
 fn release_idle(serving: &Serving) {
     for version in serving.versions.take_idle() {
-        let done = Box::new(move |result: Result<(), EngineError>| {
-            if let Err(err) = result {
-                tracing::warn!(%version, %err, "an adapter stays loaded");
-            }
-        });
-        if let Err(err) = serving.engine.submit(Job::RemoveAdapter { version, done }) {
+        remove(serving, version);
+    }
+}
+
+fn remove(serving: &Serving, version: PolicyVersion) {
+    let done = Box::new(move |result: Result<(), EngineError>| {
+        if let Err(err) = result {
             tracing::warn!(%version, %err, "an adapter stays loaded");
         }
+    });
+    if let Err(err) = serving.engine.submit(Job::RemoveAdapter { version, done }) {
+        tracing::warn!(%version, %err, "an adapter stays loaded");
     }
 }
 

@@ -18,11 +18,12 @@ use tracing::Instrument;
 
 use super::auth::{TokenHash, require_token};
 use super::error::ApiError;
+use super::learner::wishes;
 use super::models::Slot;
 use super::state::Daemon;
 use super::wire::{
     AdapterList, Health, Interrupted, LoopEvent, MAX_BODY, SessionList, SessionThread, Shutdown, Status,
-    TurnRow, UseAdapter, UseModel,
+    RollBack, TurnRow, UseAdapter, UseModel,
 };
 use super::{ModelChoice, chat, events, request, teaching};
 use crate::turn::{Ending, SessionId, TurnId};
@@ -49,11 +50,19 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/model", post(use_model))
         .route("/chela/v1/adapters", get(adapters))
         .route("/chela/v1/adapters/use", post(use_adapter))
+        .route("/chela/v1/adapters/rollback", post(roll_back))
         .route("/chela/v1/turns/{id}/why", get(teaching::why))
         .route("/chela/v1/turns/{id}/rating", post(teaching::rate))
         .route("/chela/v1/turns/{id}/next-states", post(teaching::next_state))
         .route("/chela/v1/lessons", get(teaching::lessons).post(teaching::teach))
         .route("/chela/v1/lessons/{id}", get(teaching::lesson).post(teaching::change))
+        .route("/chela/v1/learn", get(wishes::status))
+        .route("/chela/v1/learn/now", post(wishes::now))
+        .route("/chela/v1/learn/pause", post(wishes::pause))
+        .route("/chela/v1/learn/resume", post(wishes::resume))
+        .route("/chela/v1/learn/cancel", post(wishes::cancel))
+        .route("/chela/v1/learn/runs", get(wishes::runs))
+        .route("/chela/v1/learn/runs/{id}", get(wishes::run))
         .route("/chela/v1/events", get(events::events))
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)
@@ -218,10 +227,28 @@ async fn use_adapter(State(daemon): Shared, body: Body) -> Result<Json<AdapterLi
     // In a task of its own: a client that goes away does not undo half of it.
     let switching = tokio::spawn(async move {
         daemon.policies.switch(&serving, version, &reason).await?;
-        daemon.news.tell(LoopEvent::Serving { version });
+        daemon.serves(version).await?;
         daemon.policies.list(Some(&serving)).await
     });
-    let list = switching.await;
+    switched(switching.await)
+}
+
+/// Back to what served before.
+async fn roll_back(State(daemon): Shared, body: Body) -> Result<Json<AdapterList>, ApiError> {
+    let RollBack { reason } =
+        serde_json::from_slice(&read(body).await?).map_err(|err| request::not_json(&err))?;
+    let serving = daemon.models.serving().await?;
+    let switching = tokio::spawn(async move {
+        let version = daemon.policies.roll_back(&serving, &reason).await?;
+        daemon.serves(version).await?;
+        daemon.policies.list(Some(&serving)).await
+    });
+    switched(switching.await)
+}
+
+fn switched(
+    list: Result<Result<AdapterList, ApiError>, tokio::task::JoinError>,
+) -> Result<Json<AdapterList>, ApiError> {
     list.map_err(|err| ApiError::internal("adapter_failed", format!("switching died: {err}")))?.map(Json)
 }
 

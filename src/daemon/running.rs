@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -45,6 +46,7 @@ pub(super) struct Register {
     running: Mutex<Vec<Arc<Running>>>,
     count: watch::Sender<usize>,
     closed: AtomicBool,
+    last_change: Mutex<Instant>,
 }
 
 impl Register {
@@ -53,6 +55,7 @@ impl Register {
             running: Mutex::new(Vec::new()),
             count: watch::channel(0).0,
             closed: AtomicBool::new(false),
+            last_change: Mutex::new(Instant::now()),
         })
     }
 
@@ -72,6 +75,19 @@ impl Register {
     /// Lets nobody enter from now on.
     pub(super) fn close(&self) {
         self.change(|_| self.closed.store(true, Ordering::Relaxed));
+    }
+
+    /// How many answers run, and a bell for when that changes.
+    pub(super) fn running(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
+    }
+
+    /// Since the last answer ended, or since the start; zero while one runs.
+    pub(super) fn idle_for(&self) -> Duration {
+        if self.count() > 0 {
+            return Duration::ZERO;
+        }
+        self.last_change.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -99,6 +115,7 @@ impl Register {
     fn change(&self, change: impl FnOnce(&mut Vec<Arc<Running>>)) {
         let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut all);
+        *self.last_change.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.count.send_replace(all.len());
     }
 }

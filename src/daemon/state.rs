@@ -6,12 +6,15 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::book::Book;
+use super::OpenTrainer;
+use super::error::ApiError;
 use super::events::News;
+use super::learner::Learner;
 use super::ledger::Ledger;
 use super::models::{Models, Slot};
 use super::policy::Policies;
 use super::running::Register;
-use super::wire::{Health, ModelState, PROTOCOL, Status};
+use super::wire::{Health, LoopEvent, ModelState, PROTOCOL, Status};
 use crate::config::{Paths, Settings};
 use crate::turn::PolicyVersion;
 
@@ -25,6 +28,8 @@ pub(super) struct Daemon {
     pub(super) presence: Presence,
     pub(super) news: News,
     pub(super) book: Book,
+    pub(super) learner: Arc<Learner>,
+    pub(super) trainer: OpenTrainer,
     /// How many seconds running answers may take, once somebody wants the daemon to end.
     pub(super) stop: watch::Sender<Option<u64>>,
     pub(super) started: Instant,
@@ -73,6 +78,13 @@ impl Daemon {
             Slot::Ready(serving) => serving.versions.serving(),
             Slot::Loading { .. } | Slot::None { .. } => PolicyVersion::BASE,
         }
+    }
+
+    /// Another version answers from now on: prompts get the lessons that it does not hold.
+    pub(super) async fn serves(&self, version: PolicyVersion) -> Result<(), ApiError> {
+        self.book.reload(&self.ledger).await?;
+        self.news.tell(LoopEvent::Serving { version });
+        Ok(())
     }
 
     fn notices(&self) -> Vec<String> {

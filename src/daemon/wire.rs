@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 // A manifest goes over the socket as it stands on the shelf.
 pub use crate::adapter::Manifest;
 // `SessionThread` is the body of `GET /chela/v1/sessions/{id}`. The ledger's rows go over the socket as they are.
+use crate::config::{Dial, When};
 use crate::lesson::Scope;
 // Lessons go over the socket as they stand.
 pub use crate::lesson::{Lesson, LessonId};
-pub use crate::store::{LessonStory, SessionRow, SessionThread, StateKind, TurnRow, TurnStory};
+pub use crate::store::{LessonStory, RunId, RunRow, RunState, SessionRow, SessionThread, StateKind, TurnRow, TurnStory};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Longest request body in bytes; a prompt that long fits no context.
 pub const MAX_BODY: usize = 32 << 20;
@@ -202,6 +203,40 @@ pub enum LoopEvent {
     Waiting { reason: String },
     /// The listener was too slow for so many events.
     Missed { n_events: u64 },
+}
+
+/// Body of `GET /chela/v1/learn`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LearnStatus {
+    pub dial: Dial,
+    pub when: When,
+    pub paused: bool,
+    /// The round that runs.
+    pub running: Option<RunId>,
+    /// Its last [`LoopEvent::Learning`].
+    pub progress: Option<LoopEvent>,
+    /// Why nothing is learned at present, or why the round stands still.
+    pub waits_for: Option<String>,
+    /// Lessons and turns that the weights do not hold yet, as of the last look.
+    pub n_waiting: usize,
+    pub learned_today_s: u64,
+    /// The newest round that has ended.
+    pub last: Option<RunRow>,
+}
+
+/// Answer of `POST /chela/v1/learn/now`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnNow {
+    /// A round runs already; it is the one to wait for.
+    pub running: Option<RunId>,
+    /// Otherwise the round will be the first one after this.
+    pub after: RunId,
+}
+
+/// Body of `GET /chela/v1/learn/runs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunList {
+    pub runs: Vec<RunRow>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -439,6 +474,14 @@ pub struct BrokenAdapter {
 pub struct UseAdapter {
     /// 0: the base.
     pub version: PolicyVersion,
+    /// Who wants it, and why; kept in the ledger.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// `POST /chela/v1/adapters/rollback`: from the next turn on, the version that served before answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollBack {
     /// Who wants it, and why; kept in the ledger.
     #[serde(default)]
     pub reason: String,

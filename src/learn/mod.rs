@@ -31,6 +31,7 @@ mod parameters;
 pub mod plan;
 mod profile;
 pub mod rehearsal;
+pub mod resources;
 pub mod run;
 pub mod samples;
 pub mod scripted;

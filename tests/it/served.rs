@@ -80,7 +80,8 @@ pub(crate) fn serve_from(home: TempDir, loader: Loader) -> Served {
 pub(crate) fn config(paths: Paths, loader: Loader) -> DaemonConfig {
     let mut settings = Settings::default();
     settings.model.name = "scripted".into();
-    DaemonConfig { paths, settings, loader, tcp: None, role: ProcessRole::Guest, announce: None }
+    let trainer = chela::daemon::local_trainer();
+    DaemonConfig { paths, settings, loader, trainer, tcp: None, role: ProcessRole::Guest, announce: None }
 }
 
 impl Served {

@@ -50,6 +50,7 @@ impl Served {
             paths: paths.clone(),
             settings: Settings { model: Model { name: "bench".to_owned(), context: n_ctx }, ..settings },
             loader: Box::new(move |_| Ok(Arc::clone(&shared) as Arc<dyn Engine>)),
+            trainer: daemon::local_trainer(),
             tcp: None,
             role: ProcessRole::Guest,
             announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),
