@@ -104,6 +104,11 @@ impl Ledger {
         self.ask(move |reader| reader.waiting_turns(limit)).await
     }
 
+    /// Open sessions in which nothing has happened since `before` (Unix milliseconds).
+    pub(super) async fn idle_sessions(&self, before: i64, limit: usize) -> Result<Vec<SessionId>, ApiError> {
+        self.ask(move |reader| reader.idle_sessions(before, limit)).await
+    }
+
     /// Every change of what serves, oldest first.
     pub(super) async fn serving(&self) -> Result<Vec<ServingRow>, ApiError> {
         self.ask(Reader::serving).await

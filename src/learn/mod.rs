@@ -38,6 +38,7 @@ pub mod scripted;
 pub mod shuffle;
 pub mod speed;
 pub mod weights;
+pub mod when;
 pub mod worker;
 
 use crate::adapter::Adapter;

@@ -22,6 +22,7 @@ mod faults;
 mod gguf;
 mod gradients;
 mod http;
+mod idle_sessions;
 mod lifecycle;
 mod loop_store;
 mod model;

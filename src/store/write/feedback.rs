@@ -31,13 +31,17 @@ pub(super) fn record_next_state(
     Ok(())
 }
 
-/// Closes a session. Its last turn hears of it when nothing else came after that.
+/// Closes a session. Its last turn hears of it when nothing else came after that. A session is not idle, and stays open,
+/// when a turn began in it since somebody looked.
 pub(super) fn close_session(
     tx: &Transaction<'_>,
     session: &SessionId,
     closed_at: i64,
     by: Closing,
 ) -> Result<(), Failure> {
+    if by == Closing::Idle && is_answering(tx, session)? {
+        return Ok(());
+    }
     let sql = "UPDATE session SET closed_at = ?2 WHERE key = ?1";
     check_found(tx.prepare_cached(sql)?.execute(params![session.0, closed_at])?, session)?;
     let unanswered: Option<i64> = tx
@@ -51,6 +55,11 @@ pub(super) fn close_session(
         Some(turn) => record_next_state(tx, TurnId(turn), closed_at, &NextState::Closed { by }),
         None => Ok(()),
     }
+}
+
+fn is_answering(tx: &Transaction<'_>, session: &SessionId) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM session JOIN running ON running.turn = session.last_turn WHERE session.key = ?1";
+    tx.prepare_cached(sql)?.exists([&session.0])
 }
 
 /// The new verdict is the turn's newest; the turn stops waiting when the verdict rests on all its next states.

@@ -206,6 +206,18 @@ fn idle_sessions_are_found_until_they_are_closed_and_again_when_they_go_on() {
     assert_eq!(idle(9_000), [id("b"), id("a")]);
 }
 
+#[test]
+fn a_session_in_which_an_answer_runs_is_not_closed_as_idle() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    exchange(&mut store, new_turn("a", None, "x"), "y");
+    let turn = begin(&mut store, new_turn("a", Some(TurnId(1)), "more"));
+    store.append(Entry::CloseIdleSession { session: id("a"), closed_at: 4_000 }).unwrap();
+    assert_eq!(states(&ledger, turn), []);
+    end(&mut store, turn);
+    assert_eq!(ledger.reader().idle_sessions(9_000, 10).unwrap(), [id("a")]);
+}
+
 // Lists.
 
 fn listed(ledger: &Ledger, filter: &TurnFilter) -> Vec<i64> {
