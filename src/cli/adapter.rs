@@ -44,6 +44,8 @@ pub(super) enum AdapterCommand {
         /// As in the list, e.g. v3; or base
         version: PolicyVersion,
     },
+    /// Answer with the version that answered before, or with the base; lessons that it lacks return to prompts
+    Rollback,
     /// Write a version for other programs
     Export {
         /// As in the list, e.g. v3
@@ -82,6 +84,7 @@ pub(super) fn run(place: &Place, command: AdapterCommand) -> anyhow::Result<Exit
         AdapterCommand::List { json } => list(place, json),
         AdapterCommand::Show { version, json } => show(place, version, json),
         AdapterCommand::Use { version } => use_version(place, version),
+        AdapterCommand::Rollback => roll_back(place),
         AdapterCommand::Export { version, target } => export(place, version, &target),
         AdapterCommand::Import { path, json } => import(place, &path, json),
         AdapterCommand::Rm { version } => rm(place, version),
@@ -202,12 +205,24 @@ fn use_version(place: &Place, version: PolicyVersion) -> anyhow::Result<Exit> {
     client.wait_for_model()?;
     let standing =
         client.use_adapter(&UseAdapter { version, reason: format!("chela adapter use {version}") })?;
+    say_serving(standing);
+    Ok(Exit::Done)
+}
+
+fn roll_back(place: &Place) -> anyhow::Result<Exit> {
+    place.prepare()?;
+    let client = Client::connect(&place.paths)?;
+    client.wait_for_model()?;
+    say_serving(client.roll_back("chela adapter rollback")?);
+    Ok(Exit::Done)
+}
+
+fn say_serving(standing: AdapterList) {
     let model = standing.model.unwrap_or_default();
     output::note(&match standing.serving {
         PolicyVersion::BASE => format!("the base model {model} answers from now on"),
         version => format!("{version} of {model} answers from now on"),
     });
-    Ok(Exit::Done)
 }
 
 fn export(place: &Place, version: PolicyVersion, target: &Target) -> anyhow::Result<Exit> {

@@ -14,6 +14,7 @@ mod daemon;
 mod doctor;
 mod exit;
 mod export;
+mod learn;
 mod lessons;
 mod loading;
 mod model;
@@ -65,6 +66,9 @@ enum Command {
     Teach(teach::TeachArgs),
     /// Look at lessons, change them, take them back
     Lessons(lessons::LessonsArgs),
+    /// Look at what is being learned, learn now, pause
+    #[command(subcommand)]
+    Learn(learn::LearnCommand),
     /// Explain an answer: what followed it, what was concluded and learned from it
     Why(why::WhyArgs),
     /// Learn from a file of conversations: makes a candidate adapter
@@ -118,6 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
+        Some(Command::Learn(command)) => learn::run(&place, &command),
         Some(Command::Why(why)) => why::run(&place, &why),
         Some(Command::Train(train)) => train::run(&place, &train),
         Some(Command::Adapter(adapter)) => adapter::run(&place, adapter),

@@ -60,7 +60,15 @@ fn be_the_daemon(
 ) -> anyhow::Result<Exit> {
     let settings = place.prepare()?;
     let loader = loading::loader(place, &settings);
-    let config = DaemonConfig { paths: place.paths.clone(), settings, loader, trainer: daemon::local_trainer(), tcp, role, announce };
+    let config = DaemonConfig {
+        paths: place.paths.clone(),
+        settings,
+        loader,
+        trainer: daemon::local_trainer(),
+        tcp,
+        role,
+        announce,
+    };
     match (daemon::run(config)?, role) {
         (Outcome::AlreadyRunning, ProcessRole::Foreground) => {
             Err(exit::Stop::new(Exit::Failed, "another daemon started at the same time; try again").into())

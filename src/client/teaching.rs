@@ -57,7 +57,7 @@ impl Client {
     }
 
     /// Like `ask`, but never twice: what was said once would be written down twice.
-    fn tell<T: serde::de::DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
+    pub(super) fn tell<T: serde::de::DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
         launch::ensure(&self.paths, &self.launcher)?;
         call::send(&self.paths.socket(), call)?.read()
     }

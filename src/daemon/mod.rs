@@ -21,7 +21,6 @@ mod ledger;
 mod lifecycle;
 mod listen;
 pub mod logging;
-#[cfg_attr(not(test), expect(dead_code, reason = "the learner, which asks, is not there yet"))]
 mod machine;
 mod models;
 mod next_states;
@@ -78,7 +77,8 @@ pub struct ModelChoice {
 pub type Loader = Box<dyn Fn(&ModelChoice) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync>;
 
 /// Opens a trainer for the model that serves. Called on the learner's thread.
-pub type OpenTrainer = Box<dyn Fn(&TrainSettings, Start) -> Result<Box<dyn Trainer>, TrainError> + Send + Sync>;
+pub type OpenTrainer =
+    Box<dyn Fn(&TrainSettings, Start) -> Result<Box<dyn Trainer>, TrainError> + Send + Sync>;
 
 /// The trainer that this machine's processor runs.
 pub fn local_trainer() -> OpenTrainer {

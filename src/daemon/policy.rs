@@ -228,7 +228,10 @@ impl Policies {
         let rows = self.ledger.serving().await?;
         let current = serving.versions.serving();
         if current == PolicyVersion::BASE {
-            return Err(ApiError::bad_request("nothing_to_roll_back", "the base answers; there is nothing before it"));
+            return Err(ApiError::bad_request(
+                "nothing_to_roll_back",
+                "the base answers; there is nothing before it",
+            ));
         }
         let version = before(&rows, current, &base.sha256);
         let _lease = match version {

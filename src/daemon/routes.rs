@@ -22,8 +22,8 @@ use super::learner::wishes;
 use super::models::Slot;
 use super::state::Daemon;
 use super::wire::{
-    AdapterList, Health, Interrupted, LoopEvent, MAX_BODY, SessionList, SessionThread, Shutdown, Status,
-    RollBack, TurnRow, UseAdapter, UseModel,
+    AdapterList, Health, Interrupted, MAX_BODY, RollBack, SessionList, SessionThread, Shutdown, Status,
+    TurnRow, UseAdapter, UseModel,
 };
 use super::{ModelChoice, chat, events, request, teaching};
 use crate::turn::{Ending, SessionId, TurnId};

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::book::Book;
 use super::OpenTrainer;
+use super::book::Book;
 use super::error::ApiError;
 use super::events::News;
 use super::learner::Learner;

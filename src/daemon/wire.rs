@@ -10,7 +10,9 @@ use crate::config::{Dial, When};
 use crate::lesson::Scope;
 // Lessons go over the socket as they stand.
 pub use crate::lesson::{Lesson, LessonId};
-pub use crate::store::{LessonStory, RunId, RunRow, RunState, SessionRow, SessionThread, StateKind, TurnRow, TurnStory};
+pub use crate::store::{
+    LessonStory, RunId, RunRow, RunState, SessionRow, SessionThread, StateKind, TurnRow, TurnStory,
+};
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.

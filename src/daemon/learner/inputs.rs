@@ -4,12 +4,12 @@
 //! Reads only. What is then practised is the plan's decision (`learn::rehearsal`).
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use sha2::{Digest, Sha256};
 
 use crate::config::disk;
 use crate::daemon::drawing::project_of;
+use crate::daemon::error::ApiError;
 use crate::learn::canaries::Suite;
 use crate::learn::rehearsal::{Everyday, Inputs, Negative, Past, ToLearn};
 use crate::lesson::life::is_held;
@@ -49,8 +49,14 @@ pub(super) struct View {
     pub(super) from_nothing: bool,
 }
 
+/// What is asked and practised beyond the user's own words.
+pub(super) struct Tables {
+    suite: Suite,
+    everyday: Everyday,
+}
+
 impl Collected {
-    pub(super) fn read(reader: &mut Reader, view: &View) -> Result<Self, StoreError> {
+    pub(super) fn read(reader: &mut Reader, view: &View, tables: Tables) -> Result<Self, StoreError> {
         let mut threads = Threads { reader, known: HashMap::new() };
         let recent = threads.reader.turns(&TurnFilter::All, None, LOOKED_THROUGH)?;
         let recent: Vec<TurnLine> = recent.into_iter().filter(|line| may_teach(&line.turn)).collect();
@@ -64,7 +70,7 @@ impl Collected {
                 lessons.push(one);
             }
         }
-        let (suite, everyday) = tables();
+        let Tables { suite, everyday } = tables;
         Ok(Self {
             negatives: threads.negatives(view)?,
             confirmed: threads.confirmed()?,
@@ -120,12 +126,12 @@ impl Collected {
     }
 }
 
-/// The built-in tables. That they can be read is a test of their own (`learn`), so a broken one is an empty one here.
-fn tables() -> (Suite, Everyday) {
-    let broken = |name: &str, error: toml::de::Error| tracing::error!(name, %error, "a built-in table is broken");
-    let suite = Suite::built_in().inspect_err(|error| broken("canaries", error.clone()));
-    let everyday = Everyday::built_in().inspect_err(|error| broken("everyday", error.clone()));
-    (suite.unwrap_or_default(), everyday.unwrap_or_default())
+impl Tables {
+    pub(super) fn built_in() -> Result<Self, ApiError> {
+        let broken = |error: toml::de::Error| ApiError::internal("table_broken", error.to_string());
+        let (suite, everyday) = (Suite::built_in().map_err(broken)?, Everyday::built_in().map_err(broken)?);
+        Ok(Self { suite, everyday })
+    }
 }
 
 /// Programs that use the endpoint are served and not learned from, unless something followed their turns that they

@@ -31,7 +31,7 @@ use crate::learn::rehearsal;
 use crate::learn::when::{Facts, Wait, may_begin, may_go_on};
 use crate::learn::worker::{End, Request};
 use crate::store::{Entry, NewRun, Receipt, RunEnd, RunEnding, RunId, RunRow, RunState};
-use inputs::{Collected, View};
+use inputs::{Collected, Tables, View};
 use round::{Judged, Round, RoundError};
 pub(super) use wishes::Learner;
 
@@ -59,7 +59,10 @@ pub(super) async fn run(daemon: Arc<Daemon>) {
             }
             Ok(Err(wait)) => wait,
             Err(err) => {
-                tracing::warn!(reason = err.detail.message, "whether there is something to learn is not known");
+                tracing::warn!(
+                    reason = err.detail.message,
+                    "whether there is something to learn is not known"
+                );
                 Wait::NothingNew
             }
         };
@@ -110,10 +113,10 @@ async fn look(daemon: &Arc<Daemon>, machine: &mut Machine) -> Result<Result<Read
     let serving = daemon.models.serving().await?;
     let Some(course) = dial::course(settings.dial, n_params(&serving)) else { return Ok(Err(Wait::Off)) };
     let view = daemon.view(&serving, wishes.from_nothing).await?;
-    let seen = view.clone();
+    let (seen, tables) = (view.clone(), Tables::built_in()?);
     let (collected, runs) = daemon
         .ledger
-        .ask(move |reader| Ok((Collected::read(reader, &seen)?, reader.runs(RUNS)?)))
+        .ask(move |reader| Ok((Collected::read(reader, &seen, tables)?, reader.runs(RUNS)?)))
         .await?;
     daemon.learner.note_waiting(collected.n_waiting());
     let dial = format!("{:?}", settings.dial).to_lowercase();
@@ -128,7 +131,8 @@ async fn look(daemon: &Arc<Daemon>, machine: &mut Machine) -> Result<Result<Read
 
 /// How often a round with these inputs came to its end before. One that was interrupted goes on.
 fn earlier(runs: &[RunRow], inputs: &str) -> usize {
-    let same = runs.iter().filter(|run| run.counts.get("inputs").and_then(|one| one.as_str()) == Some(inputs));
+    let same =
+        runs.iter().filter(|run| run.counts.get("inputs").and_then(|one| one.as_str()) == Some(inputs));
     same.filter(|run| !matches!(run.state, RunState::Interrupted | RunState::Running)).count()
 }
 
@@ -189,14 +193,8 @@ async fn begin(daemon: &Arc<Daemon>, ready: Ready) -> Result<Begun, ApiError> {
     if plan.drills.is_empty() && plan.bare.is_empty() {
         let skipped: Vec<String> = plan.skipped.iter().map(ToString::to_string).collect();
         let reason = if skipped.is_empty() { "nothing new to learn".to_owned() } else { skipped.join("; ") };
-        let end = RunEnd {
-            run,
-            ended_at: now_ms(),
-            ending: RunEnding::Idle,
-            reason,
-            error: None,
-            counts: None,
-        };
+        let end =
+            RunEnd { run, ended_at: now_ms(), ending: RunEnding::Idle, reason, error: None, counts: None };
         daemon.ledger.append(Entry::EndRun(end)).await?;
         return Ok(Begun::Idle);
     }

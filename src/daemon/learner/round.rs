@@ -1,7 +1,7 @@
 //! One round on the learner's thread: rehearse, teach, publish, examine, decide. Blocking; the engine, the trainer and
 //! the ledger are asked in turn. Whatever goes wrong, nothing that serves was changed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -159,8 +159,7 @@ impl Round {
     ) -> Judged {
         let limits: GateLimits =
             if self.from_nothing { self.course.gate.for_rebuild() } else { self.course.gate };
-        let (of_candidate, of_serving, of_base) =
-            (examined.measures, of_serving.measures, of_base.measures);
+        let (of_candidate, of_serving, of_base) = (examined.measures, of_serving.measures, of_base.measures);
         let decision = gate::decide(&of_candidate, &of_serving, &of_base, &limits);
         let counts = json!({
             "inputs": self.name,
@@ -244,10 +243,10 @@ impl Round {
         // Another request made from a held-out turn is not that turn.
         let trained = |turn: Option<TurnId>| turn.filter(|turn| !held_out.contains(turn));
         let mut samples: Vec<Sample> = Vec::new();
-        samples.extend(
-            rehearsed.drills.iter().map(|one| of(trained(one.turn), one.lesson, SampleRole::Teach)),
-        );
-        samples.extend(rehearsed.blamed.iter().map(|one| of(trained(Some(one.turn)), None, SampleRole::Teach)));
+        samples
+            .extend(rehearsed.drills.iter().map(|one| of(trained(one.turn), one.lesson, SampleRole::Teach)));
+        samples
+            .extend(rehearsed.blamed.iter().map(|one| of(trained(Some(one.turn)), None, SampleRole::Teach)));
         samples.extend(rehearsed.kept.iter().map(|one| of(trained(one.turn), None, SampleRole::Replay)));
         samples.extend(held_out.iter().map(|turn| of(Some(*turn), None, SampleRole::HeldOut)));
         samples.sort_by_key(|one| (one.turn, one.lesson));

@@ -64,7 +64,8 @@ impl Learner {
 
     pub(in crate::daemon) fn ask(&self, from_nothing: bool) {
         self.wish(|wishes| {
-            *wishes = Wishes { asked: true, paused: false, from_nothing: wishes.from_nothing || from_nothing };
+            *wishes =
+                Wishes { asked: true, paused: false, from_nothing: wishes.from_nothing || from_nothing };
         });
     }
 

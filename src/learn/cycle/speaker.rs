@@ -133,7 +133,7 @@ impl<'a> Speaker<'a> {
         let mut round = Round {
             speaker: self,
             waiting: answers.iter().enumerate().filter_map(open).collect(),
-            cancel: Cancel::default(),
+            begun: Vec::new(),
             channel: channel(),
         };
         let mut n_open = round.waiting.len();
@@ -153,7 +153,7 @@ impl<'a> Speaker<'a> {
             Ok(())
         })();
         if let Err(error) = ended {
-            round.cancel.cancel();
+            round.begun.iter().for_each(Cancel::cancel);
             return Err(error);
         }
         for (question, said) in questions.iter().zip(&answers) {
@@ -193,7 +193,8 @@ type Answered = (usize, Result<Said, EngineError>);
 struct Round<'a, 'b> {
     speaker: &'a Speaker<'b>,
     waiting: VecDeque<usize>,
-    cancel: Cancel,
+    /// One for each question: an answer that is broken off cancels its own.
+    begun: Vec<Cancel>,
     channel: (Sender<Answered>, Receiver<Answered>),
 }
 
@@ -204,12 +205,14 @@ impl Round<'_, '_> {
         let Some(question) = questions.get(at) else { return Ok(()) };
         self.speaker.pace.check()?;
         let mut heard = Heard { at, said: None, done: Some(self.channel.0.clone()) };
+        let cancel = Cancel::default();
+        self.begun.push(cancel.clone());
         let job = Generate {
             prompt: question.prompt.clone(),
             sampling: self.speaker.sampling(question),
             policy: question.policy,
             priority: Priority::Background,
-            cancel: self.cancel.clone(),
+            cancel,
             events: Box::new(move |event| heard.hear(event)),
         };
         Ok(self.speaker.engine.submit(Job::Generate(job))?)
