@@ -9,6 +9,7 @@ pub struct Learning {
     pub when: When,
     /// Without a request for so long, the machine counts as idle.
     pub idle_minutes: u64,
+    /// Weights are trained on battery too, as long as it is not low. `chela learn now` does in any case.
     pub on_battery: bool,
     /// 0: as long as there is something to learn.
     pub max_minutes_per_day: u64,

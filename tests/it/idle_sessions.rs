@@ -34,10 +34,10 @@ fn what_was_left_open_long_ago_is_closed_and_judged_at_the_start_and_what_is_rec
     let why = |turn: TurnId| -> TurnStory { served.client.why(turn).unwrap() };
     until(|| old.iter().all(|turn| !why(*turn).verdicts.is_empty()));
     for turn in old {
-        let story = why(turn);
-        let states: Vec<NextState> = story.next_states.into_iter().map(|row| row.state).collect();
+        let told = why(turn);
+        let states: Vec<NextState> = told.next_states.into_iter().map(|row| row.state).collect();
         assert_eq!(states, [NextState::Closed { by: Closing::Idle }]);
-        assert!(!story.is_waiting);
+        assert!(!told.is_waiting);
     }
     assert_eq!(why(recent).next_states, []);
     let open = Reader::open(&paths.ledger()).unwrap().idle_sessions(i64::MAX, 100).unwrap();
