@@ -65,6 +65,7 @@ fn be_the_daemon(
         settings,
         loader,
         trainer: daemon::local_trainer(),
+        course: daemon::usual_course(),
         tcp,
         role,
         announce,

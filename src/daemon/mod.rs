@@ -48,8 +48,9 @@ use tokio::sync::watch;
 
 pub use auth::{TokenHash, generate_token};
 
-use crate::config::{Paths, PathsError, Settings};
+use crate::config::{Dial, Paths, PathsError, Settings};
 use crate::engine::{Engine, EngineError};
+use crate::learn::dial::{self, Course};
 use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use book::Book;
@@ -80,9 +81,17 @@ pub type Loader = Box<dyn Fn(&ModelChoice) -> Result<Arc<dyn Engine>, EngineErro
 pub type OpenTrainer =
     Box<dyn Fn(&TrainSettings, Start) -> Result<Box<dyn Trainer>, TrainError> + Send + Sync>;
 
+/// What a position of the dial means for a model with so many parameters; `None`: nothing is learned.
+pub type ChooseCourse = Box<dyn Fn(Dial, u64) -> Option<Course> + Send + Sync>;
+
 /// The trainer that this machine's processor runs.
 pub fn local_trainer() -> OpenTrainer {
     Box::new(|settings, start| Ok(Box::new(LocalTrainer::open(settings, start)?)))
+}
+
+/// The courses that chela learns with.
+pub fn usual_course() -> ChooseCourse {
+    Box::new(dial::course)
 }
 
 /// Called once when everything listens.
@@ -119,6 +128,8 @@ pub struct DaemonConfig {
     pub settings: Settings,
     pub loader: Loader,
     pub trainer: OpenTrainer,
+    /// [`dial::course`], unless courses are compared.
+    pub course: ChooseCourse,
     pub tcp: Option<TcpEndpoint>,
     pub role: ProcessRole,
     pub announce: Option<Announce>,
@@ -240,6 +251,7 @@ async fn listen_and_serve(
         book: Book::new(),
         learner,
         trainer: config.trainer,
+        course: config.course,
         stop: watch::channel(None).0,
         started: Instant::now(),
         started_at: Timestamp::now().as_second(),

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::OpenTrainer;
 use super::book::Book;
 use super::error::ApiError;
 use super::events::News;
@@ -15,6 +14,7 @@ use super::models::{Models, Slot};
 use super::policy::Policies;
 use super::running::Register;
 use super::wire::{Health, LoopEvent, ModelState, PROTOCOL, Status};
+use super::{ChooseCourse, OpenTrainer};
 use crate::config::{Paths, Settings};
 use crate::turn::PolicyVersion;
 
@@ -30,6 +30,7 @@ pub(super) struct Daemon {
     pub(super) book: Book,
     pub(super) learner: Arc<Learner>,
     pub(super) trainer: OpenTrainer,
+    pub(super) course: ChooseCourse,
     /// How many seconds running answers may take, once somebody wants the daemon to end.
     pub(super) stop: watch::Sender<Option<u64>>,
     pub(super) started: Instant,

@@ -5,7 +5,7 @@
 //! the same answer tokens: the prompts differ, the rows do not.
 //!
 //! What always holds: an answer without a teacher carries no term but the anchor; each answer weighs the same, however
-//! long it is.
+//! long it is; each prompt weighs the same, however many answers were drawn to it.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,9 +64,17 @@ impl Drill {
         let readings = teacher.answers.iter().zip(&student.answers);
         let answers = self.answers.iter().zip(readings).map(|(drawn, (teacher, student))| {
             let terms = Terms { course, teacher, student };
-            Answer { rows: terms.rows(drawn, baseline) }
+            Answer { rows: terms.rows(drawn, baseline, self.n_like(drawn)) }
         });
         Sample { prompt: self.prompt.clone(), answers: answers.collect() }
+    }
+}
+
+impl Drill {
+    /// Answers of the same part: a prompt weighs the same however many were drawn.
+    fn n_like(&self, drawn: &Drawn) -> usize {
+        let part = std::mem::discriminant(&drawn.part);
+        self.answers.iter().filter(|other| std::mem::discriminant(&other.part) == part).count()
     }
 }
 
@@ -77,7 +85,7 @@ pub fn anchored(prompt: Vec<Token>, tokens: &[Token], weights: &TermWeights) -> 
     Sample { prompt, answers: vec![Answer { rows: tokens.iter().map(row).collect() }] }
 }
 
-/// All weights of a batch's samples times `factor`: one step sees the mean over its answers.
+/// All weights of a batch's samples times `factor`: one step sees the mean over its prompts.
 pub fn scale(samples: &mut [Sample], factor: f32) {
     let rows = samples.iter_mut().flat_map(|sample| &mut sample.answers).flat_map(|answer| &mut answer.rows);
     for term in rows.flat_map(|row| &mut row.terms) {
@@ -108,8 +116,8 @@ struct Terms<'a> {
 }
 
 impl Terms<'_> {
-    fn rows(&self, drawn: &Drawn, baseline: Option<f32>) -> Vec<Row> {
-        let share = 1.0 / count(drawn.tokens.len());
+    fn rows(&self, drawn: &Drawn, baseline: Option<f32>, n_like: usize) -> Vec<Row> {
+        let share = 1.0 / (count(drawn.tokens.len()) * count(n_like));
         let pushes = self.advantages(drawn, baseline);
         let readings = self.teacher.iter().zip(self.student);
         let tokens = drawn.tokens.iter().zip(readings).enumerate();

@@ -81,7 +81,17 @@ pub(crate) fn config(paths: Paths, loader: Loader) -> DaemonConfig {
     let mut settings = Settings::default();
     settings.model.name = "scripted".into();
     let trainer = chela::daemon::local_trainer();
-    DaemonConfig { paths, settings, loader, trainer, tcp: None, role: ProcessRole::Guest, announce: None }
+    let course = chela::daemon::usual_course();
+    DaemonConfig {
+        paths,
+        settings,
+        loader,
+        trainer,
+        course,
+        tcp: None,
+        role: ProcessRole::Guest,
+        announce: None,
+    }
 }
 
 impl Served {

@@ -51,6 +51,7 @@ impl Served {
             settings: Settings { model: Model { name: "bench".to_owned(), context: n_ctx }, ..settings },
             loader: Box::new(move |_| Ok(Arc::clone(&shared) as Arc<dyn Engine>)),
             trainer: daemon::local_trainer(),
+            course: daemon::usual_course(),
             tcp: None,
             role: ProcessRole::Guest,
             announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),

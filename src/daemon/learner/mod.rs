@@ -26,7 +26,7 @@ use super::state::Daemon;
 use super::wire::{LearnPhase, LoopEvent};
 use crate::daemon::machine::Machine;
 use crate::learn::cycle::{Phase, Progress};
-use crate::learn::dial::{self, Course};
+use crate::learn::dial::Course;
 use crate::learn::rehearsal;
 use crate::learn::when::{Facts, Wait, may_begin, may_go_on};
 use crate::learn::worker::{End, Request};
@@ -111,7 +111,7 @@ async fn look(daemon: &Arc<Daemon>, machine: &mut Machine) -> Result<Result<Read
         return Ok(Err(wait));
     }
     let serving = daemon.models.serving().await?;
-    let Some(course) = dial::course(settings.dial, n_params(&serving)) else { return Ok(Err(Wait::Off)) };
+    let Some(course) = (daemon.course)(settings.dial, n_params(&serving)) else { return Ok(Err(Wait::Off)) };
     let view = daemon.view(&serving, wishes.from_nothing).await?;
     let (seen, tables) = (view.clone(), Tables::built_in()?);
     let (collected, runs) = daemon

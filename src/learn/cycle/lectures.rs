@@ -105,9 +105,9 @@ impl Schedule {
             let places = (first..first + n as u64).filter_map(|place| self.at(samples, place, stream));
             batch.extend(places.map(|sample| sample.as_ref().clone()));
         }
-        let n_answers: usize = batch.iter().map(|sample| sample.answers.len()).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a batch has a few dozen answers")]
-        scale(&mut batch, 1.0 / n_answers.max(1) as f32);
+        #[expect(clippy::cast_precision_loss, reason = "a batch has a dozen prompts")]
+        let share = 1.0 / batch.len().max(1) as f32;
+        scale(&mut batch, share);
         batch
     }
 
