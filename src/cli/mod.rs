@@ -20,8 +20,10 @@ mod model;
 mod output;
 mod place;
 mod serve;
+mod stats;
 mod teach;
 mod train;
+mod turns;
 mod why;
 
 use std::process::ExitCode;
@@ -65,8 +67,12 @@ enum Command {
     Teach(teach::TeachArgs),
     /// Look at lessons, change them, take them back
     Lessons(lessons::LessonsArgs),
+    /// List turns: what was asked, what was concluded of the answers
+    Turns(turns::TurnsArgs),
     /// Explain an answer: what followed it, what was concluded and learned from it
     Why(why::WhyArgs),
+    /// The loop in figures: rewards day by day, lessons, versions, the judge, the ledger
+    Stats(stats::StatsArgs),
     /// Learn from a file of conversations: makes a candidate adapter
     Train(train::TrainArgs),
     /// Look at what was learned, choose a version of it, take it along
@@ -118,7 +124,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
+        Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),
+        Some(Command::Stats(stats)) => stats::run(&place, &stats),
         Some(Command::Train(train)) => train::run(&place, &train),
         Some(Command::Adapter(adapter)) => adapter::run(&place, adapter),
         Some(Command::Serve(serve)) => serve::run(&place, serve),

@@ -5,6 +5,7 @@
 
 mod call;
 mod launch;
+mod looking;
 mod sse;
 mod stream;
 mod teaching;

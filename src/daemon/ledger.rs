@@ -125,7 +125,8 @@ impl Ledger {
         .await
     }
 
-    async fn ask<T: Send + 'static>(
+    /// Any other question.
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {

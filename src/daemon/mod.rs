@@ -19,6 +19,7 @@ mod ledger;
 mod lifecycle;
 mod listen;
 pub mod logging;
+mod looking;
 mod models;
 mod next_states;
 mod policy;

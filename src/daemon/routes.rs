@@ -24,7 +24,7 @@ use super::wire::{
     AdapterList, Health, Interrupted, LoopEvent, MAX_BODY, SessionList, SessionThread, Shutdown, Status,
     TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, chat, events, request, teaching};
+use super::{ModelChoice, chat, events, looking, request, teaching};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.
@@ -44,6 +44,7 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/status", get(status))
         .route("/chela/v1/sessions", get(sessions))
         .route("/chela/v1/sessions/{id}", get(session))
+        .route("/chela/v1/turns", get(looking::turns))
         .route("/chela/v1/turns/{id}", get(turn))
         .route("/chela/v1/turns/{id}/interrupt", post(interrupt))
         .route("/chela/v1/model", post(use_model))
@@ -54,6 +55,7 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/turns/{id}/next-states", post(teaching::next_state))
         .route("/chela/v1/lessons", get(teaching::lessons).post(teaching::teach))
         .route("/chela/v1/lessons/{id}", get(teaching::lesson).post(teaching::change))
+        .route("/chela/v1/stats", get(looking::stats))
         .route("/chela/v1/events", get(events::events))
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)

@@ -23,6 +23,7 @@ mod gguf;
 mod gradients;
 mod http;
 mod lifecycle;
+mod looking;
 mod loop_store;
 mod model;
 mod parity;
