@@ -50,7 +50,9 @@ fn one_of<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 }
 
 pub(super) fn run(place: &Place, args: TurnsArgs) -> anyhow::Result<Exit> {
-    let project = args.project.as_ref().map(std::fs::canonicalize).transpose()?;
+    // Turns stay when their folder goes, so a folder that is not there may still be asked for.
+    let whole = |folder| std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+    let project = args.project.as_ref().map(whole).transpose()?;
     let query = TurnQuery {
         source: args.source,
         rule: args.rule,
