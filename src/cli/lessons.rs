@@ -7,7 +7,7 @@ use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
 use crate::daemon::wire::{ChangeLesson, LessonWish};
-use crate::lesson::{Lesson, LessonId, Origin, Scope, State};
+use crate::lesson::{Lesson, LessonId, Origin, State};
 use crate::store::LessonStory;
 
 /// Look at lessons, change them, take them back
@@ -103,7 +103,7 @@ fn row(lesson: &Lesson) -> Vec<String> {
     vec![
         format!("#{}", lesson.id.0),
         output::harmless(&lesson.text),
-        scope(&lesson.scope),
+        scope(lesson),
         state(lesson),
         lesson.used.to_string(),
         lesson.helped.to_string(),
@@ -113,28 +113,17 @@ fn row(lesson: &Lesson) -> Vec<String> {
 /// One lesson on one line, for those who just made or changed it.
 pub(super) fn line(lesson: &Lesson) -> String {
     let text = output::harmless(&lesson.text);
-    format!("#{} {text} · {} · {}", lesson.id.0, scope(&lesson.scope), state(lesson))
+    format!("#{} {text} · {} · {}", lesson.id.0, scope(lesson), state(lesson))
 }
 
-pub(super) fn scope(scope: &Scope) -> String {
-    match scope {
-        Scope::Global => "everywhere".to_owned(),
-        Scope::Project(folder) => format!("in {}", output::harmless(folder)),
-        Scope::Program(program) => format!("for {}", output::harmless(program)),
-        Scope::Session(_) => "this session".to_owned(),
-    }
+/// Where it holds. The name of a folder or program may hold anything.
+fn scope(lesson: &Lesson) -> String {
+    output::harmless(&lesson.scope.to_string())
 }
 
 fn state(lesson: &Lesson) -> String {
     let pinned = if lesson.pinned { ", pinned" } else { "" };
-    let state = match lesson.state {
-        State::Proposed => "proposed".to_owned(),
-        State::Active => "active".to_owned(),
-        State::Learned(version) => format!("learned in {version}"),
-        State::Retired => "retired".to_owned(),
-        State::Pruned => "removed".to_owned(),
-    };
-    format!("{state}{pinned}")
+    format!("{}{pinned}", lesson.state)
 }
 
 fn show(client: &Client, lesson: LessonId, json: bool) -> anyhow::Result<Exit> {

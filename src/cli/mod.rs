@@ -21,8 +21,10 @@ mod model;
 mod output;
 mod place;
 mod serve;
+mod stats;
 mod teach;
 mod train;
+mod turns;
 mod why;
 
 use std::process::ExitCode;
@@ -69,8 +71,12 @@ enum Command {
     /// Look at what is being learned, learn now, pause
     #[command(subcommand)]
     Learn(learn::LearnCommand),
+    /// List turns: what was asked, what was concluded of the answers
+    Turns(turns::TurnsArgs),
     /// Explain an answer: what followed it, what was concluded and learned from it
     Why(why::WhyArgs),
+    /// The loop in figures: rewards day by day, lessons, versions, the judge, the ledger
+    Stats(stats::StatsArgs),
     /// Learn from a file of conversations: makes a candidate adapter
     Train(train::TrainArgs),
     /// Look at what was learned, choose a version of it, take it along
@@ -123,7 +129,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
         Some(Command::Learn(command)) => learn::run(&place, &command),
+        Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),
+        Some(Command::Stats(stats)) => stats::run(&place, &stats),
         Some(Command::Train(train)) => train::run(&place, &train),
         Some(Command::Adapter(adapter)) => adapter::run(&place, adapter),
         Some(Command::Serve(serve)) => serve::run(&place, serve),

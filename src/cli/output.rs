@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// One line to stdout.
 pub(super) fn line(text: &str) -> io::Result<()> {
@@ -37,6 +37,42 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.trim_end_matches('\n').to_owned()
+}
+
+/// At most `width` columns of one line; `…` stands for the rest.
+pub(super) fn cut(line: &str, width: usize) -> String {
+    if line.width() <= width {
+        return line.to_owned();
+    }
+    let (mut kept, mut used) = (String::new(), 0);
+    for character in line.chars() {
+        used += character.width().unwrap_or(0);
+        if used >= width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept.push('…');
+    kept
+}
+
+/// How long ago, in the largest unit that fits. A clock that was set back makes no negative times.
+pub(super) fn age(at_ms: i64, now_ms: i64) -> String {
+    let seconds = now_ms.saturating_sub(at_ms).max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A value that is one word, as it is written in JSON; empty for any other.
+pub(super) fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
 }
 
 /// `7.9 MB`: decimal units, as disks and downloads are sold.
@@ -82,6 +118,38 @@ mod tests {
     fn columns_line_up_by_width_and_not_by_bytes() {
         let rows = [vec!["é".into(), "1".into()], vec!["long".into(), "2".into()], vec!["日本".into()]];
         assert_eq!(table(&rows), "é     1\nlong  2\n日本");
+    }
+
+    #[track_caller]
+    fn check_cut(line: &str, width: usize, expected: &str) {
+        assert_eq!(cut(line, width), expected);
+        assert!(cut(line, width).width() <= width.max(1));
+    }
+
+    #[test]
+    fn a_line_is_cut_by_columns() {
+        check_cut("abc", 3, "abc");
+        check_cut("abcd", 3, "ab…");
+        check_cut("日本語", 6, "日本語");
+        check_cut("日本語", 5, "日本…");
+        check_cut("日本語", 4, "日…");
+        check_cut("", 0, "");
+        check_cut("a", 0, "…");
+    }
+
+    #[track_caller]
+    fn check_age(seconds: i64, expected: &str) {
+        assert_eq!(age(5_000, 5_000 + seconds * 1000), expected);
+    }
+
+    #[test]
+    fn ages_are_said_in_one_unit() {
+        check_age(-9, "0 s");
+        check_age(59, "59 s");
+        check_age(60, "1 min");
+        check_age(3599, "59 min");
+        check_age(7200, "2 h");
+        check_age(86_400 * 400, "400 d");
     }
 
     #[test]

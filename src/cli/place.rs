@@ -49,6 +49,17 @@ impl Place {
         !self.plain && std::io::stderr().is_terminal()
     }
 
+    /// Whether stdout may show bars and other drawings.
+    pub(super) fn may_draw(&self) -> bool {
+        !self.plain && std::io::stdout().is_terminal()
+    }
+
+    /// Columns of the terminal that stdout is; `None` where it is none, or does not say.
+    pub(super) fn width() -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+        (size.ws_col > 0).then(|| usize::from(size.ws_col))
+    }
+
     /// Whether stdout may carry colours.
     pub(super) fn may_color(&self) -> bool {
         !self.no_color && std::io::stdout().is_terminal()

@@ -27,7 +27,7 @@ pub(super) struct TeachArgs {
     /// Only when this program is asked for
     #[arg(long, value_name = "NAME", group = "scope")]
     program: Option<String>,
-    /// The turn that it is about, as `chela turns` numbers them
+    /// The turn that it is about: its number in `chela turns`
     #[arg(long, value_name = "N")]
     turn: Option<i64>,
     /// As one JSON object

@@ -6,6 +6,7 @@
 mod call;
 mod launch;
 mod learning;
+mod looking;
 mod sse;
 mod stream;
 mod teaching;

@@ -21,6 +21,7 @@ mod ledger;
 mod lifecycle;
 mod listen;
 pub mod logging;
+mod looking;
 mod machine;
 mod models;
 mod next_states;

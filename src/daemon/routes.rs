@@ -25,7 +25,7 @@ use super::wire::{
     AdapterList, Health, Interrupted, MAX_BODY, RollBack, SessionList, SessionThread, Shutdown, Status,
     TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, chat, events, request, teaching};
+use super::{ModelChoice, chat, events, looking, request, teaching};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.
@@ -45,6 +45,7 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/status", get(status))
         .route("/chela/v1/sessions", get(sessions))
         .route("/chela/v1/sessions/{id}", get(session))
+        .route("/chela/v1/turns", get(looking::turns))
         .route("/chela/v1/turns/{id}", get(turn))
         .route("/chela/v1/turns/{id}/interrupt", post(interrupt))
         .route("/chela/v1/model", post(use_model))
@@ -63,6 +64,7 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/learn/cancel", post(wishes::cancel))
         .route("/chela/v1/learn/runs", get(wishes::runs))
         .route("/chela/v1/learn/runs/{id}", get(wishes::run))
+        .route("/chela/v1/stats", get(looking::stats))
         .route("/chela/v1/events", get(events::events))
         .route("/chela/v1/shutdown", post(shutdown))
         .fallback(unknown_address)

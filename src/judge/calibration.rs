@@ -9,6 +9,8 @@ use super::{Verdict, Vote};
 
 /// Bins of equal width over 0 to 1.
 const N_BINS: usize = 10;
+/// With fewer ratings the figures say more about chance than about the judge.
+pub const LEAST_RATINGS: usize = 20;
 /// With fewer ratings of each kind nothing is suggested.
 const MIN_EACH: usize = 5;
 /// Of the verdicts above the suggested threshold this share must have been right.

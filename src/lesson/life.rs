@@ -46,7 +46,7 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("lesson {} is {state}, it cannot be {wanted}; {advice}", id.0)]
-    State { id: LessonId, state: String, wanted: &'static str, advice: &'static str },
+    State { id: LessonId, state: State, wanted: &'static str, advice: &'static str },
     #[error("lesson {} is pinned, so it is not retired; unpin it first", id.0)]
     Pinned { id: LessonId },
 }
@@ -65,8 +65,7 @@ pub fn step(lesson: &Lesson, step: Step) -> Result<Lesson, Refused> {
 #[expect(clippy::match_same_arms, reason = "the table is read state by state")]
 fn next(lesson: &Lesson, step: Step) -> Result<State, Refused> {
     use State::{Active, Learned, Proposed, Pruned, Retired};
-    let refused =
-        |wanted, advice| Err(Refused::State { id: lesson.id, state: shown(lesson.state), wanted, advice });
+    let refused = |wanted, advice| Err(Refused::State { id: lesson.id, state: lesson.state, wanted, advice });
     match (lesson.state, step) {
         (Proposed, Step::Accept) => Ok(Active),
         (_, Step::Accept) => refused("accepted", "only a proposed lesson waits for a yes"),
@@ -83,23 +82,12 @@ fn next(lesson: &Lesson, step: Step) -> Result<State, Refused> {
         }
         (Proposed | Active | Learned(_), Step::Retire(_)) => Ok(Retired),
         (_, Step::Retire(_)) => refused("retired", "it is in no prompt as it is"),
-        (Pruned, Step::Prune) => refused("pruned", "it is pruned as it is"),
+        (Pruned, Step::Prune) => refused("removed", "it is removed as it is"),
         (_, Step::Prune) => Ok(Pruned),
         (Proposed | Active, Step::Undo) => Ok(Pruned),
         (Retired | Pruned, Step::Undo | Step::Restore) => Ok(Active),
         (Learned(_), Step::Undo) => refused("undone", "roll the version back or forget the lesson"),
         (_, Step::Restore) => refused("restored", "it stands as it is"),
-    }
-}
-
-/// A state in words, as lists show it.
-pub fn shown(state: State) -> String {
-    match state {
-        State::Proposed => "proposed".to_owned(),
-        State::Active => "active".to_owned(),
-        State::Learned(version) => format!("learned in {version}"),
-        State::Retired => "retired".to_owned(),
-        State::Pruned => "pruned".to_owned(),
     }
 }
 

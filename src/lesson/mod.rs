@@ -14,6 +14,8 @@ mod subjects;
 pub mod wording;
 pub mod words;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::turn::{PolicyVersion, TurnId};
@@ -93,6 +95,18 @@ pub enum Scope {
     Session(String),
 }
 
+/// As people read it, with the names as they are: who prints it makes them harmless.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Global => f.write_str("everywhere"),
+            Self::Project(folder) => write!(f, "in {folder}"),
+            Self::Program(program) => write!(f, "for {program}"),
+            Self::Session(_) => f.write_str("this session"),
+        }
+    }
+}
+
 /// Where a lesson stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", content = "in_version", rename_all = "snake_case")]
@@ -108,6 +122,19 @@ pub enum State {
     Retired,
     /// Removed by the user.
     Pruned,
+}
+
+/// As lists show it.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proposed => f.write_str("proposed"),
+            Self::Active => f.write_str("active"),
+            Self::Learned(version) => write!(f, "learned in {version}"),
+            Self::Retired => f.write_str("retired"),
+            Self::Pruned => f.write_str("removed"),
+        }
+    }
 }
 
 /// Who a lesson is from.

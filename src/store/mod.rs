@@ -29,9 +29,9 @@ pub use entry::{
 pub use open::Opened;
 pub use reader::{LessonFilter, Reader, TurnFilter};
 pub use rows::{
-    Counts, GateRow, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, RewardCount, RunRow,
-    RunState, SampleRow, ServingRow, SessionRow, SessionThread, StateKind, Stats, StoredTurn, TurnLine,
-    TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
+    Counts, GateRow, Judged, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, RewardCount,
+    RunRow, RunState, SampleRow, ServingRow, SessionRow, SessionThread, StateKind, Stats, StoredTurn,
+    TurnLine, TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
 };
 pub use scripted::ScriptedStore;
 pub use write::SqliteStore;

@@ -4,7 +4,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::app::{Event, Failure, Link, Purpose, Telling, place};
+use super::app::{Event, Failure, Link, Purpose, Telling};
 use super::driver::Happening;
 use super::options::{Connect, ListModels, LoadCounter, Resume};
 use crate::client::{Client, ClientError};
@@ -240,7 +240,7 @@ fn told(client: &Client, telling: Telling) -> Result<Vec<String>, ClientError> {
 }
 
 fn shown(lesson: &Lesson) -> String {
-    format!("{} · {}", lesson.text, place(&lesson.scope))
+    format!("{} · {}", lesson.text, lesson.scope)
 }
 
 /// The turn's story in a few lines; `chela why` tells all of it.

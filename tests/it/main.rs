@@ -24,6 +24,7 @@ mod gradients;
 mod http;
 mod idle_sessions;
 mod lifecycle;
+mod looking;
 mod loop_store;
 mod model;
 mod parity;

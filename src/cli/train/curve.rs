@@ -1,4 +1,4 @@
-//! A row of numbers as a row of bars, for loss curves in a line of text. Pure.
+//! A row of numbers as a row of bars, for curves in a line of text. Pure.
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// In place of numbers that are none.
@@ -17,6 +17,11 @@ pub(in crate::cli) fn curve(numbers: &[f64], width: usize) -> String {
     let known = || means.iter().flatten().copied();
     let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
     means.iter().map(|mean| mean.map_or(GAP, |mean| bar(mean, low, high))).collect()
+}
+
+/// A bar for each share of 0 to 1, on that scale.
+pub(in crate::cli) fn shares(shares: &[Option<f64>]) -> String {
+    shares.iter().map(|share| share.map_or(GAP, |share| bar(share, 0.0, 1.0))).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a mean for a bar of eight heights")]
@@ -60,6 +65,12 @@ mod tests {
         check(&[1.0], 10, "▁");
         check(&[1.0, 1.0], 10, "▁▁");
         check(&[1.0, 2.0], 0, "");
+    }
+
+    #[test]
+    fn shares_stand_on_one_scale() {
+        assert_eq!(shares(&[Some(0.5), None, Some(1.0), Some(0.0)]), "▅ █▁");
+        assert_eq!(shares(&[Some(0.9), Some(0.9)]), "▇▇");
     }
 
     #[test]

@@ -1,29 +1,35 @@
 //! Questions about what came after answers: what waits for a verdict, what was concluded, the whole row of a turn.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql, params};
 
 use super::lessons::{drawn_from, used_in};
 use super::runs::samples_of_turn;
-use super::{Reader, TURN_ROW, turn_row};
+use super::{Reader, TURN_ROW, count, turn_row};
 use crate::judge::Verdict;
 use crate::signal::Signal;
 use crate::store::failure::Failure;
 use crate::store::search::fts_query;
-use crate::store::words::{get_json, get_word};
-use crate::store::{NextStateRow, RatedVotes, StoreError, TurnLine, TurnStory, VerdictRow, WaitingTurn};
+use crate::store::words::{get_json, get_word, word};
+use crate::store::{
+    Judged, NextStateRow, RatedVotes, StoreError, TurnLine, TurnStory, VerdictRow, WaitingTurn,
+};
 use crate::turn::next_state::NextState;
-use crate::turn::{SessionId, TurnId};
+use crate::turn::{SessionId, Source, TurnId};
 
-/// Which turns a list shows. Side turns are in none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TurnFilter {
-    All,
-    /// Judged so, by the verdict that counts.
-    Reward(i8),
-    Session(SessionId),
+/// Which turns a list shows: those that fit everything that is asked for. Side turns are in none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TurnFilter {
+    pub session: Option<SessionId>,
+    pub source: Option<Source>,
+    /// By the verdict that counts.
+    pub judged: Option<Judged>,
+    /// The rule of the verdict that counts, or what stands before its dot: `exit` finds `exit.failed`.
+    pub rule: Option<String>,
+    /// Asked in this directory or below it; compared by whole components.
+    pub project: Option<String>,
     /// All of these words, the last letters of each may be missing.
-    Words(String),
+    pub words: Option<String>,
 }
 
 impl Reader {
@@ -230,41 +236,60 @@ fn byte(row: &Row<'_>, column: &str) -> rusqlite::Result<usize> {
     usize::try_from(at).map_err(|err| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, err.into()))
 }
 
-/// Ids below the first of `page`, as many as the second.
+/// What [`TurnFilter`] asks of each turn, whatever way led to it.
+const FITS: &str = "
+    AND turn.kind = 'main'
+    AND (?3 IS NULL OR turn.source = ?3)
+    AND (?4 IS NULL OR substr(turn.cwd || '/', 1, length(?4) + 1) = ?4 || '/')
+    AND (?5 IS NULL OR verdict.rule = ?5 OR substr(verdict.rule, 1, length(?5) + 1) = ?5 || '.')
+    AND (?6 IS NULL OR ?6 = CASE WHEN verdict.turn IS NULL THEN 'none'
+                                 WHEN verdict.reward = 1 THEN 'good'
+                                 WHEN verdict.reward = -1 THEN 'bad'
+                                 ELSE 'unclear' END)
+    AND (?7 IS NULL OR turn.session = (SELECT id FROM session WHERE key = ?7))";
+
+/// Ids below the first of `page`, as many as the second. Of the ways to them the one is taken that passes the fewest
+/// turns which do not fit: by words, session, reward, or through all turns.
 fn filtered_turns(conn: &Connection, filter: &TurnFilter, page: (i64, i64)) -> Result<Vec<i64>, Failure> {
-    let (before, limit) = page;
-    let ids = match filter {
-        TurnFilter::All => ids(
-            conn,
-            "SELECT id FROM turn WHERE id < ?1 AND kind = 'main' ORDER BY id DESC LIMIT ?2",
-            params![before, limit],
-        ),
-        TurnFilter::Reward(reward) => ids(
-            conn,
-            "SELECT verdict.turn FROM verdict CROSS JOIN turn ON turn.id = verdict.turn
-              WHERE verdict.is_newest = 1 AND verdict.reward = ?3 AND verdict.turn < ?1 AND turn.kind = 'main'
-              ORDER BY verdict.turn DESC LIMIT ?2",
-            params![before, limit, reward],
-        ),
-        TurnFilter::Session(session) => ids(
-            conn,
-            "SELECT turn.id FROM session CROSS JOIN turn ON turn.session = session.id
-              WHERE session.key = ?3 AND turn.kind = 'main' AND turn.id < ?1
-              ORDER BY turn.id DESC LIMIT ?2",
-            params![before, limit, session.0],
-        ),
-        TurnFilter::Words(typed) => match fts_query(typed) {
-            Some(query) => ids(
-                conn,
-                "SELECT turn.id FROM turn_text JOIN turn ON turn.id = turn_text.rowid
-                  WHERE turn_text MATCH ?3 AND turn_text.rowid < ?1 AND turn.kind = 'main'
-                  ORDER BY turn_text.rowid DESC LIMIT ?2",
-                params![before, limit, query],
-            ),
-            None => Ok(Vec::new()),
-        },
+    let Ok(query) = filter.words.as_deref().map(|typed| fts_query(typed).ok_or(())).transpose() else {
+        return Ok(Vec::new());
     };
-    Ok(ids?)
+    let (before, limit) = page;
+    let source = filter.source.map(word);
+    let project = filter.project.as_deref().map(|folder| folder.trim_end_matches('/'));
+    let judged = filter.judged.map(word);
+    let session = filter.session.as_ref().map(|session| &session.0);
+    let mut values: Vec<&dyn ToSql> =
+        vec![&before, &limit, &source, &project, &filter.rule, &judged, &session];
+    if query.is_some() {
+        values.push(&query);
+    }
+    let sql = match (&query, session, filter.judged) {
+        (Some(_), _, _) => format!(
+            "SELECT turn.id FROM turn_text JOIN turn ON turn.id = turn_text.rowid
+               LEFT JOIN verdict ON verdict.turn = turn.id AND verdict.is_newest = 1
+              WHERE turn_text MATCH ?8 AND turn_text.rowid < ?1 {FITS}
+              ORDER BY turn_text.rowid DESC LIMIT ?2"
+        ),
+        (None, Some(_), _) => format!(
+            "SELECT turn.id FROM session CROSS JOIN turn ON turn.session = session.id
+               LEFT JOIN verdict ON verdict.turn = turn.id AND verdict.is_newest = 1
+              WHERE session.key = ?7 AND turn.id < ?1 {FITS}
+              ORDER BY turn.id DESC LIMIT ?2"
+        ),
+        (None, None, Some(Judged::Good | Judged::Bad)) => format!(
+            "SELECT verdict.turn FROM verdict CROSS JOIN turn ON turn.id = verdict.turn
+              WHERE verdict.is_newest = 1 AND verdict.reward = iif(?6 = 'good', 1, -1)
+                AND verdict.turn < ?1 {FITS}
+              ORDER BY verdict.turn DESC LIMIT ?2"
+        ),
+        (None, None, _) => format!(
+            "SELECT turn.id FROM turn LEFT JOIN verdict ON verdict.turn = turn.id AND verdict.is_newest = 1
+              WHERE turn.id < ?1 {FITS}
+              ORDER BY turn.id DESC LIMIT ?2"
+        ),
+    };
+    Ok(ids(conn, &sql, &*values)?)
 }
 
 fn ids(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
@@ -274,14 +299,13 @@ fn ids(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Ve
 fn turn_line(conn: &Connection, turn: i64) -> rusqlite::Result<TurnLine> {
     let row = conn.prepare_cached(&format!("{TURN_ROW} WHERE turn.id = ?1"))?.query_row([turn], turn_row)?;
     let newest = format!("{VERDICT} WHERE verdict.turn = ?1 AND verdict.is_newest = 1");
-    let n_lessons: i64 = conn
-        .prepare_cached("SELECT count(*) FROM lesson_use WHERE turn = ?1")?
-        .query_row([turn], |row| row.get(0))?;
+    let counted = |sql: &str| conn.prepare_cached(sql)?.query_row([turn], |row| count(row, 0));
     Ok(TurnLine {
         turn: row,
         verdict: verdict_rows(conn, &newest, [turn])?.pop(),
         is_waiting: is_waiting(conn, TurnId(turn))?,
-        n_lessons: usize::try_from(n_lessons).unwrap_or_default(),
+        n_lessons: counted("SELECT count(*) FROM lesson_use WHERE turn = ?1")?,
+        n_drawn: counted("SELECT count(*) FROM lesson_source WHERE turn = ?1")?,
     })
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::feedback::as_limit;
 use super::lessons::by_state;
-use super::{Reader, count};
+use super::{Reader, count, wal_of};
 use crate::lesson::LessonId;
 use crate::store::words::{get_json, get_word};
 use crate::store::{
@@ -53,6 +53,22 @@ impl Reader {
             let rows = statement.query_map([lesson.0], sample_row)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
+    }
+
+    /// The newest run that came to the gate.
+    pub fn newest_gate(&mut self) -> Result<Option<RunRow>, StoreError> {
+        self.ask(|conn| {
+            let sql = format!(
+                "{RUN} WHERE learn_run.id = (SELECT run FROM gate_result WHERE run > 0 ORDER BY run DESC LIMIT 1)"
+            );
+            Ok(conn.prepare_cached(&sql)?.query_row([], run_row).optional()?)
+        })
+    }
+
+    /// Bytes of the ledger's file and of the write-ahead log beside it.
+    pub fn bytes_on_disk(&self) -> u64 {
+        let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        size(&self.path) + size(&wal_of(&self.path))
     }
 
     /// Counts for `chela stats`: rewards since `since` (Unix milliseconds), by days that begin `offset_ms` before

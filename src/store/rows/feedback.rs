@@ -62,7 +62,23 @@ pub struct TurnLine {
     pub verdict: Option<VerdictRow>,
     /// Has a next state that no verdict has looked at.
     pub is_waiting: bool,
+    /// In its prompt.
     pub n_lessons: usize,
+    /// Drawn from it.
+    #[serde(default)]
+    pub n_drawn: usize,
+}
+
+/// What the verdict that counts says of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    Good,
+    Bad,
+    /// Looked at, and neither.
+    Unclear,
+    /// No verdict yet.
+    None,
 }
 
 /// The whole row of a turn: from what was said to which version learned it.

@@ -7,7 +7,7 @@ mod feedback;
 mod lesson;
 mod run;
 
-pub use feedback::{NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
+pub use feedback::{Judged, NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
 pub use lesson::{LessonEvent, LessonStory, LessonUse, StateKind, UsedIn};
 pub use run::{GateRow, RewardCount, RunRow, RunState, SampleRow, Stats};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::event::{Effect, Telling};
 use super::{App, Link};
 use crate::daemon::wire::{ChelaAnswer, Lesson, LoopEvent};
-use crate::lesson::{Scope, State};
+use crate::lesson::State;
 use crate::turn::TurnId;
 
 impl App {
@@ -43,7 +43,7 @@ impl App {
     fn understood(&mut self, lesson: &Lesson) {
         if lesson.state == State::Active {
             self.last_lesson = Some(lesson.id);
-            let text = format!("lesson: {} · {} · /undo takes it back", lesson.text, place(&lesson.scope));
+            let text = format!("lesson: {} · {} · /undo takes it back", lesson.text, lesson.scope);
             self.print_done(&text);
         }
     }
@@ -97,15 +97,5 @@ impl App {
             Ok(lines) => lines.iter().for_each(|line| self.print_done(line)),
             Err(reason) => self.print_error(&reason),
         }
-    }
-}
-
-/// Where a lesson holds, in words.
-pub(crate) fn place(scope: &Scope) -> String {
-    match scope {
-        Scope::Global => "everywhere".to_owned(),
-        Scope::Project(folder) => format!("in {folder}"),
-        Scope::Program(program) => format!("for {program}"),
-        Scope::Session(_) => "this session".to_owned(),
     }
 }

@@ -21,7 +21,6 @@ use ratatui::text::{Line, Span};
 pub(crate) use answer::Answer;
 pub use event::{Effect, Event, Failure, Link, Purpose, Telling};
 pub(crate) use keys::Armed;
-pub(crate) use learned::place;
 pub(crate) use shell::ShellCommand;
 pub(crate) use slash::KEYS;
 pub(crate) use thread::Thread;

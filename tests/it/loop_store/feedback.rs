@@ -2,7 +2,8 @@
 
 use chela::judge::Verdict;
 use chela::store::{
-    Entry, NewTurn, NewVerdict, RewardCount, ScriptedStore, SqliteStore, Store, StoreError, TurnFilter,
+    Entry, Judged, NewTurn, NewVerdict, RewardCount, ScriptedStore, SqliteStore, Store, StoreError,
+    TurnFilter,
 };
 use chela::turn::next_state::{Closing, CommandOutcome, NextState, ToolResult};
 use chela::turn::{Ending, Source, TurnId, TurnKind};
@@ -224,6 +225,14 @@ fn listed(ledger: &Ledger, filter: &TurnFilter) -> Vec<i64> {
     ledger.reader().turns(filter, None, 10).unwrap().into_iter().map(|line| line.turn.id.0).collect()
 }
 
+fn with(judged: Judged) -> TurnFilter {
+    TurnFilter { judged: Some(judged), ..TurnFilter::default() }
+}
+
+fn words(typed: &str) -> TurnFilter {
+    TurnFilter { words: Some(typed.into()), ..TurnFilter::default() }
+}
+
 #[test]
 fn turns_are_listed_by_what_was_concluded_newest_first() {
     let ledger = Ledger::new();
@@ -233,18 +242,106 @@ fn turns_are_listed_by_what_was_concluded_newest_first() {
         judged_turn(&mut store, request, reward);
     }
     exchange(&mut store, new_turn("t", None, "not judged"), "y");
-    assert_eq!(listed(&ledger, &TurnFilter::All), [5, 4, 3, 2, 1]);
-    assert_eq!(listed(&ledger, &TurnFilter::Reward(1)), [4, 1]);
-    assert_eq!(listed(&ledger, &TurnFilter::Reward(0)), [] as [i64; 0]);
-    assert_eq!(listed(&ledger, &TurnFilter::Session(id("t"))), [5]);
-    assert_eq!(listed(&ledger, &TurnFilter::Words("alph".into())), [4, 1]);
-    assert_eq!(listed(&ledger, &TurnFilter::Words("?!".into())), [] as [i64; 0]);
-    let page = ledger.reader().turns(&TurnFilter::All, Some(TurnId(4)), 2).unwrap();
+    assert_eq!(listed(&ledger, &TurnFilter::default()), [5, 4, 3, 2, 1]);
+    assert_eq!(listed(&ledger, &with(Judged::Good)), [4, 1]);
+    assert_eq!(listed(&ledger, &with(Judged::Bad)), [2]);
+    assert_eq!(listed(&ledger, &with(Judged::Unclear)), [3]);
+    assert_eq!(listed(&ledger, &with(Judged::None)), [5]);
+    assert_eq!(listed(&ledger, &TurnFilter { session: Some(id("t")), ..TurnFilter::default() }), [5]);
+    assert_eq!(listed(&ledger, &words("alph")), [4, 1]);
+    assert_eq!(listed(&ledger, &words("?!")), [] as [i64; 0]);
+    let page = ledger.reader().turns(&TurnFilter::default(), Some(TurnId(4)), 2).unwrap();
     let page: Vec<(i64, Option<i8>)> = page
         .into_iter()
         .map(|line| (line.turn.id.0, line.verdict.and_then(|verdict| verdict.verdict.reward)))
         .collect();
     assert_eq!(page, [(3, None), (2, Some(-1))]);
+}
+
+/// Turns 1 to 4: (surface, folder, rule, reward).
+fn varied(ledger: &Ledger) {
+    let mut store = ledger.store();
+    for (source, cwd, rule, reward) in [
+        (Source::Chat, Some("/src/atlas"), "exit.failed", Some(-1)),
+        (Source::Shell, Some("/src/atlas/api"), "exit.ok", Some(1)),
+        (Source::Shell, Some("/src/atlas2"), "exits", Some(0)),
+        (Source::Api, None, "exit.failed", Some(-1)),
+    ] {
+        let new = NewTurn { source, cwd: cwd.map(str::to_owned), ..new_turn("s", None, "list files") };
+        let turn = exchange(&mut store, new, "ls");
+        let mut verdict = judged(turn, 0, reward);
+        verdict.verdict.rule = rule.into();
+        store.append(Entry::Judge(verdict)).unwrap();
+    }
+}
+
+#[track_caller]
+fn check_varied(filter: &TurnFilter, expected: &[i64]) {
+    let ledger = Ledger::new();
+    varied(&ledger);
+    assert_eq!(listed(&ledger, filter), expected, "{filter:?}");
+    // The same by every way to the turns.
+    let by_words = TurnFilter { words: Some("files".into()), ..filter.clone() };
+    let by_session = TurnFilter { session: Some(id("s")), ..filter.clone() };
+    assert_eq!(listed(&ledger, &by_words), expected, "{by_words:?}");
+    assert_eq!(listed(&ledger, &by_session), expected, "{by_session:?}");
+    let elsewhere = TurnFilter { session: Some(id("t")), ..by_words };
+    assert_eq!(listed(&ledger, &elsewhere), [] as [i64; 0], "{elsewhere:?}");
+}
+
+#[test]
+fn turns_are_listed_by_surface() {
+    check_varied(&TurnFilter { source: Some(Source::Shell), ..TurnFilter::default() }, &[3, 2]);
+    check_varied(&TurnFilter { source: Some(Source::Agent), ..TurnFilter::default() }, &[]);
+}
+
+#[test]
+fn turns_are_listed_by_rule_or_by_the_rules_of_one_kind() {
+    let by = |rule: &str| TurnFilter { rule: Some(rule.into()), ..TurnFilter::default() };
+    check_varied(&by("exit.failed"), &[4, 1]);
+    check_varied(&by("exit"), &[4, 2, 1]);
+    check_varied(&by("exit.fail"), &[]);
+}
+
+#[test]
+fn turns_are_listed_by_folder_and_what_is_below_it() {
+    let below = |folder: &str| TurnFilter { project: Some(folder.into()), ..TurnFilter::default() };
+    check_varied(&below("/src/atlas"), &[2, 1]);
+    check_varied(&below("/src/atlas/"), &[2, 1]);
+    check_varied(&below("/src/atlas/api"), &[2]);
+    check_varied(&below("/"), &[3, 2, 1]);
+    check_varied(&below("/src/a%"), &[]);
+}
+
+#[test]
+fn a_turn_is_listed_when_it_fits_everything_that_is_asked_for() {
+    let failed = TurnFilter { rule: Some("exit.failed".into()), ..with(Judged::Bad) };
+    check_varied(&failed, &[4, 1]);
+    check_varied(&TurnFilter { source: Some(Source::Chat), ..failed.clone() }, &[1]);
+    check_varied(&TurnFilter { judged: Some(Judged::Good), ..failed }, &[]);
+    check_varied(&with(Judged::Unclear), &[3]);
+    check_varied(&with(Judged::None), &[]);
+}
+
+#[test]
+fn a_line_says_how_many_lessons_were_drawn() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    let turn = judged_turn(&mut store, "x", Some(-1));
+    add(&mut store, chela::store::NewLesson { sources: vec![turn], ..new_lesson("use ss") });
+    let line = ledger.reader().turns(&TurnFilter::default(), None, 1).unwrap().remove(0);
+    assert_eq!((line.n_drawn, line.n_lessons, line.is_waiting), (1, 0, false));
+}
+
+#[test]
+fn the_newest_gate_is_found_behind_runs_that_came_to_none() {
+    let ledger = Ledger::new();
+    let mut store = ledger.store();
+    assert_eq!(ledger.reader().newest_gate().unwrap(), None);
+    let promoted = learn(&mut store, 0, 1, &[]);
+    run(&mut store, new_run(1));
+    assert_eq!(ledger.reader().newest_gate().unwrap().map(|run| run.id), Some(promoted));
+    assert!(ledger.reader().bytes_on_disk() > 4096);
 }
 
 fn cut_off(store: &mut SqliteStore) -> TurnId {
@@ -273,7 +370,7 @@ fn only_whole_answers_are_confirmed_good_or_bad() {
     assert_eq!(ids(reader.good_turns(None, 10).unwrap()), [good]);
     assert_eq!(ids(reader.bad_turns(None, 10).unwrap()), [changed_mind, bad]);
     assert_eq!(ids(reader.bad_turns(Some(changed_mind), 10).unwrap()), [bad]);
-    assert_eq!(listed(&ledger, &TurnFilter::Reward(1)), [interrupted.0, good.0]);
+    assert_eq!(listed(&ledger, &with(Judged::Good)), [interrupted.0, good.0]);
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn uses_and_effects_count_once_for_each_turn() {
     let helped = [None, Some(true)];
     let expected = [1, 0].map(|at| UsedIn { turn: turns[at], helped: helped[1 - at] });
     assert_eq!(prompts, expected);
-    assert_eq!(ledger.reader().turns(&chela::store::TurnFilter::All, None, 1).unwrap()[0].n_lessons, 2);
+    assert_eq!(ledger.reader().turns(&chela::store::TurnFilter::default(), None, 1).unwrap()[0].n_lessons, 2);
 }
 
 // Lists and search.
