@@ -1,21 +1,15 @@
 //! `chela learn`: what the learner does and why, begin a round, pause, and what came of it.
 
 use std::io::IsTerminal;
-use std::thread::sleep;
-use std::time::Duration;
 
-use anyhow::Context;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
-use crate::daemon::wire::{LearnPhase, LearnStatus, LoopEvent, RunId};
+use crate::daemon::wire::{LearnPhase, LearnStatus, LoopEvent};
 use crate::store::{RunRow, RunState};
-
-/// How often a waiting command looks.
-const LOOK: Duration = Duration::from_millis(150);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LearnCommand {
@@ -146,23 +140,7 @@ fn now(place: &Place, client: &Client, wait: bool, json: bool) -> anyhow::Result
         return Ok(Exit::Done);
     }
     let bar = bar(place);
-    let run = loop {
-        let newest = match begun.running {
-            Some(run) => client.learn_run(run)?,
-            None => match first_after(client, begun.after)? {
-                Some(run) => run,
-                None => {
-                    sleep(LOOK);
-                    continue;
-                }
-            },
-        };
-        if newest.ended_at.is_some() {
-            break newest;
-        }
-        show(&bar, &client.learn_status()?);
-        sleep(LOOK);
-    };
+    let run = client.wait_for_round(begun, &mut |status| show(&bar, status))?;
     bar.finish_and_clear();
     if json {
         output::json(&run)?;
@@ -171,11 +149,6 @@ fn now(place: &Place, client: &Client, wait: bool, json: bool) -> anyhow::Result
     }
     let is_decided = matches!(run.state, RunState::Promoted | RunState::Rejected | RunState::Idle);
     Ok(if is_decided { Exit::Done } else { Exit::Failed })
-}
-
-fn first_after(client: &Client, after: RunId) -> anyhow::Result<Option<RunRow>> {
-    let runs = client.learn_runs(10).context("the round is lost")?.runs;
-    Ok(runs.into_iter().filter(|run| run.id > after).min_by_key(|run| run.id))
 }
 
 fn bar(place: &Place) -> ProgressBar {

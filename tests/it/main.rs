@@ -23,6 +23,7 @@ mod gguf;
 mod gradients;
 mod http;
 mod idle_sessions;
+mod learning;
 mod lifecycle;
 mod looking;
 mod loop_store;

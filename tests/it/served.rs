@@ -62,12 +62,18 @@ pub(crate) fn loader_of_many(engines: Vec<Arc<dyn Engine>>) -> Loader {
 }
 
 pub(crate) fn serve_from(home: TempDir, loader: Loader) -> Served {
+    let config = config(paths_in(&home), loader);
+    serve_with(home, config)
+}
+
+/// A daemon that is otherwise as `config` says.
+pub(crate) fn serve_with(home: TempDir, config: DaemonConfig) -> Served {
     let paths = paths_in(&home);
     let (announce, announced) = mpsc::channel();
     let config = DaemonConfig {
         announce: Some(Box::new(move |listening| announce.send(listening.clone()).unwrap())),
         tcp: Some(TcpEndpoint { port: 0, token: TokenHash::of(TOKEN) }),
-        ..config(paths.clone(), loader)
+        ..config
     };
     let thread = Builder::new().name("daemon".into()).spawn(move || daemon::run(config)).unwrap();
     let listening = announced.recv().expect("the daemon starts");
