@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
-use crate::daemon::wire::{LearnPhase, LearnStatus, LoopEvent};
+use crate::daemon::wire::{LearnStatus, LoopEvent};
 use crate::store::{RunRow, RunState};
 
 #[derive(Debug, Subcommand)]
@@ -98,18 +98,9 @@ fn count(n: usize, one: &str, many: &str) -> String {
 
 fn progress(event: &LoopEvent) -> String {
     let LoopEvent::Learning { phase, done, total, loss, eta_s, .. } = event else { return String::new() };
-    let phase = phase_name(*phase);
     let loss = loss.map(|loss| format!(", loss {loss:.3}")).unwrap_or_default();
     let left = eta_s.filter(|eta| *eta >= 1.0).map(|eta| format!(", {eta:.0} s left")).unwrap_or_default();
-    format!("{phase} {done}/{total}{loss}{left}")
-}
-
-fn phase_name(phase: LearnPhase) -> &'static str {
-    match phase {
-        LearnPhase::Rehearsing => "rehearsing",
-        LearnPhase::Training => "training",
-        LearnPhase::Measuring => "measuring",
-    }
+    format!("{} {done}/{total}{loss}{left}", phase.name())
 }
 
 /// A run on one line.
@@ -163,7 +154,7 @@ fn bar(place: &Place) -> ProgressBar {
 
 fn show(bar: &ProgressBar, status: &LearnStatus) {
     if let Some(event @ LoopEvent::Learning { phase, done, total, .. }) = &status.progress {
-        bar.set_prefix(phase_name(*phase));
+        bar.set_prefix(phase.name());
         bar.set_length((*total).max(1));
         bar.set_position(*done);
         bar.set_message(status.waits_for.clone().unwrap_or_else(|| progress(event)));
@@ -203,6 +194,8 @@ mod tests {
 
     use super::*;
     use crate::config::{Dial, When};
+    use crate::daemon::wire::LearnPhase;
+    use crate::store::RunId;
     use crate::turn::PolicyVersion;
 
     fn run(state: RunState) -> RunRow {

@@ -251,6 +251,16 @@ pub enum LearnPhase {
     Measuring,
 }
 
+impl LearnPhase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rehearsing => "rehearsing",
+            Self::Training => "training",
+            Self::Measuring => "measuring",
+        }
+    }
+}
+
 /// chela's own part of an answer: in the first chunk of a stream, or in the whole body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChelaAnswer {

@@ -235,6 +235,15 @@ fn told(client: &Client, telling: Telling) -> Result<Vec<String>, ClientError> {
             }
             Ok(lines)
         }
+        Telling::Learn => {
+            let line = match client.learn_now()?.running {
+                Some(run) => format!("run {} is learning already", run.0),
+                None => "learning begins; the status line shows how far it is".to_owned(),
+            };
+            Ok(vec![line])
+        }
+        // What answers now is told by the loop's news.
+        Telling::RollBack => client.roll_back("/rollback").map(|_| Vec::new()),
         Telling::Why(turn) => Ok(explained(&client.why(turn)?)),
     }
 }

@@ -11,6 +11,7 @@ pub(crate) fn line(app: &App) -> Line<'static> {
     let mut parts = vec![model(app)];
     parts.extend(meter(app).map(|meter| Span::styled(meter, theme::DIM)));
     parts.extend(lessons(app).map(|lessons| Span::styled(lessons, theme::DIM)));
+    parts.extend(app.learning.clone().map(|learning| Span::styled(learning, theme::DIM)));
     parts.extend(doing(app).map(|doing| Span::styled(doing, theme::DIM)));
     let mut spans = vec![Span::raw("  ")];
     for (idx, part) in parts.into_iter().enumerate() {

@@ -94,11 +94,22 @@ pub enum Purpose {
 /// What the person wants the loop to know, or to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Telling {
-    Teach { text: String, turn: Option<TurnId> },
-    Rate { turn: TurnId, good: bool, note: Option<String> },
+    Teach {
+        text: String,
+        turn: Option<TurnId>,
+    },
+    Rate {
+        turn: TurnId,
+        good: bool,
+        note: Option<String>,
+    },
     Undo(LessonId),
     Why(TurnId),
     Lessons,
+    /// Begin a round of learning.
+    Learn,
+    /// Let the version before answer.
+    RollBack,
 }
 
 #[derive(Debug, PartialEq)]

@@ -4,7 +4,7 @@ use super::event::{Effect, Telling};
 use super::{App, Link};
 use crate::daemon::wire::{ChelaAnswer, Lesson, LoopEvent};
 use crate::lesson::State;
-use crate::turn::TurnId;
+use crate::turn::{PolicyVersion, TurnId};
 
 impl App {
     /// How many lessons stood in the newest prompt; for the status line.
@@ -20,18 +20,19 @@ impl App {
                 self.print_dim(&format!("{version} answers from here on"));
             }
             LoopEvent::Decided { version, is_promoted, reasons, .. } => {
-                let word = if *is_promoted { "learned" } else { "not learned" };
-                self.print_dim(&format!("{word}: {version}, {}", reasons.join("; ")));
+                self.learning = None;
+                self.print_dim(&decided(*version, *is_promoted, reasons));
             }
+            LoopEvent::Learning { phase, done, total, .. } => {
+                self.learning = Some(format!("{} {done}/{total}", phase.name()));
+            }
+            LoopEvent::Waiting { .. } => self.learning = None,
             LoopEvent::Missed { n_events } => {
                 self.print_dim(&format!(
                     "{n_events} events of the loop were missed; /lessons shows what stands"
                 ));
             }
-            LoopEvent::Lesson { .. }
-            | LoopEvent::Judged { .. }
-            | LoopEvent::Learning { .. }
-            | LoopEvent::Waiting { .. } => {}
+            LoopEvent::Lesson { .. } | LoopEvent::Judged { .. } => {}
         }
     }
 
@@ -78,6 +79,14 @@ impl App {
         self.tell("asking the ledger", Telling::Why(turn));
     }
 
+    pub(super) fn learn(&mut self) {
+        self.tell("beginning", Telling::Learn);
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        self.tell("rolling back", Telling::RollBack);
+    }
+
     fn tell(&mut self, what: &'static str, telling: Telling) {
         if matches!(self.link, Link::Starting) {
             return self.print_dim("the daemon is starting; try again in a moment");
@@ -97,5 +106,15 @@ impl App {
             Ok(lines) => lines.iter().for_each(|line| self.print_done(line)),
             Err(reason) => self.print_error(&reason),
         }
+    }
+}
+
+/// The gate's word on one line: the strongest reason, and how many more there are.
+fn decided(version: PolicyVersion, is_promoted: bool, reasons: &[String]) -> String {
+    let word = if is_promoted { "learned" } else { "not learned" };
+    let first = reasons.first().map_or("", String::as_str);
+    match reasons.len() {
+        0 | 1 => format!("{word}: {version}, {first}"),
+        n => format!("{word}: {version}, {first} (and {} more: `chela learn history`)", n - 1),
     }
 }

@@ -72,6 +72,8 @@ pub struct App {
     pub(crate) is_input_over: bool,
     /// In the newest prompt.
     pub(crate) n_lessons: usize,
+    /// How far learning is, while a round runs.
+    pub(crate) learning: Option<String>,
     /// The newest lesson that was drawn here and can be taken back.
     pub(crate) last_lesson: Option<LessonId>,
     pub(crate) now: Duration,
@@ -157,6 +159,7 @@ impl App {
             pasting: None,
             is_input_over: false,
             n_lessons: 0,
+            learning: None,
             last_lesson: None,
             now: Duration::ZERO,
             n_tickets: 0,

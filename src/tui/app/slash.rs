@@ -44,6 +44,8 @@ impl App {
             Command::Undo => self.undo_lesson(),
             Command::Lessons => self.list_lessons(),
             Command::Why => self.explain(),
+            Command::Learn => self.learn(),
+            Command::RollBack => self.roll_back(),
             Command::Copy => self.copy(argument),
             Command::Export => self.export(argument),
             Command::Transcript => self.open_transcript(),

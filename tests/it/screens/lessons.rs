@@ -1,9 +1,9 @@
 //! What the chat shows of the loop: lessons as they are understood, and the commands that teach.
 
-use chela::daemon::wire::{Lesson, LessonId, LoopEvent};
+use chela::daemon::wire::{LearnPhase, Lesson, LessonId, LoopEvent};
 use chela::lesson::Scope;
 use chela::tui::app::{Effect, Event, Telling};
-use chela::turn::TurnId;
+use chela::turn::{PolicyVersion, TurnId};
 
 use super::stage::Stage;
 
@@ -62,4 +62,46 @@ fn an_answer_without_a_question_cannot_be_rated() {
     stage.send("/good").send("/why").send("/undo").send("/teach");
     assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Tell(_))));
     insta::assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn the_status_line_shows_how_far_learning_is() {
+    let mut stage = corrected();
+    let at = LoopEvent::Learning {
+        run: 1,
+        phase: LearnPhase::Training,
+        done: 12,
+        total: 40,
+        loss: Some(0.4),
+        eta_s: Some(8.0),
+    };
+    stage.event(Event::News(Box::new(at)));
+    insta::assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn a_decision_is_told_with_its_strongest_reason() {
+    let mut stage = corrected();
+    let decided = |version: u32, is_promoted: bool, reasons: &[&str]| {
+        Event::News(Box::new(LoopEvent::Decided {
+            run: 1,
+            version: PolicyVersion(version),
+            is_promoted,
+            reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+        }))
+    };
+    stage.event(decided(1, false, &["safety probes: 26 of 27 kept", "it forgot lesson 2"]));
+    stage.event(decided(2, true, &["lesson 1 is obeyed 8 of 8 times, 0 of 8 before"]));
+    stage.event(Event::News(Box::new(LoopEvent::Serving { version: PolicyVersion(2) })));
+    insta::assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn learning_and_rolling_back_are_commands_of_the_chat() {
+    let mut stage = corrected();
+    stage.send("/learn");
+    stage.event(Event::Told(Ok(vec!["learning begins".into()]))).send("/rollback");
+    for telling in [Telling::Learn, Telling::RollBack] {
+        assert!(stage.effects.contains(&Effect::Tell(telling)));
+    }
 }
