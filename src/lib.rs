@@ -12,9 +12,9 @@
 //! ```
 //!
 //! The upper row stands: what follows an answer is its next state, rules and votes make a verdict of it, a person's
-//! words make a lesson, and the lesson is in the next prompt. Of the lower row the parts stand (rehearsal plan, samples,
-//! trainer, gate, adapters), but nothing runs them by itself yet: the weights learn from a file of conversations
-//! (`chela train`), and a person plays the gate (`chela adapter use`).
+//! words make a lesson, and the lesson is in the next prompt. The lower row is a round of learning (`learn::cycle`), which
+//! the daemon's learner begins when the machine is idle: it ends with the gate's decision, and only a promoted candidate
+//! serves. The weights also learn from a file of conversations (`chela train`); there a person plays the gate.
 //!
 //! # Modules, in the order of the loop
 //!
@@ -48,17 +48,14 @@
 //! | tokio runtime | sockets, HTTP and SSE |
 //! | `engine` | model, contexts, KV cache, continuous batching; foreground before background |
 //! | `store` | the single SQLite write connection (WAL) |
+//! | `learner` | a round of learning: rehearsal, steps, exam; nice 19, stands still while somebody waits for an answer |
+//! | `learn-N` | the trainer's own pool, one thread per physical core, nice 19 too: products, attention, optimizer |
 //!
 //! Judging is a task of the runtime: it takes turns that something followed, asks the engine behind every answer, and
 //! never stands in the way of one.
 //!
-//! Training runs in the process of `chela train`, so that whatever happens to it the daemon goes on answering.
-//!
-//! | thread of training | owns |
-//! |---|---|
-//! | main | the run: plan, steps, looks at what was held out, checkpoints; nice 19 |
-//! | `learn-N` | the trainer's own pool, one thread per physical core, nice 19 too: products, attention, optimizer |
-//! | `learner` | the run where a process also serves (`chela bench train --serve`): one at a time, the newest request |
+//! So is closing sessions in which nothing happens. `chela train` runs in its own process, on its main thread and a pool
+//! like the learner's.
 //!
 //! # Invariants
 //!
@@ -81,7 +78,11 @@
 //! - A model that the trainer would compute differently from llama.cpp is refused by name.
 //! - An adapter names its base by hash and is refused for any other; a version number is never given twice.
 //! - A file under its final name is whole: it was written beside it, synced, and renamed.
-//! - What was learned answers nobody until it is chosen.
+//! - What was learned answers nobody before its gate, or before a person chose it; what is asked at the gate is never
+//!   trained on.
+//! - A promotion, the lessons that it holds and the end of its run are one row's commit; a crash at any point leaves what
+//!   served before.
+//! - A lesson that the serving version does not hold stands in the prompts that it fits.
 
 pub mod adapter;
 pub mod cli;
