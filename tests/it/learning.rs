@@ -202,7 +202,7 @@ fn a_collapsed_candidate_is_rejected() {
 
 #[test]
 fn a_candidate_that_does_the_same_everywhere_is_rejected() {
-    check_rejected(Candidate::Overfitted, "everyday tasks");
+    check_rejected(Candidate::Overfitted, "unrelated requests");
 }
 
 #[test]
