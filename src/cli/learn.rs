@@ -166,7 +166,7 @@ fn decision(run: &RunRow) -> String {
     let mut lines = vec![line(&RunRow { reason: None, ..run.clone() })];
     match &run.gate {
         Some(gate) => {
-            lines.extend(gate.reasons.iter().map(|reason| format!("  {}", output::harmless(reason))))
+            lines.extend(gate.reasons.iter().map(|reason| format!("  {}", output::harmless(reason))));
         }
         None => lines.extend(run.reason.iter().map(|reason| format!("  {}", output::harmless(reason)))),
     }

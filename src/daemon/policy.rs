@@ -252,13 +252,6 @@ impl Policies {
         release_idle(serving);
     }
 
-    /// Unloads a version that serves nobody.
-    pub(super) fn forget(&self, serving: &Serving, version: PolicyVersion) {
-        if serving.versions.take(version) {
-            remove(serving, version);
-        }
-    }
-
     /// What stands on the shelf, and what answers.
     pub(super) async fn list(&self, serving: Option<&Serving>) -> Result<AdapterList, ApiError> {
         let place = self.shelf.clone();
@@ -359,6 +352,13 @@ fn new_states(before: PolicyVersion, now: PolicyVersion) -> Vec<(PolicyVersion, 
         .chain([(now, State::Promoted)])
         .filter(|(version, _)| *version != PolicyVersion::BASE)
         .collect()
+}
+
+/// Unloads a version that serves nobody.
+pub(super) fn forget(serving: &Serving, version: PolicyVersion) {
+    if serving.versions.take(version) {
+        remove(serving, version);
+    }
 }
 
 /// The newest version below `current` that served with this base; the base itself where none did.

@@ -63,7 +63,7 @@ impl Collected {
         let (mut lessons, mut held) = (Vec::new(), Vec::new());
         for lesson in threads.reader.lessons_in_force()? {
             let is_held = !view.from_nothing && is_held(lesson.state, view.serving, &view.lineage);
-            let one = threads.to_learn(lesson, &recent)?;
+            let one = threads.about(lesson, &recent)?;
             if is_held {
                 held.push(one);
             } else {
@@ -147,7 +147,7 @@ struct Threads<'a> {
 }
 
 impl Threads<'_> {
-    fn to_learn(&mut self, lesson: Lesson, recent: &[TurnLine]) -> Result<ToLearn, StoreError> {
+    fn about(&mut self, lesson: Lesson, recent: &[TurnLine]) -> Result<ToLearn, StoreError> {
         let mut sources = Vec::new();
         for turn in &lesson.sources {
             sources.extend(self.past(*turn)?);

@@ -10,6 +10,7 @@ use crate::adapter::Shelf;
 use crate::daemon::answer::now_ms;
 use crate::daemon::error::ApiError;
 use crate::daemon::models::Serving;
+use crate::daemon::policy;
 use crate::daemon::state::Daemon;
 use crate::daemon::wire::LoopEvent;
 use crate::learn::gate::Measures;
@@ -139,9 +140,9 @@ impl Daemon {
 
     /// A candidate that did not pass is of no further use.
     async fn discard(&self, serving: &Serving, candidate: PolicyVersion) {
-        self.policies.forget(serving, candidate);
-        let shelf = Shelf::new(&self.paths.adapters_dir());
-        let removed = tokio::task::spawn_blocking(move || shelf.remove(candidate)).await;
+        policy::forget(serving, candidate);
+        let adapters = Shelf::new(&self.paths.adapters_dir());
+        let removed = tokio::task::spawn_blocking(move || adapters.remove(candidate)).await;
         if !matches!(removed, Ok(Ok(()))) {
             tracing::warn!(%candidate, ?removed, "a rejected candidate stays on the shelf");
         }

@@ -112,14 +112,14 @@ struct Candidate {
 impl Round {
     /// Runs to the gate's decision. A candidate that was made and not judged is removed again.
     pub(super) fn run(mut self, pace: &Pace) -> Result<Judged, RoundError> {
-        let shelf = Shelf::new(&self.daemon.paths.adapters_dir());
-        let files = shelf.run_dir(&self.name)?;
+        let adapters = Shelf::new(&self.daemon.paths.adapters_dir());
+        let files = adapters.run_dir(&self.name)?;
         let engine = Arc::clone(&self.serving.engine);
         let most = MOST_TOKENS.min(self.course.draws.lengths.most_tokens);
         let speaker = Speaker::new(engine, most, pace)?;
         let planted = planted_secrets(self.seed);
 
-        let mut trainer = self.open(self.start(&shelf)?, 1)?;
+        let mut trainer = self.open(self.start(&adapters)?, 1)?;
         let rehearsed = self.rehearsed(&files, &speaker, &planted)?;
         self.handle.block_on(self.daemon.ledger.append(self.samples(&rehearsed)))?;
         let (plan, collected) = (self.plan.clone(), std::mem::take(&mut self.collected.confirmed));
@@ -133,19 +133,19 @@ impl Round {
         };
         let exam = Exam::new(matters, &speaker, self.course.draws.lengths, &mut self.tell)?;
         let of_base = exam.of_base();
-        let of_serving = self.of_serving(&exam, &shelf, &speaker, (pace, trainer.as_mut()))?;
+        let of_serving = self.of_serving(&exam, &adapters, &speaker, (pace, trainer.as_mut()))?;
 
         let (mut trainer, taken, schedule) = self.taught(&files, &rehearsed, trainer, pace)?;
-        let candidate = self.publish(&shelf, &trainer.state(), &rehearsed, taken)?;
+        let candidate = self.publish(&adapters, &trainer.state(), &rehearsed, taken)?;
         let examined = exam.examine(candidate.version, trainer.as_mut(), &speaker, (pace, &mut self.tell));
         let examined = match examined {
             Ok(examined) => examined,
             Err(error) => {
-                self.give_up(&shelf, candidate);
+                candidate.give_up(&adapters);
                 return Err(error.into());
             }
         };
-        if let Err(error) = shelf.end_run(&self.name) {
+        if let Err(error) = adapters.end_run(&self.name) {
             tracing::warn!(%error, "the round's files stay");
         }
         Ok(self.judged(candidate, (examined, of_serving, of_base), (&rehearsed, &schedule)))
@@ -177,12 +177,12 @@ impl Round {
     }
 
     /// Where the student stands: the serving version's matrices, or none.
-    fn start(&self, shelf: &Shelf) -> Result<Start, RoundError> {
+    fn start(&self, adapters: &Shelf) -> Result<Start, RoundError> {
         let version = self.student.version();
         if self.from_nothing || version == PolicyVersion::BASE {
             return Ok(Start::Fresh { rank: RANK, alpha: ALPHA, seed: self.seed });
         }
-        Ok(Start::From(matrices(shelf, version)?))
+        Ok(Start::From(matrices(adapters, version)?))
     }
 
     fn open(&self, start: Start, total_steps: u64) -> Result<Box<dyn Trainer>, TrainError> {
@@ -258,7 +258,7 @@ impl Round {
     fn of_serving(
         &mut self,
         exam: &Exam<'_>,
-        shelf: &Shelf,
+        adapters: &Shelf,
         speaker: &Speaker<'_>,
         (pace, at_student): (&Pace, &mut dyn Trainer),
     ) -> Result<Examined, RoundError> {
@@ -267,7 +267,7 @@ impl Round {
             return Ok(exam.of_base());
         }
         if self.from_nothing {
-            let mut trainer = self.open(Start::From(matrices(shelf, version)?), 1)?;
+            let mut trainer = self.open(Start::From(matrices(adapters, version)?), 1)?;
             return Ok(exam.examine(version, trainer.as_mut(), speaker, (pace, &mut self.tell))?);
         }
         Ok(exam.examine(version, at_student, speaker, (pace, &mut self.tell))?)
@@ -321,7 +321,7 @@ impl Round {
     /// Puts the candidate on the shelf and into the engine. It serves nobody.
     fn publish(
         &self,
-        shelf: &Shelf,
+        adapters: &Shelf,
         state: &TrainState,
         rehearsed: &Rehearsed,
         taken: Taken,
@@ -336,26 +336,29 @@ impl Round {
             ..Training::default()
         });
         let new = NewVersion { parent, base: self.base.clone(), made, created_at: now_ms() / 1000 };
-        let version = shelf.create(&new, &state.adapter, None)?.version;
+        let version = adapters.create(&new, &state.adapter, None)?.version;
         match self.handle.block_on(self.daemon.policies.lease(&self.serving, Some(version))) {
             Ok(lease) => Ok(Candidate { version, lease }),
             Err(error) => {
-                shelf.remove(version)?;
+                adapters.remove(version)?;
                 Err(error.into())
             }
         }
     }
+}
 
-    fn give_up(&self, shelf: &Shelf, candidate: Candidate) {
-        drop(candidate.lease);
-        if let Err(error) = shelf.remove(candidate.version) {
+impl Candidate {
+    /// Nobody judged it, so nobody needs it.
+    fn give_up(self, adapters: &Shelf) {
+        drop(self.lease);
+        if let Err(error) = adapters.remove(self.version) {
             tracing::warn!(%error, "a candidate that nobody judged stays on the shelf");
         }
     }
 }
 
-fn matrices(shelf: &Shelf, version: PolicyVersion) -> Result<Adapter, AdapterError> {
-    shelf.load(version).map(|(_, adapter)| adapter)
+fn matrices(adapters: &Shelf, version: PolicyVersion) -> Result<Adapter, AdapterError> {
+    adapters.load(version).map(|(_, adapter)| adapter)
 }
 
 /// `None`: there is none, or it cannot be read, and then it is drawn again.

@@ -25,12 +25,14 @@ pub struct Schedule {
     seed: u64,
 }
 
+/// Called after every step with its number and a way to the trainer's state: saves when it is time to.
+pub(super) type Save<'a> = dyn FnMut(u64, &dyn Fn() -> TrainState) -> Result<(), TrainError> + 'a;
+
 /// What teaching needs beside the trainer.
 pub struct Teaching<'a> {
     pub pace: &'a Pace,
     pub tell: &'a mut Tell<'a>,
-    /// Called after every step with the trainer's state wanted: saves when it is time to. The number is the step.
-    pub save: &'a mut dyn FnMut(u64, &dyn Fn() -> TrainState) -> Result<(), TrainError>,
+    pub save: &'a mut Save<'a>,
 }
 
 /// What came of the steps.
@@ -158,8 +160,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn samples(&mut self, drills: &[&Drill]) -> Result<Vec<Sample>, CycleError> {
-        let teacher = self.read(drills.iter().map(|drill| drill.for_teacher()).collect(), false)?;
-        let student = self.read(drills.iter().map(|drill| drill.for_student()).collect(), true)?;
+        let teacher =
+            self.read(&drills.iter().map(|drill| drill.for_teacher()).collect::<Vec<_>>(), false)?;
+        let student = self.read(&drills.iter().map(|drill| drill.for_student()).collect::<Vec<_>>(), true)?;
         let readings = teacher.iter().zip(&student);
         let samples = drills.iter().zip(readings);
         Ok(samples.map(|(drill, (teacher, student))| drill.sample(teacher, student, self.course)).collect())
@@ -173,7 +176,7 @@ impl Reader<'_> {
         };
         let answers = vec![Drawn { part: Part::Teacher, tokens: tokens.clone() }];
         let drill = Drill { prompt: prompt.clone(), taught: taught.clone(), answers };
-        let teacher = self.read(vec![drill.for_teacher()], false)?;
+        let teacher = self.read(&[drill.for_teacher()], false)?;
         let weights = TermWeights { forward_kl: self.course.weights.anchor, ..self.course.weights };
         let held = dial::Course { weights, ..self.course.clone() };
         let reading = teacher.first().cloned().unwrap_or_default();
@@ -184,7 +187,7 @@ impl Reader<'_> {
     fn blame(&mut self, blamed: &Blamed) -> Result<Sample, CycleError> {
         let rows = blamed.tokens.iter().map(|token| Row { token: *token, terms: Vec::new() });
         let bare = Sample { prompt: blamed.prompt.clone(), answers: vec![Answer { rows: rows.collect() }] };
-        let student = self.read(vec![bare.clone()], true)?;
+        let student = self.read(std::slice::from_ref(&bare), true)?;
         let of_answer = student.first().and_then(|reading| reading.answers.first());
         let course = self.course;
         #[expect(clippy::cast_precision_loss, reason = "answers have a few hundred tokens")]
@@ -201,8 +204,8 @@ impl Reader<'_> {
         Ok(Sample { answers: vec![Answer { rows: rows.collect() }], ..bare })
     }
 
-    fn read(&mut self, samples: Vec<Sample>, adapted: bool) -> Result<Vec<Distributions>, CycleError> {
+    fn read(&mut self, samples: &[Sample], adapted: bool) -> Result<Vec<Distributions>, CycleError> {
         let ask = Ask { adapted, top: self.course.draws.teacher_top };
-        Ok(self.trainer.distributions(&samples, ask, self.pace)?)
+        Ok(self.trainer.distributions(samples, ask, self.pace)?)
     }
 }

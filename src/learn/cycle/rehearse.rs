@@ -65,7 +65,9 @@ impl Rehearsed {
         let mut digest = Sha256::new();
         let mut add = |tokens: &[Token]| {
             digest.update((tokens.len() as u64).to_le_bytes());
-            tokens.iter().for_each(|token| digest.update(token.to_le_bytes()));
+            for token in tokens {
+                digest.update(token.to_le_bytes());
+            }
         };
         for Practised { drill, .. } in &self.drills {
             add(&drill.prompt);
