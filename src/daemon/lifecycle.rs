@@ -44,6 +44,7 @@ pub(super) async fn serve_until_stopped(
     if let Err(err) = daemon.book.reload(&daemon.ledger).await {
         tracing::error!(reason = err.detail.message, "lessons cannot be read");
     }
+    forgetting::finish(daemon).await;
     tokio::spawn(judging::run(Arc::clone(daemon)));
     tokio::spawn(learner::run(Arc::clone(daemon)));
     tokio::spawn(idle_sessions::run(Arc::clone(daemon)));
