@@ -26,7 +26,7 @@ use super::policy::Policies;
 use super::state::Daemon;
 use super::teaching::parsed;
 use super::wire::LoopEvent;
-use super::wire::forgetting::{AnswerUnrecorded, Forget, Forgotten, UnrecordedAnswers};
+use super::wire::forgetting::{AnswerUnrecorded, Answered, Forget, Forgotten, UnrecordedAnswers};
 use crate::config::{Dial, disk};
 use crate::lesson::{LessonId, State as LessonState};
 use crate::store::{Entry, NewServing, RunId, ServingRow, StoreError};
@@ -45,14 +45,13 @@ pub(super) async fn forget(State(daemon): Shared, body: Body) -> Result<Json<For
     let wish: Forget = parsed(body).await?;
     // In a task of its own: a client that goes away does not undo half of it.
     let forgetting = tokio::spawn(async move { daemon.forget(&wish).await }).await;
-    forgetting.map_err(|err| ApiError::internal("forgetting_failed", format!("forgetting died: {err}")))?.map(Json)
+    forgetting
+        .map_err(|err| ApiError::internal("forgetting_failed", format!("forgetting died: {err}")))?
+        .map(Json)
 }
 
 /// `POST /chela/v1/forget/answers`
-pub(super) async fn answers(
-    State(daemon): Shared,
-    body: Body,
-) -> Result<Json<UnrecordedAnswers>, ApiError> {
+pub(super) async fn answers(State(daemon): Shared, body: Body) -> Result<Json<UnrecordedAnswers>, ApiError> {
     let AnswerUnrecorded { prompts } = parsed(body).await?;
     let serving = daemon.models.serving().await?;
     answers::to(&daemon, &serving, &prompts).await.map(Json)
@@ -60,11 +59,9 @@ pub(super) async fn answers(
 
 /// Does the rest of what the last daemon could not finish. The model is not loaded yet.
 pub(super) async fn finish(daemon: &Arc<Daemon>) {
-    let Some(note) = Note::read(&note_file(daemon)) else { return };
-    tracing::warn!(?note, "the last daemon did not come to the end of forgetting; going on");
-    match daemon.carry_out(&note, None).await {
-        Ok(_) => tracing::info!("forgotten"),
-        Err(err) => tracing::error!(reason = err.detail.message, "not forgotten; the next start tries again"),
+    let Ok(_no_round) = daemon.learner.hold_still().await else { return };
+    if let Err(err) = daemon.finish_forgetting(None).await {
+        tracing::error!(reason = err.detail.message, "not forgotten; the next start tries again");
     }
 }
 
@@ -108,14 +105,15 @@ impl Daemon {
             return Ok(self.report(&Going::find(self, wish).await?));
         }
         let _no_round = self.learner.hold_still().await.map_err(|run| still_running(run))?;
-        // Only now: the round may have been promoted before it heard.
-        let going = Going::find(self, wish).await?;
-        let mut report = self.report(&going);
-        report.dry_run = false;
         let serving = match self.models.slot() {
             Slot::Ready(serving) => Some(serving),
             Slot::Loading { .. } | Slot::None { .. } => None,
         };
+        self.finish_forgetting(serving.as_ref()).await?;
+        // Only now: the round may have been promoted before it heard.
+        let going = Going::find(self, wish).await?;
+        let mut report = self.report(&going);
+        report.dry_run = false;
         report.before = self.before(&going, serving.as_ref(), &mut report.notes).await;
         // Before the note, which does not hold the texts that are looked for.
         typed::remove(&self.paths.history_file(), &going.texts())
@@ -127,6 +125,15 @@ impl Daemon {
         report.rebuild = self.ask_for_rebuild(wish, &going, &mut report).await?;
         tracing::info!(?note, serves = %report.serves, "forgotten");
         Ok(report)
+    }
+
+    /// Does the rest of what was begun and not ended.
+    async fn finish_forgetting(&self, serving: Option<&Arc<Serving>>) -> Result<(), ApiError> {
+        let Some(note) = Note::read(&note_file(self)) else { return Ok(()) };
+        tracing::warn!(?note, "forgetting did not come to its end; going on");
+        self.carry_out(&note, serving).await?;
+        tracing::info!("forgotten");
+        Ok(())
     }
 
     /// What goes, as far as it is known before.
@@ -153,7 +160,7 @@ impl Daemon {
         going: &Going,
         serving: Option<&Arc<Serving>>,
         notes: &mut Vec<String>,
-    ) -> Vec<super::wire::forgetting::Answered> {
+    ) -> Vec<Answered> {
         let Some(serving) = serving else {
             notes.push("no model is loaded, so nothing was asked before".to_owned());
             return Vec::new();
@@ -164,9 +171,7 @@ impl Daemon {
             Ok::<_, ApiError>(prompts.into_iter().zip(answers))
         };
         match asked.await {
-            Ok(pairs) => pairs
-                .map(|(messages, answer)| super::wire::forgetting::Answered { messages, answer })
-                .collect(),
+            Ok(pairs) => pairs.map(|(messages, answer)| Answered { messages, answer }).collect(),
             // Forgetting does not depend on it.
             Err(err) => {
                 notes.push(format!("nothing could be asked before: {}", err.detail.message));
@@ -177,11 +182,7 @@ impl Daemon {
 
     /// Everything that the note says, whether or not some of it was done before. Returns copies of the ledger that were
     /// removed.
-    async fn carry_out(
-        &self,
-        note: &Note,
-        serving: Option<&Arc<Serving>>,
-    ) -> Result<Vec<String>, ApiError> {
+    async fn carry_out(&self, note: &Note, serving: Option<&Arc<Serving>>) -> Result<Vec<String>, ApiError> {
         let served = self.policy();
         let serves = match serving {
             Some(serving) => self.policies.withdraw(serving, &note.versions, REASON).await?,
@@ -203,7 +204,9 @@ impl Daemon {
         self.empty_log().await?;
         let removed = remove_copies(&self.paths.ledger())?;
         match std::fs::remove_file(note_file(self)) {
-            Err(err) if err.kind() != std::io::ErrorKind::NotFound => return Err(failed(&note_file(self), &err)),
+            Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&note_file(self), &err));
+            }
             _ => {}
         }
         if serving.is_some() && serves != served {
@@ -246,7 +249,8 @@ impl Daemon {
         report: &mut Forgotten,
     ) -> Result<Option<RunId>, ApiError> {
         let active = self.ledger.lessons_in_force().await?;
-        let active = active.iter().filter(|lesson| lesson.state == LessonState::Active).map(|lesson| lesson.id);
+        let active =
+            active.iter().filter(|lesson| lesson.state == LessonState::Active).map(|lesson| lesson.id);
         report.in_prompts_again = active.filter(|lesson| going.held.contains(lesson)).collect();
         if report.in_prompts_again.is_empty() || !wish.rebuild {
             return Ok(None);

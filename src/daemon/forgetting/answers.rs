@@ -37,8 +37,7 @@ pub(super) async fn to(
 async fn answer(serving: &Serving, policy: PolicyVersion, messages: &[Message]) -> Result<String, ApiError> {
     let template = serving.template.as_ref().map_err(|err| ApiError::from(err.clone()))?;
     let engine = serving.engine.as_ref();
-    let layout =
-        Layout { engine, template, messages, tools: &[], wanted: MOST_TOKENS, drop_oldest: true };
+    let layout = Layout { engine, template, messages, tools: &[], wanted: MOST_TOKENS, drop_oldest: true };
     let prompt = layout.fit()?;
     let (sender, mut events) = mpsc::unbounded_channel();
     let job = Generate {

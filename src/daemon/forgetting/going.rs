@@ -38,7 +38,9 @@ impl Going {
         let mut going = daemon.ledger.ask(move |reader| read(reader, &wish, parents)).await?;
         for copy in beside(&daemon.paths.ledger(), |rest| rest.starts_with(".corrupt-")) {
             let copy = copy.display();
-            going.notes.push(format!("{copy} is an unreadable ledger and may still hold it; remove it yourself"));
+            going
+                .notes
+                .push(format!("{copy} is an unreadable ledger and may still hold it; remove it yourself"));
         }
         Ok(going)
     }
@@ -59,7 +61,8 @@ impl Going {
     /// What people may have typed of it.
     pub(super) fn texts(&self) -> Vec<String> {
         let lessons = self.lessons.iter().map(|lesson| lesson.text.clone());
-        let said = self.rows.iter().flat_map(|row| &row.messages).filter(|message| message.role == Role::User);
+        let said =
+            self.rows.iter().flat_map(|row| &row.messages).filter(|message| message.role == Role::User);
         let texts = lessons.chain(said.map(|message| message.content.clone()));
         texts.filter(|text| !text.trim().is_empty()).collect()
     }
@@ -127,10 +130,12 @@ fn read(
     let versions = with_descendants(taught, &made.chain(shelf).collect::<Vec<_>>());
     let in_force = reader.lessons_in_force()?;
     let held = in_force.iter().filter(|lesson| {
-        matches!(lesson.state, State::Learned(version) if versions.contains(&version)) && !ids.contains(&lesson.id)
+        matches!(lesson.state, State::Learned(version) if versions.contains(&version))
+            && !ids.contains(&lesson.id)
     });
     let sound = reader.serving()?.into_iter().map(|row| row.version).filter(|one| !versions.contains(one));
-    let sources: BTreeSet<TurnId> = lessons.iter().flat_map(|lesson| lesson.sources.iter().copied()).collect();
+    let sources: BTreeSet<TurnId> =
+        lessons.iter().flat_map(|lesson| lesson.sources.iter().copied()).collect();
     Ok(Going {
         held: held.map(|lesson| lesson.id).collect(),
         sound: sound.collect(),
@@ -213,7 +218,9 @@ pub(super) fn beside(path: &Path, is_meant: impl Fn(&str) -> bool) -> Vec<PathBu
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut found: Vec<PathBuf> = entries
-        .filter(|entry| entry.file_name().to_str().and_then(|one| one.strip_prefix(name)).is_some_and(&is_meant))
+        .filter(|entry| {
+            entry.file_name().to_str().and_then(|one| one.strip_prefix(name)).is_some_and(&is_meant)
+        })
         .map(|entry| entry.path())
         .collect();
     found.sort();

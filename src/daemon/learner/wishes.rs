@@ -135,7 +135,7 @@ impl Learner {
 }
 
 /// How long a round may take to notice that it was cancelled, and how often it is told.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const CANCEL_AGAIN: Duration = Duration::from_millis(50);
 
 type Shared = State<Arc<Daemon>>;

@@ -180,3 +180,240 @@ fn remove_unless_continued(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rusqlite::types::Value;
+
+    use super::*;
+    use crate::judge::Verdict;
+    use crate::lesson::{Origin, Scope};
+    use crate::store::{
+        By, Entry, NewLesson, NewRun, NewSession, NewTurn, NewVerdict, Receipt, RunEnd, RunEnding, Sample,
+        SampleRole, SqliteStore, Store, StoredToken,
+    };
+    use crate::turn::{Ending, PolicyVersion, Role, SessionId, Source, TurnKind};
+
+    const SECRET: &str = "zebrafish";
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+        store: SqliteStore,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let store =
+                SqliteStore::open(&dir.path().join("ledger.db"), Timestamp::UNIX_EPOCH).unwrap().store;
+            Self { dir, store }
+        }
+
+        fn turn(&mut self, session: &str, parent: Option<TurnId>, said: &str) -> TurnId {
+            let session = SessionId(session.into());
+            let open = NewSession { id: session.clone(), source: Source::Chat, cwd: None, started_at: 0 };
+            self.store.append(Entry::OpenSession(open)).unwrap();
+            let turn = NewTurn {
+                session,
+                parent,
+                kind: TurnKind::Main,
+                source: Source::Chat,
+                cwd: None,
+                messages: vec![Message::new(Role::User, said)],
+                prompt: said.bytes().map(i32::from).collect(),
+                policy: PolicyVersion::BASE,
+                model: String::new(),
+                settings: "{}".into(),
+                started_at: 0,
+            };
+            let Ok(Receipt::Turn(turn)) = self.store.append(Entry::BeginTurn(turn)) else {
+                panic!("no turn began")
+            };
+            let token = StoredToken { id: 7, logprob: -1.0, text: format!("about {said}") };
+            self.store.append(Entry::AppendTokens { turn, tokens: vec![token] }).unwrap();
+            let ending = Ending::Stop;
+            self.store.append(Entry::EndTurn { turn, ended_at: 1, ending, error: None }).unwrap();
+            turn
+        }
+
+        fn reply(&mut self, turn: TurnId, text: &str) {
+            let state = NextState::Reply { text: text.into() };
+            self.store.append(Entry::RecordNextState { turn, at: 2, state }).unwrap();
+        }
+
+        fn judge(&mut self, turn: TurnId, hint: Option<&str>) {
+            let verdict = Verdict {
+                reward: Some(-1),
+                hint: hint.map(str::to_owned),
+                rule: "correction".into(),
+                votes: Vec::new(),
+                confidence: 1.0,
+            };
+            let new = NewVerdict {
+                turn,
+                seen: 1,
+                signals: Vec::new(),
+                verdict,
+                model: String::new(),
+                judged_at: 3,
+            };
+            self.store.append(Entry::Judge(new)).unwrap();
+        }
+
+        fn lesson(&mut self, text: &str, sources: Vec<TurnId>) -> LessonId {
+            let lesson = NewLesson {
+                text: text.into(),
+                scope: Scope::Global,
+                origin: Origin::Corrected,
+                waits_for_yes: false,
+                pinned: false,
+                sources,
+                replaces: Vec::new(),
+                by: By::Loop,
+                reason: text.into(),
+                created_at: 4,
+            };
+            match self.store.append(Entry::AddLesson(lesson)) {
+                Ok(Receipt::Lesson(lesson)) => lesson,
+                other => panic!("{other:?} instead of a lesson"),
+            }
+        }
+
+        fn practise(&mut self, turn: TurnId, lesson: LessonId) {
+            let run = NewRun {
+                started_at: 5,
+                base_sha256: "b".into(),
+                parent: PolicyVersion::BASE,
+                seed: 1,
+                dial: "careful".into(),
+                counts: serde_json::json!({}),
+            };
+            let Ok(Receipt::Run(run)) = self.store.append(Entry::BeginRun(run)) else {
+                panic!("no run began")
+            };
+            let fingerprint = "f".to_owned();
+            let sample =
+                Sample { turn: Some(turn), lesson: Some(lesson), role: SampleRole::Teach, fingerprint };
+            self.store.append(Entry::RecordSamples { run, samples: vec![sample] }).unwrap();
+            assert!(matches!(
+                self.store.append(Entry::ForgetTurns { turns: vec![turn] }),
+                Err(StoreError::TurnInRun { .. })
+            ));
+            let (ending, reason) = (RunEnding::Cancelled, String::new());
+            let end = RunEnd { run, ended_at: 6, ending, reason, error: None, counts: None };
+            self.store.append(Entry::EndRun(end)).unwrap();
+        }
+
+        /// Every row of every table but those of runs, which are figures, and what counts ids.
+        fn rows(&self) -> Vec<String> {
+            let conn = &self.store.conn;
+            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
+                          AND name NOT LIKE '%_text_%' AND name NOT IN ('sqlite_sequence', 'learn_run')";
+            let mut tables = conn.prepare(sql).unwrap();
+            let tables: Vec<String> =
+                tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+            let mut rows = Vec::new();
+            for table in tables {
+                let mut all = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+                let n_columns = all.column_count();
+                let line = |row: &rusqlite::Row<'_>| {
+                    let cells: Vec<Value> = (0..n_columns).map(|at| row.get(at).unwrap()).collect();
+                    Ok(format!("{table} {cells:?}"))
+                };
+                rows.extend(all.query_map([], line).unwrap().map(Result::unwrap));
+            }
+            rows
+        }
+
+        fn forget(&mut self, turns: &[TurnId], lessons: &[LessonId]) {
+            for lesson in lessons {
+                self.store.append(Entry::ForgetLesson { lesson: *lesson }).unwrap();
+            }
+            self.store.append(Entry::ForgetTurns { turns: turns.to_vec() }).unwrap();
+            self.store.append(Entry::EmptyLog).unwrap();
+            for index in ["turn_text", "lesson_text"] {
+                let check = format!("INSERT INTO {index} ({index}) VALUES ('integrity-check')");
+                self.store.conn.execute(&check, []).unwrap();
+            }
+        }
+
+        #[track_caller]
+        fn check_nothing_left(&self) {
+            for file in std::fs::read_dir(self.dir.path()).unwrap() {
+                let path = file.unwrap().path();
+                let bytes = std::fs::read(&path).unwrap().to_ascii_lowercase();
+                let found = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+                assert!(!found, "{} holds it", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn the_ledger_is_as_if_it_had_never_been() {
+        let mut fixture = Fixture::new();
+        let other = fixture.turn("other", None, "something else");
+        fixture.reply(other, "thanks");
+        let lesson = fixture.lesson("Be brief.", vec![other]);
+        let first = fixture.turn("s", None, "a request");
+        let before = fixture.rows();
+
+        let said = format!("no, use {SECRET}");
+        let second = fixture.turn("s", Some(first), &said);
+        fixture.reply(first, &said);
+        fixture.judge(first, Some(&format!("use {SECRET}")));
+        fixture.reply(second, SECRET);
+        fixture.judge(second, None);
+        let drawn = fixture.lesson(&format!("Use {SECRET}."), vec![first]);
+        fixture.practise(second, drawn);
+        let used = Entry::UseLessons { turn: second, lessons: vec![drawn] };
+        fixture.store.append(used).unwrap();
+        fixture.forget(&[second], &[drawn]);
+
+        assert_eq!(fixture.rows(), before);
+        fixture.check_nothing_left();
+        assert_eq!(fixture.store.append(Entry::ForgetLesson { lesson }), Ok(Receipt::Done));
+    }
+
+    #[test]
+    fn a_turn_that_others_continue_leaves_an_empty_place_and_nothing_in_their_prompts() {
+        let mut fixture = Fixture::new();
+        let first = fixture.turn("s", None, SECRET);
+        let session = SessionId("s".into());
+        fixture.store.append(Entry::TitleSession { session, title: SECRET.into() }).unwrap();
+        let second = fixture.turn("s", Some(first), "go on");
+        let prompt = format!("{SECRET} go on").into_bytes();
+        let sql = "UPDATE turn_prompt SET ids = ?2 WHERE turn = ?1";
+        fixture.store.conn.execute(sql, rusqlite::params![second.0, prompt]).unwrap();
+        fixture.forget(&[first], &[]);
+        fixture.check_nothing_left();
+        let again = fixture.store.append(Entry::ForgetTurns { turns: vec![first] });
+        assert_eq!(again, Err(StoreError::NoTurn(first.0)));
+
+        fixture.forget(&[second], &[]);
+        let n_turns = "SELECT count(*) FROM turn";
+        let n_turns: i64 = fixture.store.conn.query_row(n_turns, [], |row| row.get(0)).unwrap();
+        assert_eq!(n_turns, 0, "nothing continues the empty place any more");
+    }
+
+    #[test]
+    fn a_lesson_goes_from_the_prompts_that_it_stood_in_and_from_the_hints() {
+        let mut fixture = Fixture::new();
+        let turn = fixture.turn("s", None, "a request");
+        fixture.reply(turn, "no");
+        fixture.judge(turn, Some(&format!("use {SECRET}")));
+        let lesson = fixture.lesson(&format!("Use {SECRET}."), vec![turn]);
+        let sql = "UPDATE turn_prompt SET ids = ?2 WHERE turn = ?1";
+        fixture.store.conn.execute(sql, rusqlite::params![turn.0, SECRET.as_bytes()]).unwrap();
+        fixture.store.append(Entry::UseLessons { turn, lessons: vec![lesson] }).unwrap();
+        fixture.store.append(Entry::ForgetLesson { lesson }).unwrap();
+        fixture.store.append(Entry::EmptyLog).unwrap();
+        fixture.check_nothing_left();
+        let verdict: (i64, Option<String>) = fixture
+            .store
+            .conn
+            .query_row("SELECT reward, hint FROM verdict", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(verdict, (-1, None), "what was concluded stays");
+    }
+}
