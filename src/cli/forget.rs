@@ -20,6 +20,7 @@ const WIDTH: usize = 100;
 
 /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[command(
     after_help = "Versions of the policy that were taught it are removed; what else they held is taught to a new one, from the \
                   base on.\n\nExamples:\n  chela forget 3 --dry-run\n  chela forget 3 turn:17 --yes"
@@ -262,7 +263,7 @@ mod tests {
         let prompt = |text: &str| vec![Message::new(Role::User, text)];
         Forgotten {
             dry_run: false,
-            lessons: vec![Lesson::new(LessonId(3), "use rg".into(), Scope::Program("grep".into()), 0)],
+            lessons: vec![Lesson::new(LessonId(3), "use rg", Scope::Program("grep".into()), 0)],
             turns: vec![ForgottenTurn { turn: TurnId(17), request: "find\n\u{1b}[31mtodo".into() }],
             versions: vec![PolicyVersion(2)],
             served: PolicyVersion(2),

@@ -104,7 +104,7 @@ impl Daemon {
         if wish.dry_run {
             return Ok(self.report(&Going::find(self, wish).await?));
         }
-        let _no_round = self.learner.hold_still().await.map_err(|run| still_running(run))?;
+        let _no_round = self.learner.hold_still().await.map_err(still_running)?;
         let serving = match self.models.slot() {
             Slot::Ready(serving) => Some(serving),
             Slot::Loading { .. } | Slot::None { .. } => None,
@@ -183,8 +183,8 @@ impl Daemon {
     /// Everything that the note says, whether or not some of it was done before. Returns copies of the ledger that were
     /// removed.
     async fn carry_out(&self, note: &Note, serving: Option<&Arc<Serving>>) -> Result<Vec<String>, ApiError> {
-        let served = self.policy();
-        let serves = match serving {
+        let before = self.policy();
+        let after = match serving {
             Some(serving) => self.policies.withdraw(serving, &note.versions, REASON).await?,
             None => PolicyVersion::BASE,
         };
@@ -209,8 +209,8 @@ impl Daemon {
             }
             _ => {}
         }
-        if serving.is_some() && serves != served {
-            self.news.tell(LoopEvent::Serving { version: serves });
+        if serving.is_some() && after != before {
+            self.news.tell(LoopEvent::Serving { version: after });
         }
         self.news.tell(LoopEvent::Forgotten { lessons: note.lessons.clone(), turns: note.turns.clone() });
         Ok(removed)
