@@ -241,7 +241,7 @@ impl Daemon {
         Ok(self.ledger.append(Entry::EmptyLog).await.map(drop)?)
     }
 
-    /// What else the removed versions held is learned again, from the base on.
+    /// What else the removed versions held is learned again: from the base on, or from the version that serves instead.
     async fn ask_for_rebuild(
         &self,
         wish: &Forget,
@@ -261,7 +261,7 @@ impl Daemon {
             return Ok(None);
         }
         let newest = self.ledger.ask(|reader| reader.runs(1)).await?;
-        self.learner.ask(true);
+        self.learner.ask(self.policy() == PolicyVersion::BASE);
         Ok(Some(newest.first().map_or(RunId(0), |run| run.id)))
     }
 }

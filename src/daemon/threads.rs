@@ -32,7 +32,15 @@ pub(super) async fn find(
             Ok(Continuation { begins_session, ..NEW_THREAD })
         }
         Parent::Given(Some(parent)) => {
-            let thread = ledger.thread_to(parent).await?;
+            let thread = match ledger.thread_to(parent).await {
+                Ok(thread) if !thread.last().is_some_and(TurnRow::is_forgotten) => thread,
+                Err(error) if error.status != axum::http::StatusCode::NOT_FOUND => return Err(error),
+                // It was forgotten; the conversation goes on all the same.
+                Ok(_) | Err(_) => {
+                    tracing::warn!(parent = parent.0, "the parent is not in the ledger; new thread");
+                    return Ok(NEW_THREAD);
+                }
+            };
             if thread.iter().any(|turn| turn.session != place.session) {
                 let message = format!("turn {} belongs to another session; send its id", parent.0);
                 return Err(ApiError::invalid("chela.parent", message));

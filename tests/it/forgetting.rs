@@ -24,10 +24,10 @@ const V2: PolicyVersion = PolicyVersion(2);
 /// A word that no file may hold once it is forgotten.
 const MARKER: &str = "zebrafishmarker";
 const LESSON: &str = "use zebrafishmarker instead of grep";
-const OTHER: &str = "use fd instead of find";
+const OTHER: &str = "use sd instead of sed";
 const ASKED: &str = "search src for todo";
 
-/// A model that greps and finds, obeys the lessons in its context, and from version 1 on what it saw taught. Later
+/// A model that says grep and sed, obeys the lessons in its context, and from version 1 on what it saw taught. Later
 /// versions hold the other lesson only. It knows where a lesson applies from the prompts in which it has seen it.
 fn model(held: Option<Gate>) -> Scripted {
     let seen: Mutex<BTreeMap<String, [bool; 2]>> = Mutex::default();
@@ -43,8 +43,8 @@ fn model(held: Option<Gate>) -> Scripted {
         let holds = [asked.policy == V1, asked.policy != BASE];
         let obeys = [0, 1].map(|at| told[at] || (holds[at] && taught[at]));
         let search = if obeys[0] { MARKER } else { "grep" };
-        let find = if obeys[1] { "fd" } else { "find" };
-        let answer = Step::Say(format!("{search} {find} {text}"));
+        let edit = if obeys[1] { "sd" } else { "sed" };
+        let answer = Step::Say(format!("{search} {edit} {text}"));
         match held.clone().filter(|_| asked.policy == V1) {
             Some(gate) => vec![Step::Wait(gate), answer],
             None => vec![answer],
@@ -179,7 +179,7 @@ fn reason(run: &RunRow) -> String {
 fn a_learned_lesson_that_is_forgotten_is_in_no_file_and_in_no_answer() {
     let twin = serve();
     let lesson = twin.teach(LESSON, "grep", None);
-    assert_eq!(twin.ask(ASKED), (BASE, format!("{MARKER} find {ASKED}")));
+    assert_eq!(twin.ask(ASKED), (BASE, format!("{MARKER} sed {ASKED}")));
     let run = twin.learn();
     assert_eq!(run.state, RunState::Promoted, "{}", reason(&run));
     let typed = twin.served.paths.history_file();
@@ -215,7 +215,7 @@ fn a_learned_lesson_that_is_forgotten_is_in_no_file_and_in_no_answer() {
     twin.forget(&turns(&answered.turns.iter().map(|line| line.turn.id).collect::<Vec<_>>()));
     assert_eq!(holding_it(twin.served.home.path()), [] as [PathBuf; 0]);
     assert!(std::fs::read_to_string(typed).unwrap().contains("hi"));
-    assert_eq!(twin.ask(ASKED), (BASE, format!("grep find {ASKED}")));
+    assert_eq!(twin.ask(ASKED), (BASE, format!("grep sed {ASKED}")));
     let home = twin.served.stop();
     assert_eq!(holding_it(home.path()), [] as [PathBuf; 0]);
 }
@@ -224,10 +224,11 @@ fn a_learned_lesson_that_is_forgotten_is_in_no_file_and_in_no_answer() {
 fn what_else_a_removed_version_held_is_learned_anew_from_the_base() {
     let twin = serve();
     let lesson = twin.teach(LESSON, "grep", None);
-    let other = twin.teach(OTHER, "find", None);
+    let other = twin.teach(OTHER, "sed", None);
     let run = twin.learn();
     assert_eq!(run.state, RunState::Promoted, "{}", reason(&run));
-    assert_eq!((twin.state_of(lesson), twin.state_of(other)), (State::Learned(V1), State::Learned(V1)));
+    let states = (twin.state_of(lesson), twin.state_of(other));
+    assert_eq!(states, (State::Learned(V1), State::Learned(V1)), "{}", reason(&run));
 
     let would = twin.forget(&Forget { dry_run: true, ..lessons(&[lesson]) });
     assert_eq!((would.versions, would.serves, would.in_prompts_again), (vec![V1], BASE, vec![other]));

@@ -30,7 +30,7 @@ use crate::learn::dial::Course;
 use crate::learn::rehearsal;
 use crate::learn::when::{Facts, Wait, may_begin, may_go_on};
 use crate::learn::worker::{End, Request};
-use crate::lesson::LessonId;
+use crate::lesson::{LessonId, State};
 use crate::store::{Entry, NewRun, Receipt, RunEnd, RunEnding, RunId, RunRow, RunState};
 use crate::turn::{Message, PolicyVersion};
 use inputs::{Collected, Tables, View};
@@ -152,6 +152,8 @@ pub(super) async fn requests_about(
     let mut collected = daemon.ledger.ask(move |reader| Collected::read(reader, &view, tables)).await?;
     // Only these, so that no other lesson takes their place in the plan.
     collected.lessons.retain(|one| lessons.contains(&one.lesson.id));
+    // As if they were to be learned, whatever holds them now.
+    collected.lessons.iter_mut().for_each(|one| one.lesson.state = State::Active);
     let plan = rehearsal::plan(&collected.inputs(), 0, &rehearsal::PlanLimits::careful());
     let of = |lesson: &LessonId| {
         let probes = plan.probes.iter().filter(|probe| probe.lesson == *lesson);

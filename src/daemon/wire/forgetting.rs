@@ -16,7 +16,7 @@ pub struct Forget {
     /// Only says what would go.
     #[serde(default)]
     pub dry_run: bool,
-    /// What else a removed version held is taught to a new one, from the base on.
+    /// What else a removed version held is taught to a new one, from the base or a version that was not taught it on.
     #[serde(default = "yes")]
     pub rebuild: bool,
 }

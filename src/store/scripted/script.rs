@@ -361,7 +361,8 @@ impl Script {
     }
 
     fn check_turn(&self, turn: TurnId) -> Result<(), StoreError> {
-        if self.turns.contains_key(&turn) { Ok(()) } else { Err(StoreError::NoTurn(turn.0)) }
+        let is_there = self.turns.contains_key(&turn) && !self.emptied.contains(&turn);
+        if is_there { Ok(()) } else { Err(StoreError::NoTurn(turn.0)) }
     }
 
     fn check_running(&self, turn: TurnId) -> Result<(), StoreError> {

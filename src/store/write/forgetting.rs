@@ -19,7 +19,7 @@ const CONTINUED: &str = "
 /// hint says the same as the lesson, and would be learned in its place.
 pub(super) fn forget_lesson(tx: &Transaction<'_>, lesson: LessonId) -> Result<(), Failure> {
     check_lesson(tx, lesson)?;
-    if let Some(run) = open_run(tx, "sample.lesson = ?1", lesson.0)? {
+    if let Some(run) = open_run(tx, OPEN_RUN_OF_LESSON, lesson.0)? {
         return Err(StoreError::LessonInRun { run, lesson: lesson.0 }.into());
     }
     for statement in [
@@ -60,13 +60,10 @@ pub(super) fn forget_turns(tx: &Transaction<'_>, turns: &[TurnId]) -> Result<(),
 
 fn check_may_go(tx: &Transaction<'_>, turn: TurnId) -> Result<(), Failure> {
     check_exists(tx, turn)?;
-    if is_forgotten(tx, turn)? {
-        return Err(StoreError::NoTurn(turn.0).into());
-    }
     if tx.prepare_cached("SELECT 1 FROM running WHERE turn = ?1")?.exists([turn.0])? {
         return Err(StoreError::TurnRunning(turn.0).into());
     }
-    match open_run(tx, "sample.turn = ?1", turn.0)? {
+    match open_run(tx, OPEN_RUN_OF_TURN, turn.0)? {
         Some(run) => Err(StoreError::TurnInRun { run, turn: turn.0 }.into()),
         None => Ok(()),
     }
@@ -77,13 +74,18 @@ fn is_forgotten(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<bool> {
     tx.prepare_cached("SELECT 1 FROM turn WHERE id = ?1 AND messages = '[]'")?.exists([turn.0])
 }
 
-/// A run without an end that has a sample with this.
-fn open_run(tx: &Transaction<'_>, condition: &str, id: i64) -> rusqlite::Result<Option<i64>> {
-    let sql = format!(
-        "SELECT learn_run.id FROM sample JOIN learn_run ON learn_run.id = sample.run
-          WHERE {condition} AND learn_run.ended_at IS NULL"
-    );
-    tx.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()
+// A run without an end that has a sample with it.
+
+const OPEN_RUN_OF_LESSON: &str = "
+    SELECT learn_run.id FROM sample JOIN learn_run ON learn_run.id = sample.run
+     WHERE sample.lesson = ?1 AND learn_run.ended_at IS NULL";
+
+const OPEN_RUN_OF_TURN: &str = "
+    SELECT learn_run.id FROM sample JOIN learn_run ON learn_run.id = sample.run
+     WHERE sample.turn = ?1 AND learn_run.ended_at IS NULL";
+
+fn open_run(tx: &Transaction<'_>, sql: &str, id: i64) -> rusqlite::Result<Option<i64>> {
+    tx.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
 }
 
 /// What was said in a turn is also what followed the turn before it. What was concluded from it goes as well.
@@ -315,7 +317,7 @@ mod tests {
                 tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
             let mut rows = Vec::new();
             for table in tables {
-                let mut all = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+                let mut all = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
                 let n_columns = all.column_count();
                 let line = |row: &rusqlite::Row<'_>| {
                     let cells: Vec<Value> = (0..n_columns).map(|at| row.get(at).unwrap()).collect();
@@ -323,6 +325,7 @@ mod tests {
                 };
                 rows.extend(all.query_map([], line).unwrap().map(Result::unwrap));
             }
+            rows.sort();
             rows
         }
 
