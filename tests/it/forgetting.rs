@@ -16,6 +16,7 @@ use chela::lesson::{LessonId, Scope, State};
 use chela::turn::{Message, PolicyVersion, Role, TurnId};
 use tempfile::TempDir;
 
+use crate::cli::{Home, stderr, stdout};
 use crate::served::{Served, config, home, loader_of, opened, paths_in, request, rest, serve_with, until};
 
 const BASE: PolicyVersion = PolicyVersion::BASE;
@@ -178,7 +179,8 @@ fn reason(run: &RunRow) -> String {
 #[test]
 fn a_learned_lesson_that_is_forgotten_is_in_no_file_and_in_no_answer() {
     let twin = serve();
-    let lesson = twin.teach(LESSON, "grep", None);
+    let (turn, ..) = twin.say(None, &[Message::new(Role::User, ASKED)]);
+    let lesson = twin.teach(LESSON, "grep", Some(turn));
     assert_eq!(twin.ask(ASKED), (BASE, format!("{MARKER} sed {ASKED}")));
     let run = twin.learn();
     assert_eq!(run.state, RunState::Promoted, "{}", reason(&run));
@@ -196,6 +198,7 @@ fn a_learned_lesson_that_is_forgotten_is_in_no_file_and_in_no_answer() {
     let gone = twin.forget(&lessons(&[lesson]));
     assert_eq!((gone.served, gone.serves, gone.versions.as_slice()), (V1, BASE, [V1].as_slice()));
     assert_eq!((gone.rebuild, gone.in_prompts_again.as_slice()), (None, [].as_slice()));
+    assert_eq!(gone.said_in, [turn]);
     assert_eq!(gone.removed_files, [copy.display().to_string()]);
     assert!(gone.before.iter().any(|one| one.answer.contains(MARKER)), "{:?}", gone.before);
     let told = events.find_map(|event| match event.unwrap() {
@@ -338,4 +341,37 @@ fn without_learning_a_lesson_can_be_forgotten_all_the_same() {
     assert_eq!((gone.rebuild, gone.versions), (None, Vec::new()));
     let home = twin.served.stop();
     assert_eq!(holding_it(home.path()), [] as [PathBuf; 0]);
+}
+
+/// The program itself, with the starter model; its daemon ends with the test.
+struct Program(Home);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.run(&["daemon", "stop"]);
+    }
+}
+
+#[test]
+fn the_program_forgets_after_a_yes_and_its_log_holds_nothing() {
+    let program = Program(Home::new());
+    let asked = program.0.run(&["ask", &format!("search notes.txt for {MARKER}")]);
+    assert_eq!(asked.status.code(), Some(0), "{}", stderr(&asked));
+    assert_eq!(program.0.run(&["teach", "--turn", "1", LESSON]).status.code(), Some(0));
+
+    let would = stdout(&program.0.run(&["forget", "1", "--dry-run"]));
+    assert!(would.starts_with(&format!("This goes:\n  lesson #1 {LESSON}")), "{would}");
+    assert!(would.contains("`chela forget turn:1` takes that out too"), "{would}");
+    let unasked = program.0.run(&["forget", "1"]);
+    assert_eq!(unasked.status.code(), Some(2));
+    assert!(stderr(&unasked).contains("say --yes"), "{}", stderr(&unasked));
+    assert_eq!(program.0.run(&["forget", "7", "--yes"]).status.code(), Some(4));
+
+    let gone = program.0.run(&["forget", "1", "turn:1", "--yes"]);
+    let said = stdout(&gone);
+    assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
+    assert!(said.starts_with("Forgotten:") && said.contains("\n  before  "), "{said}");
+    assert_eq!(holding_it(&program.0.path()), [] as [PathBuf; 0]);
+    program.0.run(&["daemon", "stop"]);
+    assert_eq!(holding_it(&program.0.path()), [] as [PathBuf; 0]);
 }
