@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use chela::client::ClientError;
 use chela::config::{Dial, When};
 use chela::daemon::wire::forgetting::{Forget, Forgotten};
+use chela::daemon::wire::looking::TurnQuery;
 use chela::daemon::wire::{LoopEvent, RunRow, RunState, Teach};
 use chela::engine::scripted::{Asked, Gate, Scripted, Step};
 use chela::learn::Start;
@@ -214,7 +215,7 @@ fn a_learned_lesson_that_is_forgotten_is_in_no_file_and_in_no_answer() {
     assert_eq!(twin.versions(), []);
     until(|| twin.engine.loaded().is_empty());
     // What the twin says for itself is an answer of that time, and no part of the lesson.
-    let answered = twin.served.client.turns(&chela::daemon::wire::looking::TurnQuery::default()).unwrap();
+    let answered = twin.served.client.turns(&TurnQuery::default()).unwrap();
     twin.forget(&turns(&answered.turns.iter().map(|line| line.turn.id).collect::<Vec<_>>()));
     assert_eq!(holding_it(twin.served.home.path()), [] as [PathBuf; 0]);
     assert!(std::fs::read_to_string(typed).unwrap().contains("hi"));
@@ -269,6 +270,8 @@ fn a_forgotten_turn_takes_what_rests_on_it_along_and_leaves_the_thread_whole() {
     twin.check_refused(&turns(&[asked]), &format!("turn {} does not exist", asked.0));
     let kept = twin.served.client.turn(next).unwrap();
     assert_eq!((kept.parent, kept.messages[0].content.as_str()), (Some(asked), "and now fast"));
+    let listed = twin.served.client.turns(&TurnQuery::default()).unwrap().turns;
+    assert_eq!(listed.iter().map(|line| line.turn.id).collect::<Vec<_>>(), [next]);
     let place = twin.served.client.turn(asked).unwrap();
     assert!(place.is_forgotten());
     assert_eq!((place.response.as_str(), place.cwd), ("", None));

@@ -39,7 +39,7 @@ mod tests {
 
     #[track_caller]
     fn check(lines: &[&str], texts: &[&str], expected: &[&str]) {
-        let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let joined = |lines: &[&str]| [lines, &[""]].concat().join("\n");
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         assert_eq!(without(&joined(lines), &texts), joined(expected));
     }

@@ -71,7 +71,7 @@ fn check_may_go(tx: &Transaction<'_>, turn: TurnId) -> Result<(), Failure> {
 
 /// An empty row that keeps a forgotten turn's place.
 fn is_forgotten(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<bool> {
-    tx.prepare_cached("SELECT 1 FROM turn WHERE id = ?1 AND settings = '\"forgotten\"'")?.exists([turn.0])
+    tx.prepare_cached("SELECT 1 FROM turn WHERE id = ?1 AND settings = 'null'")?.exists([turn.0])
 }
 
 // A run without an end that has a sample with it.
@@ -139,17 +139,17 @@ fn empty(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
         // A session is called after its first request.
         "UPDATE session SET title = '' WHERE id = (SELECT session FROM turn WHERE id = ?1)
             AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id AND turn.kind = 'main'
-                               AND turn.id < ?1 AND turn.settings <> '\"forgotten\"')",
+                               AND turn.id < ?1 AND turn.settings <> 'null')",
         "UPDATE session SET last_turn = (
              SELECT max(id) FROM turn WHERE turn.session = session.id AND turn.kind = 'main'
-                AND turn.id <> ?1 AND turn.settings <> '\"forgotten\"')
+                AND turn.id <> ?1 AND turn.settings <> 'null')
           WHERE last_turn = ?1",
         "DELETE FROM next_state WHERE turn = ?1",
         "DELETE FROM lesson_source WHERE turn = ?1",
         "DELETE FROM lesson_use WHERE turn = ?1",
         "DELETE FROM sample WHERE turn = ?1",
         &prompts,
-        "UPDATE turn SET cwd = NULL, n_prompt = 0, settings = '\"forgotten\"', messages = '[]' WHERE id = ?1",
+        "UPDATE turn SET cwd = NULL, n_prompt = 0, settings = 'null', messages = '[]' WHERE id = ?1",
         "UPDATE response SET n_tokens = 0, error = NULL, ids = x'', logprobs = x'', text = '' WHERE turn = ?1",
         "INSERT INTO turn_text (rowid, request, response)
          SELECT turn, request, response FROM turn_words WHERE turn = ?1",

@@ -369,9 +369,8 @@ pub(super) fn response_so_far(conn: &Connection, turn: TurnId) -> rusqlite::Resu
 
 /// The empty row of a forgotten turn is none.
 fn check_exists(tx: &Transaction<'_>, turn: TurnId) -> Result<(), Failure> {
-    let found = tx
-        .prepare_cached("SELECT 1 FROM turn WHERE id = ?1 AND settings <> '\"forgotten\"'")?
-        .exists([turn.0])?;
+    let found =
+        tx.prepare_cached("SELECT 1 FROM turn WHERE id = ?1 AND settings <> 'null'")?.exists([turn.0])?;
     if found { Ok(()) } else { Err(StoreError::NoTurn(turn.0).into()) }
 }
 
