@@ -225,6 +225,15 @@ impl Shelf {
         }
     }
 
+    /// Forgets the files of all runs.
+    pub fn end_runs(&self) -> Result<(), AdapterError> {
+        let dir = self.dir.join(RUNS);
+        match std::fs::remove_dir_all(&dir) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AdapterError::io(&dir, source)),
+            _ => Ok(()),
+        }
+    }
+
     fn run_folder(&self, run: &str) -> Result<PathBuf, AdapterError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let dir = self.dir.join(RUNS);

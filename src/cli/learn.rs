@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
-use crate::daemon::wire::{LearnStatus, LoopEvent};
+use crate::daemon::wire::{LearnNow, LearnStatus, LoopEvent};
 use crate::store::{RunRow, RunState};
 
 #[derive(Debug, Subcommand)]
@@ -130,9 +130,7 @@ fn now(place: &Place, client: &Client, wait: bool, json: bool) -> anyhow::Result
         output::note("learning begins; `chela learn status` says how far it is");
         return Ok(Exit::Done);
     }
-    let bar = bar(place);
-    let run = client.wait_for_round(begun, &mut |status| show(&bar, status))?;
-    bar.finish_and_clear();
+    let run = wait_for(place, client, begun)?;
     if json {
         output::json(&run)?;
     } else {
@@ -140,6 +138,14 @@ fn now(place: &Place, client: &Client, wait: bool, json: bool) -> anyhow::Result
     }
     let is_decided = matches!(run.state, RunState::Promoted | RunState::Rejected | RunState::Idle);
     Ok(if is_decided { Exit::Done } else { Exit::Failed })
+}
+
+/// Shows a round's progress until its end.
+pub(super) fn wait_for(place: &Place, client: &Client, begun: LearnNow) -> anyhow::Result<RunRow> {
+    let bar = bar(place);
+    let run = client.wait_for_round(begun, &mut |status| show(&bar, status))?;
+    bar.finish_and_clear();
+    Ok(run)
 }
 
 fn bar(place: &Place) -> ProgressBar {
@@ -162,7 +168,7 @@ fn show(bar: &ProgressBar, status: &LearnStatus) {
 }
 
 /// What the gate said, a reason on each line.
-fn decision(run: &RunRow) -> String {
+pub(super) fn decision(run: &RunRow) -> String {
     let mut lines = vec![line(&RunRow { reason: None, ..run.clone() })];
     match &run.gate {
         Some(gate) => {

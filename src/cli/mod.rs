@@ -14,6 +14,7 @@ mod daemon;
 mod doctor;
 mod exit;
 mod export;
+mod forget;
 mod learn;
 mod lessons;
 mod loading;
@@ -71,6 +72,8 @@ enum Command {
     /// Look at what is being learned, learn now, pause
     #[command(subcommand)]
     Learn(learn::LearnCommand),
+    /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
+    Forget(forget::ForgetArgs),
     /// List turns: what was asked, what was concluded of the answers
     Turns(turns::TurnsArgs),
     /// Explain an answer: what followed it, what was concluded and learned from it
@@ -129,6 +132,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
         Some(Command::Learn(command)) => learn::run(&place, &command),
+        Some(Command::Forget(forget)) => forget::run(&place, &forget),
         Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),
         Some(Command::Stats(stats)) => stats::run(&place, &stats),

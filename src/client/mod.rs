@@ -4,6 +4,7 @@
 //! call. Callers see values of `daemon::wire`, never HTTP.
 
 mod call;
+mod forgetting;
 mod launch;
 mod learning;
 mod looking;

@@ -91,6 +91,8 @@ impl From<StoreError> for ApiError {
             StoreError::NoSession(_) => Self::not_found("session_not_found", message),
             StoreError::NoTurn(_) => Self::not_found("turn_not_found", message),
             StoreError::NoLesson(_) => Self::not_found("lesson_not_found", message),
+            StoreError::TurnRunning(_) => Self::bad_request("turn_running", message),
+            StoreError::LogInUse => Self::unavailable("ledger_in_use", message),
             _ => Self::internal("ledger_failed", message),
         }
     }

@@ -178,8 +178,9 @@ impl Facts {
     fn accepted(&self, drawn: Drawn) -> Option<Hint> {
         match drawn {
             Drawn::Hint(hint) => Some(hint),
-            Drawn::Refused { text, why } => {
-                tracing::info!(turn = self.turn.id.0, text, %why, "no hint was drawn");
+            // Neither the text nor the words in the reason: what a person wrote belongs into no log.
+            Drawn::Refused { .. } => {
+                tracing::info!(turn = self.turn.id.0, "a hint was refused");
                 None
             }
             Drawn::Nothing => None,

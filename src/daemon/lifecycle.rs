@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::auth::TokenHash;
 use super::listen::{self, Door};
 use super::state::Daemon;
-use super::{ModelChoice, ProcessRole, idle_sessions, judging, learner, routes};
+use super::{ModelChoice, ProcessRole, forgetting, idle_sessions, judging, learner, routes};
 use crate::turn::Ending;
 
 /// Interrupted answers have this long to get into the ledger, and connections to get their last bytes.
@@ -44,6 +44,7 @@ pub(super) async fn serve_until_stopped(
     if let Err(err) = daemon.book.reload(&daemon.ledger).await {
         tracing::error!(reason = err.detail.message, "lessons cannot be read");
     }
+    forgetting::finish(daemon).await;
     tokio::spawn(judging::run(Arc::clone(daemon)));
     tokio::spawn(learner::run(Arc::clone(daemon)));
     tokio::spawn(idle_sessions::run(Arc::clone(daemon)));

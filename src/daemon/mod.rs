@@ -14,6 +14,7 @@ mod chat;
 mod drawing;
 mod error;
 mod events;
+mod forgetting;
 mod idle_sessions;
 mod judging;
 mod learner;

@@ -16,14 +16,7 @@ pub(super) fn of(news: &[Message], calls: &[Value]) -> Vec<NextState> {
         news.iter().filter(|message| message.role == Role::Tool).map(result).collect();
     let results = in_order(results, news, calls);
     let tools = (!results.is_empty()).then_some(NextState::Tools { results });
-    // Several messages in a row are one turn of the person's.
-    let said: Vec<&str> = news
-        .iter()
-        .filter(|message| message.role == Role::User && !message.content.trim().is_empty())
-        .map(|message| message.content.as_str())
-        .collect();
-    let reply = (!said.is_empty()).then(|| NextState::Reply { text: said.join("\n") });
-    tools.into_iter().chain(reply).collect()
+    tools.into_iter().chain(NextState::reply_in(news)).collect()
 }
 
 fn result(message: &Message) -> ToolResult {

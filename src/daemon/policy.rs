@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -23,6 +24,9 @@ use crate::turn::PolicyVersion;
 
 /// Adapters that stay loaded beside the one that serves, for evaluation and for going back quickly.
 const MAX_IDLE: usize = 2;
+
+/// How soon a version that somebody still uses is looked at again.
+const STILL_IN_USE: Duration = Duration::from_millis(50);
 
 /// The daemon's policies: where adapters are kept and what the ledger says of them.
 pub(super) struct Policies {
@@ -112,6 +116,10 @@ impl Versions {
         let before = loaded.adapters.len();
         loaded.adapters.retain(|one| **one != version || version == serving || Arc::strong_count(one) > 1);
         loaded.adapters.len() < before
+    }
+
+    fn is_loaded(&self, version: PolicyVersion) -> bool {
+        self.lock().adapters.iter().any(|one| **one == version)
     }
 
     fn serve(&self, version: PolicyVersion) -> PolicyVersion {
@@ -233,6 +241,8 @@ impl Policies {
                 "the base answers; there is nothing before it",
             ));
         }
+        // What was forgotten in the meantime is not there any more.
+        let rows: Vec<ServingRow> = rows.into_iter().filter(|row| self.stands(row.version)).collect();
         let version = before(&rows, current, &base.sha256);
         let _lease = match version {
             PolicyVersion::BASE => Lease::default(),
@@ -243,6 +253,75 @@ impl Policies {
         self.ledger.append(Entry::Rollback(row)).await?;
         self.now_serves(serving, version, reason).await;
         Ok(version)
+    }
+
+    /// Lets none of `tainted` answer any more: where one does, the newest other version below it that served before
+    /// does so from now on, or the base. Returns what serves now.
+    pub(super) async fn withdraw(
+        &self,
+        serving: &Serving,
+        tainted: &[PolicyVersion],
+        reason: &str,
+    ) -> Result<PolicyVersion, ApiError> {
+        let current = serving.versions.serving();
+        if !tainted.contains(&current) {
+            return Ok(current);
+        }
+        let _one_at_a_time = self.changing.lock().await;
+        let base = self.base_of(serving).await?;
+        let rows: Vec<ServingRow> = self.ledger.serving().await?;
+        let sound = |row: &ServingRow| !tainted.contains(&row.version) && self.stands(row.version);
+        let rows: Vec<ServingRow> = rows.into_iter().filter(sound).collect();
+        let mut version = before(&rows, current, &base.sha256);
+        let mut _lease = Lease::default();
+        if version != PolicyVersion::BASE {
+            match self.load(serving, version, &base).await {
+                Ok(lease) => _lease = lease,
+                Err(err) => {
+                    tracing::warn!(%version, %err, "the base answers in its place");
+                    version = PolicyVersion::BASE;
+                }
+            }
+        }
+        let at = Timestamp::now().as_millisecond();
+        let row = NewServing { at, version, base_sha256: base.sha256, reason: reason.to_owned() };
+        self.ledger.append(Entry::Rollback(row)).await?;
+        self.now_serves(serving, version, reason).await;
+        Ok(version)
+    }
+
+    fn stands(&self, version: PolicyVersion) -> bool {
+        version == PolicyVersion::BASE || self.shelf.manifest(version).is_ok()
+    }
+
+    /// What each version on the shelf was made from, as its manifest says.
+    pub(super) async fn parents(&self) -> Result<Vec<(PolicyVersion, PolicyVersion)>, ApiError> {
+        let place = self.shelf.clone();
+        let listing = blocking(move || place.list()).await.map_err(|err| internal(&err))?;
+        Ok(listing.versions.into_iter().map(|manifest| (manifest.version, manifest.parent)).collect())
+    }
+
+    /// Removes versions that do not serve, with all that unfinished runs have left.
+    pub(super) async fn erase(&self, versions: Vec<PolicyVersion>) -> Result<(), ApiError> {
+        let place = self.shelf.clone();
+        let erased = blocking(move || {
+            for version in versions {
+                match place.remove(version) {
+                    Ok(()) | Err(AdapterError::NoVersion(_)) => {}
+                    Err(err) => return Err(err),
+                }
+            }
+            place.end_runs()
+        });
+        erased.await.map_err(|err| internal(&err))
+    }
+
+    /// Unloads a version that does not serve, as soon as no answer uses it.
+    pub(super) async fn unload(&self, serving: &Serving, version: PolicyVersion) {
+        while serving.versions.is_loaded(version) {
+            self.forget(serving, version);
+            tokio::time::sleep(STILL_IN_USE).await;
+        }
     }
 
     async fn now_serves(&self, serving: &Serving, version: PolicyVersion, reason: &str) {

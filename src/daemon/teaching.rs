@@ -122,7 +122,7 @@ fn acceptable(text: &str) -> Result<String, ApiError> {
     wording::acceptable(text, "").map_err(refuse)
 }
 
-async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
+pub(super) async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
     serde_json::from_slice(&read(body).await?).map_err(|err| request::not_json(&err))
 }
 

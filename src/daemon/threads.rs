@@ -32,7 +32,7 @@ pub(super) async fn find(
             Ok(Continuation { begins_session, ..NEW_THREAD })
         }
         Parent::Given(Some(parent)) => {
-            let thread = ledger.thread_to(parent).await?;
+            let Some(thread) = known(ledger, parent).await? else { return Ok(NEW_THREAD) };
             if thread.iter().any(|turn| turn.session != place.session) {
                 let message = format!("turn {} belongs to another session; send its id", parent.0);
                 return Err(ApiError::invalid("chela.parent", message));
@@ -54,6 +54,18 @@ pub(super) async fn find(
     }
 }
 
+/// The thread that ends with a turn; `None`: the turn was forgotten, and the conversation goes on all the same.
+async fn known(ledger: &Ledger, last: TurnId) -> Result<Option<Vec<TurnRow>>, ApiError> {
+    match ledger.thread_to(last).await {
+        Err(error) if error.status != axum::http::StatusCode::NOT_FOUND => Err(error),
+        Ok(thread) if !thread.last().is_some_and(TurnRow::is_forgotten) => Ok(Some(thread)),
+        Ok(_) | Err(_) => {
+            tracing::warn!(parent = last.0, "the parent is not in the ledger; new thread");
+            Ok(None)
+        }
+    }
+}
+
 /// The session's newest thread; empty when there is none.
 async fn newest(ledger: &Ledger, place: &Place) -> Result<Vec<TurnRow>, ApiError> {
     match ledger.session_thread(place.session.clone()).await {
@@ -63,10 +75,10 @@ async fn newest(ledger: &Ledger, place: &Place) -> Result<Vec<TurnRow>, ApiError
     }
 }
 
-/// Where `messages` go on after `thread`, when they begin with all of it and say something new.
+/// Where `messages` go on after `thread`, when they begin with all that is left of it and say something new.
 fn continuation(thread: &[TurnRow], messages: &[Message]) -> Option<Continuation> {
     let mut rest = messages;
-    for turn in thread {
+    for turn in thread.iter().filter(|turn| !turn.is_forgotten()) {
         rest = rest.strip_prefix(turn.messages.as_slice())?;
         let (answer, after) = rest.split_first()?;
         if answer.role != Role::Assistant || answer.content != turn.response {
@@ -123,6 +135,14 @@ mod tests {
     fn a_history_and_something_new_continues() {
         use Role::{Assistant, User};
         check(&[(User, "a"), (Assistant, "b"), (User, "c"), (Assistant, "d"), (User, "e")], Some(4));
+    }
+
+    #[test]
+    fn a_history_goes_on_without_a_turn_that_was_forgotten() {
+        use Role::{Assistant, User};
+        let thread = [turn(1, &[], ""), turn(2, &[said(User, "c")], "d")];
+        let messages = [said(User, "c"), said(Assistant, "d"), said(User, "e")];
+        assert_eq!(continuation(&thread, &messages).map(|found| found.n_known), Some(2));
     }
 
     #[test]

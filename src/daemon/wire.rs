@@ -1,6 +1,7 @@
 //! What goes over the socket: request and response bodies of the daemon's HTTP API. May be used by `daemon`,
 //! `client` and what stands below them. OpenAI's shapes for `/v1/`, ours for `/chela/v1/`.
 
+pub mod forgetting;
 pub mod looking;
 
 use serde::{Deserialize, Serialize};
@@ -203,6 +204,8 @@ pub enum LoopEvent {
     Decided { run: i64, version: PolicyVersion, is_promoted: bool, reasons: Vec<String> },
     /// Another version answers from the next turn on.
     Serving { version: PolicyVersion },
+    /// These are gone from everything.
+    Forgotten { lessons: Vec<LessonId>, turns: Vec<TurnId> },
     /// Nothing is learned at present, and why: the machine is in use, on battery, nothing to learn.
     Waiting { reason: String },
     /// The listener was too slow for so many events.

@@ -153,7 +153,10 @@ impl ModelJudge {
                         FinishReason::Stop => Ok(Some(text)),
                         FinishReason::Cancelled => Err(JudgeError::Preempted),
                         FinishReason::Length => {
-                            tracing::info!(text, "the judge's hint had no end and was dropped");
+                            tracing::info!(
+                                n_bytes = text.len(),
+                                "the judge's hint had no end and was dropped"
+                            );
                             Ok(None)
                         }
                     };

@@ -4,7 +4,8 @@
 //! connections. What does not: what the rows mean (`turn`), who may write (`daemon`: the only writer).
 //!
 //! What always holds: facts are appended, never rewritten (a running answer's token chunks become one response row
-//! when it ends; where a lesson or a run stands now changes in place, with its history beside it); a promotion, what
+//! when it ends; where a lesson or a run stands now changes in place, with its history beside it; what a person wants
+//! forgotten is removed); a promotion, what
 //! serves and the lessons it holds change in one step; an acknowledged append survives `kill -9`, and acknowledged
 //! feedback, starts and ends of turns survive a power cut; a database from a newer program is refused, a corrupt one
 //! is set aside and never deleted.
@@ -108,11 +109,21 @@ pub enum Entry {
     /// A new lesson; what it contradicts retires.
     AddLesson(NewLesson),
     ChangeLesson(LessonEdit),
-    /// Removes a lesson and every row about it, words in the index included. What versions hold of it stays in them:
-    /// ask before which ones those are ([`Reader::lesson`]), and rebuild them. Refused while a run teaches it.
+    /// Removes a lesson and every row about it, words in the index included, the prompts that it stood in and the hints
+    /// that it was drawn from. What versions hold of it stays in them: ask before which ones those are
+    /// ([`Reader::lesson`]), and rebuild them. Refused while a run teaches it.
     ForgetLesson {
         lesson: LessonId,
     },
+    /// Removes turns and every row about them: what was said in them, what followed, what was concluded, and the prompts
+    /// of the turns that continue them. Where a turn continues a forgotten one, an empty row keeps its place. A lesson
+    /// that was drawn from such a turn stays, without that source. Refused while a turn runs, or a run learns from it.
+    ForgetTurns {
+        turns: Vec<TurnId>,
+    },
+    /// Moves the write-ahead log into the file and empties it, so that nothing that was removed is left in it. Refused
+    /// while somebody reads for long.
+    EmptyLog,
     /// The lessons in a turn's prompt, as they stand there. A second time adds only what is new.
     UseLessons {
         turn: TurnId,
@@ -238,6 +249,12 @@ pub enum StoreError {
     LessonNotUsed { turn: i64, lesson: i64 },
     #[error("run {run} is at work on lesson {lesson}; cancel the run first")]
     LessonInRun { run: i64, lesson: i64 },
+    #[error("turn {0} is still being answered; interrupt it first")]
+    TurnRunning(i64),
+    #[error("run {run} is at work on turn {turn}; cancel the run first")]
+    TurnInRun { run: i64, turn: i64 },
+    #[error("somebody reads the ledger: what was removed is still in its write-ahead log; try again")]
+    LogInUse,
     #[error("run {0} does not exist")]
     NoRun(i64),
     #[error("run {0} has already ended")]

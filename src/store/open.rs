@@ -64,6 +64,10 @@ fn open_sound(path: &Path, now: Timestamp, steps: &[&str]) -> Result<Opened, Sto
     let mut store = SqliteStore { conn, path: path.to_path_buf(), durability: None };
     let (n_recovered, n_interrupted) =
         end_what_crashed(&mut store, now).map_err(|err| store_error(path, &err))?;
+    // What a crash left in the log may have been forgotten since. A reader only puts it off.
+    if let Err(err) = store.empty_log() {
+        tracing::info!(%err, "the write-ahead log stays for now");
+    }
     Ok(Opened { store, notice, n_recovered, n_interrupted })
 }
 

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Message, Role};
+
 /// What arrived after an answer. A turn may get several: a command's outcome, later a rating.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -85,6 +87,26 @@ impl NextState {
             | Self::Page { .. }
             | Self::Tests { .. }
             | Self::Closed { .. } => None,
+        }
+    }
+
+    /// What a person says in the messages after an answer; several in a row are one reply.
+    pub fn reply_in(messages: &[Message]) -> Option<Self> {
+        let of_user = messages.iter().filter(|message| message.role == Role::User);
+        let said: Vec<&str> =
+            of_user.map(|message| message.content.as_str()).filter(|text| !text.trim().is_empty()).collect();
+        (!said.is_empty()).then(|| Self::Reply { text: said.join("\n") })
+    }
+
+    /// Whether this state is what the messages after the answer say, and not something that was told apart from them.
+    pub fn is_said_in(&self, messages: &[Message]) -> bool {
+        match self {
+            Self::Reply { .. } => Self::reply_in(messages).as_ref() == Some(self),
+            Self::Tools { results } => results.iter().any(|result| {
+                let mut of_tools = messages.iter().filter(|message| message.role == Role::Tool);
+                of_tools.any(|message| message.content == result.content)
+            }),
+            _ => false,
         }
     }
 

@@ -19,6 +19,7 @@ mod distributions;
 mod embeddings;
 mod engine;
 mod faults;
+mod forgetting;
 mod gguf;
 mod gradients;
 mod http;

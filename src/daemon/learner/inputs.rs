@@ -222,7 +222,7 @@ fn conversation(thread: &[TurnRow]) -> Vec<Message> {
     let mut messages = Vec::new();
     for (at, turn) in thread.iter().enumerate().rev() {
         messages.extend(turn.messages.iter().cloned());
-        if at > 0 {
+        if at > 0 && !turn.is_forgotten() {
             messages.push(Message::new(Role::Assistant, &turn.response));
         }
     }

@@ -30,7 +30,9 @@ use crate::learn::dial::Course;
 use crate::learn::rehearsal;
 use crate::learn::when::{Facts, Wait, may_begin, may_go_on};
 use crate::learn::worker::{End, Request};
+use crate::lesson::{LessonId, State};
 use crate::store::{Entry, NewRun, Receipt, RunEnd, RunEnding, RunId, RunRow, RunState};
+use crate::turn::{Message, PolicyVersion};
 use inputs::{Collected, Tables, View};
 use round::{Judged, Round, RoundError};
 pub(super) use wishes::Learner;
@@ -50,6 +52,7 @@ pub(super) async fn run(daemon: Arc<Daemon>) {
     loop {
         // Before the look, so that what happens during it is seen afterwards.
         let rung = daemon.learner.bell.notified();
+        let floor = daemon.learner.floor.lock().await;
         let wait = match look(&daemon, &mut machine).await {
             Ok(Ok(ready)) => {
                 if learn(&daemon, &mut machine, ready).await.is_none() {
@@ -66,6 +69,7 @@ pub(super) async fn run(daemon: Arc<Daemon>) {
                 Wait::NothingNew
             }
         };
+        drop(floor);
         daemon.learner.waits(wait, &daemon.news);
         tokio::select! {
             () = rung => {}
@@ -136,6 +140,28 @@ fn earlier(runs: &[RunRow], inputs: &str) -> usize {
     same.filter(|run| !matches!(run.state, RunState::Interrupted | RunState::Running)).count()
 }
 
+/// Requests that a round would ask to see whether the weights hold these lessons; at most `most` for each.
+pub(super) async fn requests_about(
+    daemon: &Arc<Daemon>,
+    lessons: &[LessonId],
+    most: usize,
+) -> Result<Vec<Vec<Message>>, ApiError> {
+    let (system, lessons) = (daemon.settings.chat.system.clone(), lessons.to_vec());
+    let view = View { serving: PolicyVersion::BASE, lineage: Vec::new(), system, from_nothing: true };
+    let tables = Tables::built_in()?;
+    let mut collected = daemon.ledger.ask(move |reader| Collected::read(reader, &view, tables)).await?;
+    // Only these, so that no other lesson takes their place in the plan.
+    collected.lessons.retain(|one| lessons.contains(&one.lesson.id));
+    // As if they were to be learned, whatever holds them now.
+    collected.lessons.iter_mut().for_each(|one| one.lesson.state = State::Active);
+    let plan = rehearsal::plan(&collected.inputs(), 0, &rehearsal::PlanLimits::careful());
+    let of = |lesson: &LessonId| {
+        let probes = plan.probes.iter().filter(|probe| probe.lesson == *lesson);
+        probes.take(most).map(|probe| probe.messages.clone()).collect::<Vec<_>>()
+    };
+    Ok(lessons.iter().flat_map(of).collect())
+}
+
 /// One round from its first row in the ledger to its last. `None`: the daemon ends.
 async fn learn(daemon: &Arc<Daemon>, machine: &mut Machine, ready: Ready) -> Option<()> {
     let asked = daemon.learner.wishes().asked;
@@ -178,7 +204,7 @@ async fn begin(daemon: &Arc<Daemon>, ready: Ready) -> Result<Begun, ApiError> {
     let plan = rehearsal::plan(&collected.inputs(), seed, &course.plan);
     let base = daemon.policies.base_of(&serving).await?;
     let student = daemon.policies.lease(&serving, Some(view.serving)).await?;
-    let parent = if view.from_nothing { crate::turn::PolicyVersion::BASE } else { view.serving };
+    let parent = if view.from_nothing { PolicyVersion::BASE } else { view.serving };
     let run = NewRun {
         started_at: now_ms(),
         base_sha256: base.sha256.clone(),

@@ -364,7 +364,7 @@ fn matrices(adapters: &Shelf, version: PolicyVersion) -> Result<Adapter, Adapter
 /// `None`: there is none, or it cannot be read, and then it is drawn again.
 fn read_rehearsed(path: &Path) -> Option<Rehearsed> {
     let text = std::fs::read(path).ok()?;
-    serde_json::from_slice(&text).inspect_err(|error| tracing::warn!(%error, "drawn again")).ok()
+    serde_json::from_slice(&text).inspect_err(|error| tracing::warn!(line = error.line(), "drawn again")).ok()
 }
 
 /// Without it an interruption costs the rehearsal, and nothing else.

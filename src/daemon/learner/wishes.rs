@@ -1,6 +1,7 @@
 //! What the learner is doing, what people wish of it, and the addresses for both.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -23,6 +24,8 @@ pub(in crate::daemon) struct Learner {
     pub(super) worker: Worker,
     /// Rung when a wish changed.
     pub(super) bell: Notify,
+    /// Held by a round from its plan to its end, and by whoever takes something out that a round may be reading.
+    pub(super) floor: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
 }
 
@@ -48,7 +51,12 @@ struct Known {
 
 impl Learner {
     pub(in crate::daemon) fn start() -> std::io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { worker: Worker::start()?, bell: Notify::new(), known: Mutex::default() }))
+        Ok(Arc::new(Self {
+            worker: Worker::start()?,
+            bell: Notify::new(),
+            floor: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+        }))
     }
 
     pub(super) fn wishes(&self) -> Wishes {
@@ -67,6 +75,25 @@ impl Learner {
             *wishes =
                 Wishes { asked: true, paused: false, from_nothing: wishes.from_nothing || from_nothing };
         });
+    }
+
+    /// Ends the round that runs and keeps another from beginning for as long as the guard lives. The error names the
+    /// round that did not end.
+    pub(in crate::daemon) async fn hold_still(
+        &self,
+    ) -> Result<tokio::sync::MutexGuard<'_, ()>, Option<RunId>> {
+        let floor = self.floor.lock();
+        tokio::pin!(floor);
+        let began = std::time::Instant::now();
+        while began.elapsed() < PATIENCE {
+            // Again and again: a round that was about to begin hears it only then.
+            self.worker.cancel();
+            tokio::select! {
+                guard = &mut floor => return Ok(guard),
+                () = tokio::time::sleep(CANCEL_AGAIN) => {}
+            }
+        }
+        Err(self.known().running)
     }
 
     pub(super) fn note_waiting(&self, n_waiting: usize) {
@@ -106,6 +133,10 @@ impl Learner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How long a round may take to notice that it was cancelled, and how often it is told.
+const PATIENCE: Duration = Duration::from_mins(1);
+const CANCEL_AGAIN: Duration = Duration::from_millis(50);
 
 type Shared = State<Arc<Daemon>>;
 

@@ -238,7 +238,7 @@ fn byte(row: &Row<'_>, column: &str) -> rusqlite::Result<usize> {
 
 /// What [`TurnFilter`] asks of each turn, whatever way led to it.
 const FITS: &str = "
-    AND turn.kind = 'main'
+    AND turn.kind = 'main' AND turn.settings <> 'null'
     AND (?3 IS NULL OR turn.source = ?3)
     AND (?4 IS NULL OR substr(turn.cwd || '/', 1, length(?4) + 1) = ?4 || '/')
     AND (?5 IS NULL OR verdict.rule = ?5 OR substr(verdict.rule, 1, length(?5) + 1) = ?5 || '.')

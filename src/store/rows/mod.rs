@@ -61,6 +61,13 @@ pub struct TurnRow {
     pub ended_at: Option<i64>,
 }
 
+impl TurnRow {
+    /// Nothing is left of it but its place in the thread.
+    pub fn is_forgotten(&self) -> bool {
+        self.messages.is_empty()
+    }
+}
+
 /// Everything that is known of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTurn {

@@ -14,6 +14,11 @@ pub(super) struct Script {
     sessions: HashSet<SessionId>,
     /// Whether each turn is still running.
     turns: HashMap<TurnId, bool>,
+    /// With those that were forgotten.
+    n_turns: usize,
+    parents: HashMap<TurnId, TurnId>,
+    /// Forgotten turns that others continue.
+    emptied: HashSet<TurnId>,
     lessons: BTreeMap<LessonId, ScriptedLesson>,
     /// With those that were forgotten.
     n_lessons: i64,
@@ -68,6 +73,8 @@ impl Script {
             Entry::AddLesson(lesson) => return self.add_lesson(lesson).map(Receipt::Lesson),
             Entry::ChangeLesson(edit) => self.change_lesson(edit)?,
             Entry::ForgetLesson { lesson } => self.forget_lesson(*lesson)?,
+            Entry::ForgetTurns { turns } => self.forget_turns(turns)?,
+            Entry::EmptyLog => {}
             Entry::UseLessons { turn, lessons } => self.use_lessons(*turn, lessons)?,
             Entry::CountLessonEffect { turn, lesson, .. } => {
                 if !self.uses.contains(&(*turn, *lesson)) {
@@ -85,8 +92,10 @@ impl Script {
     fn begin_turn(&mut self, turn: &NewTurn) -> Result<TurnId, StoreError> {
         self.check_session(&turn.session)?;
         turn.parent.map_or(Ok(()), |parent| self.check_turn(parent))?;
-        let id = TurnId(next_id(self.turns.len()));
+        let id = TurnId(next_id(self.n_turns));
+        self.n_turns += 1;
         self.turns.insert(id, true);
+        self.parents.extend(turn.parent.map(|parent| (id, parent)));
         Ok(id)
     }
 
@@ -151,6 +160,43 @@ impl Script {
         self.uses.retain(|(_, used)| *used != lesson);
         self.samples.retain(|(_, sample)| sample.lesson != Some(lesson));
         Ok(())
+    }
+
+    fn forget_turns(&mut self, turns: &[TurnId]) -> Result<(), StoreError> {
+        let mut turns = turns.to_vec();
+        turns.sort_unstable_by(|one, other| other.cmp(one));
+        turns.dedup();
+        for turn in &turns {
+            self.check_may_go(*turn)?;
+        }
+        for turn in turns {
+            self.samples.retain(|(_, sample)| sample.turn != Some(turn));
+            self.uses.retain(|(used_in, _)| *used_in != turn);
+            self.emptied.insert(turn);
+            let mut next = Some(turn);
+            while let Some(turn) = next.filter(|turn| self.may_be_removed(*turn)) {
+                self.turns.remove(&turn);
+                self.emptied.remove(&turn);
+                next = self.parents.remove(&turn);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_may_go(&self, turn: TurnId) -> Result<(), StoreError> {
+        let known = self.turns.get(&turn).filter(|_| !self.emptied.contains(&turn));
+        if *known.ok_or(StoreError::NoTurn(turn.0))? {
+            return Err(StoreError::TurnRunning(turn.0));
+        }
+        let mut with_it = self.samples.iter().filter(|(_, sample)| sample.turn == Some(turn));
+        match with_it.find(|(run, _)| self.runs.get(run).is_some_and(|run| run.is_open)) {
+            Some((run, _)) => Err(StoreError::TurnInRun { run: run.0, turn: turn.0 }),
+            None => Ok(()),
+        }
+    }
+
+    fn may_be_removed(&self, turn: TurnId) -> bool {
+        self.emptied.contains(&turn) && !self.parents.values().any(|parent| *parent == turn)
     }
 
     fn use_lessons(&mut self, turn: TurnId, lessons: &[LessonId]) -> Result<(), StoreError> {
@@ -315,7 +361,8 @@ impl Script {
     }
 
     fn check_turn(&self, turn: TurnId) -> Result<(), StoreError> {
-        if self.turns.contains_key(&turn) { Ok(()) } else { Err(StoreError::NoTurn(turn.0)) }
+        let is_there = self.turns.contains_key(&turn) && !self.emptied.contains(&turn);
+        if is_there { Ok(()) } else { Err(StoreError::NoTurn(turn.0)) }
     }
 
     fn check_running(&self, turn: TurnId) -> Result<(), StoreError> {

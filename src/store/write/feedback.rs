@@ -16,7 +16,7 @@ pub(super) fn record_next_state(
     at: i64,
     state: &NextState,
 ) -> Result<(), Failure> {
-    let kind = turn_word(tx, turn, "SELECT kind FROM turn WHERE id = ?1")?;
+    let kind = turn_word(tx, turn, "SELECT kind FROM turn WHERE id = ?1 AND settings <> 'null'")?;
     let state = serde_json::to_value(state).map_err(|err| StoreError::Sqlite(err.to_string()))?;
     let state_kind = state.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default();
     tx.prepare_cached(
@@ -66,7 +66,7 @@ fn is_answering(tx: &Transaction<'_>, session: &SessionId) -> rusqlite::Result<b
 pub(super) fn judge(tx: &Transaction<'_>, new: &NewVerdict) -> Result<(), Failure> {
     new.check_finite()?;
     let turn = new.turn;
-    let source = turn_word(tx, turn, "SELECT source FROM turn WHERE id = ?1")?;
+    let source = turn_word(tx, turn, "SELECT source FROM turn WHERE id = ?1 AND settings <> 'null'")?;
     tx.prepare_cached("UPDATE verdict SET is_newest = 0 WHERE turn = ?1 AND is_newest = 1")?
         .execute([turn.0])?;
     let verdict = &new.verdict;

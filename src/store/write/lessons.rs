@@ -91,37 +91,6 @@ pub(super) fn change_lesson(tx: &Transaction<'_>, edit: &LessonEdit) -> Result<(
     Ok(record_event(tx, lesson, &event)?)
 }
 
-/// Every row about a lesson. The connection overwrites what it deletes.
-pub(super) fn forget_lesson(tx: &Transaction<'_>, lesson: LessonId) -> Result<(), Failure> {
-    check_lesson(tx, lesson)?;
-    let run: Option<i64> = tx
-        .prepare_cached(
-            "SELECT learn_run.id FROM sample JOIN learn_run ON learn_run.id = sample.run
-              WHERE sample.lesson = ?1 AND learn_run.ended_at IS NULL",
-        )?
-        .query_row([lesson.0], |row| row.get(0))
-        .optional()?;
-    if let Some(run) = run {
-        return Err(StoreError::LessonInRun { run, lesson: lesson.0 }.into());
-    }
-    tx.prepare_cached(
-        "INSERT INTO lesson_text (lesson_text, rowid, text) SELECT 'delete', id, text FROM lesson WHERE id = ?1",
-    )?
-    .execute([lesson.0])?;
-    for statement in [
-        "UPDATE lesson SET retired_by = NULL WHERE retired_by = ?1",
-        "DELETE FROM lesson_source WHERE lesson = ?1",
-        "DELETE FROM lesson_use WHERE lesson = ?1",
-        "DELETE FROM lesson_event WHERE lesson = ?1",
-        "DELETE FROM learned WHERE lesson = ?1",
-        "DELETE FROM sample WHERE lesson = ?1",
-        "DELETE FROM lesson WHERE id = ?1",
-    ] {
-        tx.prepare_cached(statement)?.execute([lesson.0])?;
-    }
-    Ok(())
-}
-
 pub(super) fn use_lessons(tx: &Transaction<'_>, turn: TurnId, lessons: &[LessonId]) -> Result<(), Failure> {
     check_exists(tx, turn)?;
     let first = "SELECT coalesce(max(rank) + 1, 0) FROM lesson_use WHERE turn = ?1";

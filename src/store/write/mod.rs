@@ -5,6 +5,7 @@
 //! syncs them too.
 
 mod feedback;
+mod forgetting;
 mod lessons;
 mod runs;
 
@@ -43,7 +44,7 @@ impl Store for SqliteStore {
 
     fn append_group(&mut self, entries: Vec<Entry>) -> Vec<Result<Receipt, StoreError>> {
         match self.commit(&entries) {
-            Ok(receipts) => receipts,
+            Ok(receipts) => self.with_empty_log(&entries, receipts),
             Err(err) => {
                 let err = store_error(&self.path, &err);
                 vec![Err(err); entries.len()]
@@ -69,6 +70,30 @@ impl SqliteStore {
         }
         tx.commit()?;
         Ok(receipts)
+    }
+
+    /// The log can be emptied between transactions only.
+    fn with_empty_log(
+        &mut self,
+        entries: &[Entry],
+        mut receipts: Vec<Result<Receipt, StoreError>>,
+    ) -> Vec<Result<Receipt, StoreError>> {
+        if entries.contains(&Entry::EmptyLog)
+            && let Err(err) = self.empty_log()
+        {
+            let asked = entries.iter().zip(&mut receipts).filter(|(entry, _)| **entry == Entry::EmptyLog);
+            asked.for_each(|(_, receipt)| *receipt = Err(err.clone()));
+        }
+        receipts
+    }
+
+    /// Waits for readers as long as the connection is patient.
+    pub(super) fn empty_log(&mut self) -> Result<(), StoreError> {
+        let is_busy: bool = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|err| store_error(&self.path, &err))?;
+        if is_busy { Err(StoreError::LogInUse) } else { Ok(()) }
     }
 
     /// Also decides who pays for moving the write-ahead log into the file: the start or the end of a turn, not a
@@ -109,6 +134,8 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::AddLesson(_)
         | Entry::ChangeLesson(_)
         | Entry::ForgetLesson { .. }
+        | Entry::ForgetTurns { .. }
+        | Entry::EmptyLog
         | Entry::BeginRun(_)
         | Entry::EndRun(_)
         | Entry::RecordGate(_) => Durability::Power,
@@ -147,7 +174,10 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
         Entry::RecordNextState { turn, at, state } => feedback::record_next_state(tx, *turn, *at, state),
         Entry::Judge(verdict) => feedback::judge(tx, verdict),
         Entry::ChangeLesson(edit) => lessons::change_lesson(tx, edit),
-        Entry::ForgetLesson { lesson } => lessons::forget_lesson(tx, *lesson),
+        Entry::ForgetLesson { lesson } => forgetting::forget_lesson(tx, *lesson),
+        Entry::ForgetTurns { turns } => forgetting::forget_turns(tx, turns),
+        // What it asks for is done behind the transaction.
+        Entry::EmptyLog => Ok(()),
         Entry::UseLessons { turn, lessons } => lessons::use_lessons(tx, *turn, lessons),
         Entry::CountLessonEffect { turn, lesson, helped } => {
             lessons::count_effect(tx, *turn, *lesson, *helped)
@@ -337,8 +367,10 @@ pub(super) fn response_so_far(conn: &Connection, turn: TurnId) -> rusqlite::Resu
     Ok(whole)
 }
 
+/// The empty row of a forgotten turn is none.
 fn check_exists(tx: &Transaction<'_>, turn: TurnId) -> Result<(), Failure> {
-    let found = tx.prepare_cached("SELECT 1 FROM turn WHERE id = ?1")?.exists([turn.0])?;
+    let found =
+        tx.prepare_cached("SELECT 1 FROM turn WHERE id = ?1 AND settings <> 'null'")?.exists([turn.0])?;
     if found { Ok(()) } else { Err(StoreError::NoTurn(turn.0).into()) }
 }
 

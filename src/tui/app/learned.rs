@@ -32,7 +32,7 @@ impl App {
                     "{n_events} events of the loop were missed; /lessons shows what stands"
                 ));
             }
-            LoopEvent::Lesson { .. } | LoopEvent::Judged { .. } => {}
+            LoopEvent::Lesson { .. } | LoopEvent::Judged { .. } | LoopEvent::Forgotten { .. } => {}
         }
     }
 

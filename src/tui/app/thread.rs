@@ -40,6 +40,8 @@ impl Thread {
             self.exchanges.drain(..).map(|exchange| (exchange.turn, exchange.draft)).collect();
         self.exchanges = turns
             .into_iter()
+            // Of a forgotten turn only its place is left.
+            .filter(|row| !row.is_forgotten())
             .map(|row| {
                 let known = drafts.iter_mut().find(|(turn, _)| *turn == row.id);
                 let draft = known.and_then(|(_, draft)| draft.take());

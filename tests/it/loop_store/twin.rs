@@ -54,6 +54,8 @@ fn any_lesson_entry() -> impl Strategy<Value = Entry> {
         2 => add,
         2 => (any_lesson(), any_change()).prop_map(|(lesson, change)| edit(lesson, change)),
         1 => any_lesson().prop_map(|lesson| Entry::ForgetLesson { lesson }),
+        1 => prop::collection::vec(any_turn(), 1..3).prop_map(|turns| Entry::ForgetTurns { turns }),
+        1 => Just(Entry::EmptyLog),
         1 => (any_turn(), prop::collection::vec(any_lesson(), 0..3))
             .prop_map(|(turn, lessons)| Entry::UseLessons { turn, lessons }),
         1 => (any_turn(), any_lesson(), any::<bool>())
@@ -134,9 +136,8 @@ proptest! {
         let ledger = Ledger::new();
         let (mut store, mut twin) = (ledger.store(), ScriptedStore::new());
         for store in [&mut store as &mut dyn Store, &mut twin] {
-            for request in ["a", "b"] {
-                exchange(store, new_turn("s", None, request), "y");
-            }
+            let first = exchange(store, new_turn("s", None, "a"), "y");
+            exchange(store, new_turn("s", Some(first), "b"), "y");
             add(store, new_lesson("Be brief."));
             add(store, new_lesson("Use fd."));
         }
