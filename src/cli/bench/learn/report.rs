@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::metrics::{Spread, mean, sessions_to_adapt};
+use super::metrics::{Spread, mean, sessions_to_adapt, share};
+use super::users::STEADY;
 use crate::cli::output;
 
 /// Which parts of the loop are on.
@@ -40,6 +41,9 @@ pub(super) struct Run {
     pub(super) poisoned_promotions: Option<usize>,
     /// From a correction to its active lesson, the slowest.
     pub(super) lesson_ms: Option<f64>,
+    /// Candidates that the gate let pass, and its reasons for the others.
+    pub(super) promoted: usize,
+    pub(super) rejected: BTreeMap<String, usize>,
     /// Of all learning in the run.
     pub(super) learning_wall_s: Option<f64>,
     pub(super) learning_cpu_s: Option<f64>,
@@ -49,6 +53,8 @@ pub(super) struct Run {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct UserFigures {
     pub(super) preference: String,
+    /// `steady`, `fickle`, …; only steady users count in the main tables.
+    pub(super) character: &'static str,
     /// Whether the first reply of each session was right, in order.
     pub(super) first_replies_right: Vec<bool>,
     pub(super) obedience_before: Option<f64>,
@@ -89,11 +95,19 @@ pub(super) struct ArmFigures {
     pub(super) lesson_ms: Option<Spread>,
     pub(super) learning_wall_s: Option<Spread>,
     pub(super) learning_cpu_s: Option<Spread>,
+    /// Of all seeds together.
+    pub(super) promoted: usize,
+    pub(super) rejected: BTreeMap<String, usize>,
     /// Share of users whose first reply was right, session by session, over all seeds.
     pub(super) right_by_session: Vec<f64>,
     /// Obedience without lessons, by the user's wish.
     pub(super) by_preference: BTreeMap<String, Spread>,
+    /// First replies that were right in the last sessions, by what they wanted then, for every character.
+    pub(super) late_by_character: BTreeMap<&'static str, Spread>,
 }
+
+/// So many sessions at the end show what a user has in the long run.
+const LATE: usize = 3;
 
 impl Report {
     pub(super) fn new(machine: &str, model: &str, runs: Vec<Run>) -> Self {
@@ -129,16 +143,23 @@ fn arm_figures(arm: Arm, runs: &[Run]) -> ArmFigures {
         length_ratio: over(&|run| run.length_ratio),
         poisoned_promotions: (!poisoned.is_empty()).then(|| poisoned.iter().sum()),
         lesson_ms: over(&|run| run.lesson_ms),
+        promoted: runs.iter().map(|run| run.promoted).sum(),
+        rejected: rejected(&runs),
         learning_wall_s: over(&|run| run.learning_wall_s),
         learning_cpu_s: over(&|run| run.learning_cpu_s),
         right_by_session: right_by_session(&runs),
         by_preference: by_preference(&runs),
+        late_by_character: late_by_character(&runs),
     }
+}
+
+fn steady_users(run: &Run) -> impl Iterator<Item = &UserFigures> {
+    run.users.iter().filter(|user| user.character == STEADY)
 }
 
 /// A user that was not measured is left out of the mean.
 fn mean_of_users(run: &Run, figure: &dyn Fn(&UserFigures) -> Option<f64>) -> Option<f64> {
-    mean(&run.users.iter().filter_map(figure).collect::<Vec<_>>())
+    mean(&steady_users(run).filter_map(figure).collect::<Vec<_>>())
 }
 
 fn adapts(user: &UserFigures) -> bool {
@@ -151,21 +172,37 @@ fn sessions_or_cap(first_replies_right: &[bool]) -> f64 {
 }
 
 fn right_by_session(runs: &[&Run]) -> Vec<f64> {
-    let users: Vec<_> = runs.iter().flat_map(|run| &run.users).collect();
+    let users: Vec<_> = runs.iter().flat_map(|run| steady_users(run)).collect();
     let n = users.iter().map(|user| user.first_replies_right.len()).max().unwrap_or(0);
     (0..n)
-        .filter_map(|at| {
-            super::metrics::share(users.iter().filter_map(|user| user.first_replies_right.get(at).copied()))
-        })
+        .filter_map(|at| share(users.iter().filter_map(|user| user.first_replies_right.get(at).copied())))
         .collect()
 }
 
 fn by_preference(runs: &[&Run]) -> BTreeMap<String, Spread> {
     let mut figures: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
-    for user in runs.iter().flat_map(|run| &run.users) {
+    for user in runs.iter().flat_map(|run| steady_users(run)) {
         figures.entry(user.preference.clone()).or_default().push(user.obedience_without_lessons);
     }
     figures.into_iter().filter_map(|(id, shares)| Some((id, Spread::of(shares)?))).collect()
+}
+
+fn late_by_character(runs: &[&Run]) -> BTreeMap<&'static str, Spread> {
+    let characters: BTreeSet<_> = runs.iter().flat_map(|run| &run.users).map(|user| user.character).collect();
+    let late = |run: &Run, character| {
+        let users = run.users.iter().filter(|user| user.character == character);
+        share(users.flat_map(|user| user.first_replies_right.iter().rev().take(LATE).copied()))
+    };
+    let spread = |character| Spread::of(runs.iter().map(|run| late(run, character)));
+    characters.into_iter().filter_map(|character| Some((character, spread(character)?))).collect()
+}
+
+fn rejected(runs: &[&Run]) -> BTreeMap<String, usize> {
+    let mut reasons = BTreeMap::new();
+    for (reason, n) in runs.iter().flat_map(|run| &run.rejected) {
+        *reasons.entry(reason.clone()).or_default() += n;
+    }
+    reasons
 }
 
 pub(super) fn print(report: &Report) -> anyhow::Result<()> {
@@ -189,7 +226,16 @@ fn text(report: &Report) -> String {
         "right at the first reply, session by session (a full block: all users)".to_owned(),
         curves(&report.arms),
     ];
-    let by_preference = preference_table(&report.arms);
+    let late = table_by(&report.arms, "user", |arm| &arm.late_by_character);
+    if !late.is_empty() {
+        let head = format!("right at the first reply in the last {LATE} sessions, by character");
+        lines.extend([String::new(), head, late]);
+    }
+    let gate = gate_table(&report.arms);
+    if !gate.is_empty() {
+        lines.extend([String::new(), "candidates, all seeds together".to_owned(), gate]);
+    }
+    let by_preference = table_by(&report.arms, "wish", |arm| &arm.by_preference);
     if !by_preference.is_empty() {
         lines.extend([String::new(), "obedience without lessons, by wish".to_owned(), by_preference]);
     }
@@ -232,19 +278,37 @@ fn cost_table(arms: &[ArmFigures]) -> String {
     table(&head, rows)
 }
 
-/// The arms that learn weights, side by side.
-fn preference_table(arms: &[ArmFigures]) -> String {
-    let arms: Vec<_> = arms.iter().filter(|arm| !arm.by_preference.is_empty()).collect();
-    let ids: BTreeSet<_> = arms.iter().flat_map(|arm| arm.by_preference.keys()).collect();
-    if ids.is_empty() {
+/// One figure of the arms that have it, side by side.
+fn table_by<K: Ord + ToString>(
+    arms: &[ArmFigures],
+    head: &str,
+    figures: impl Fn(&ArmFigures) -> &BTreeMap<K, Spread>,
+) -> String {
+    let arms: Vec<_> = arms.iter().filter(|arm| !figures(arm).is_empty()).collect();
+    let keys: BTreeSet<_> = arms.iter().flat_map(|arm| figures(arm).keys()).collect();
+    if keys.is_empty() {
         return String::new();
     }
-    let head: Vec<&str> = std::iter::once("wish").chain(arms.iter().map(|arm| name(arm.arm))).collect();
-    let rows = ids.into_iter().map(|id| {
-        let cells = arms.iter().map(|arm| cell(arm.by_preference.get(id).copied(), 2));
-        std::iter::once(id.clone()).chain(cells).collect()
+    let head: Vec<&str> = std::iter::once(head).chain(arms.iter().map(|arm| name(arm.arm))).collect();
+    let rows = keys.into_iter().map(|key| {
+        let cells = arms.iter().map(|arm| cell(figures(arm).get(key).copied(), 2));
+        std::iter::once(key.to_string()).chain(cells).collect()
     });
     table(&head, rows)
+}
+
+/// The arms whose gate had something to decide.
+fn gate_table(arms: &[ArmFigures]) -> String {
+    let arms: Vec<_> = arms.iter().filter(|arm| arm.promoted > 0 || !arm.rejected.is_empty()).collect();
+    if arms.is_empty() {
+        return String::new();
+    }
+    let rows = arms.into_iter().map(|arm| {
+        let n_rejected: usize = arm.rejected.values().sum();
+        let reasons: Vec<_> = arm.rejected.iter().map(|(reason, n)| format!("{reason} ({n})")).collect();
+        vec![name(arm.arm).to_owned(), arm.promoted.to_string(), n_rejected.to_string(), reasons.join(", ")]
+    });
+    table(&["arm", "promoted", "rejected", "reasons"], rows)
 }
 
 /// Where somebody never adapted, the mean is a lower bound.
@@ -309,6 +373,7 @@ mod tests {
     fn user(id: &str, sessions: &str, without: Option<f64>) -> UserFigures {
         UserFigures {
             preference: id.to_owned(),
+            character: STEADY,
             first_replies_right: sessions.chars().map(|c| c == '+').collect(),
             obedience_before: Some(0.0),
             obedience_with_lessons: without.map(|share| share + 0.05),
@@ -329,14 +394,21 @@ mod tests {
             length_ratio: Some(1.02),
             poisoned_promotions: learns.then_some(0),
             lesson_ms: learns.then_some(310.0),
+            promoted: usize::from(learns) * 2,
+            rejected: if learns { BTreeMap::from([("answers grew".to_owned(), 1)]) } else { BTreeMap::new() },
             learning_wall_s: learns.then_some(if seed == 1 { 20.0 } else { 22.0 }),
             learning_cpu_s: learns.then_some(39.0),
         }
     }
 
     fn report() -> Report {
+        let fickle = UserFigures { character: "fickle", ..user("hx", "-++-++", None) };
         let runs = vec![
-            run(Arm::Both, 1, vec![user("rg", "-+++++", Some(0.9)), user("doas", "-+++++", Some(0.8))]),
+            run(
+                Arm::Both,
+                1,
+                vec![user("rg", "-+++++", Some(0.9)), user("doas", "-+++++", Some(0.8)), fickle],
+            ),
             run(Arm::Both, 2, vec![user("rg", "--++++", Some(1.0)), user("doas", "-+++++", Some(0.9))]),
             run(Arm::Nothing, 1, vec![user("rg", "------", None), user("doas", "--+---", None)]),
             run(Arm::Nothing, 2, vec![user("rg", "------", None), user("doas", "------", None)]),
@@ -379,6 +451,21 @@ mod tests {
         assert_eq!(nothing.sessions_to_adapt, Some(Spread { mean: 7.0, sd: 0.0, n: 2 }));
         assert_eq!(nothing.adapted, Some(Spread { mean: 0.0, sd: 0.0, n: 2 }));
         assert!(sessions_cell(nothing).starts_with("≥ 7.0"));
+    }
+
+    #[test]
+    fn only_steady_users_count_in_the_main_figures() {
+        let both = &report().arms[1];
+        assert_eq!(both.by_preference.keys().collect::<Vec<_>>(), ["doas", "rg"]);
+        let fickle = both.late_by_character.get("fickle").unwrap();
+        assert!((fickle.mean - 2.0 / 3.0).abs() < 1e-9 && fickle.n == 1, "{fickle:?}");
+        assert_eq!(both.late_by_character.get(STEADY), Some(&Spread { mean: 1.0, sd: 0.0, n: 2 }));
+    }
+
+    #[test]
+    fn decisions_of_the_gate_are_summed_with_their_reasons() {
+        let both = &report().arms[1];
+        assert_eq!((both.promoted, both.rejected.get("answers grew")), (4, Some(&2)));
     }
 
     #[test]

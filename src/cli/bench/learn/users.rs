@@ -28,6 +28,9 @@ const PLAN: u64 = 1;
 const REACTION: u64 = 2;
 const WISHES: u64 = 3;
 
+/// The character whose figures stand in the main tables of the report.
+pub(super) const STEADY: &str = "steady";
+
 /// The tables.
 #[derive(Debug)]
 pub(super) struct World {
@@ -56,6 +59,19 @@ pub(super) enum Character {
     AllNegative,
     /// Says nothing; programs, files and pages talk in their place.
     Poisoned,
+}
+
+impl Character {
+    /// As the report calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Steady { .. } => STEADY,
+            Self::Fickle { .. } => "fickle",
+            Self::Contradictory => "contradictory",
+            Self::AllNegative => "all-negative",
+            Self::Poisoned => "poisoned",
+        }
+    }
 }
 
 /// Something to ask.

@@ -24,12 +24,12 @@ fn words(reaction: &Reaction) -> Option<&str> {
     reaction.next.as_ref().and_then(NextState::human_words).map(crate::turn::next_state::HumanWords::text)
 }
 
-const STEADY: Character = Character::Steady { wrong_percent: 0 };
+const ALWAYS_RIGHT: Character = Character::Steady { wrong_percent: 0 };
 
 #[test]
 fn a_session_is_one_to_four_tasks_and_begins_with_the_wish() {
     let world = World::load().unwrap();
-    let sessions = world.sessions(user(&world, "rg", STEADY), 200, 1);
+    let sessions = world.sessions(user(&world, "rg", ALWAYS_RIGHT), 200, 1);
     assert_eq!(sessions.len(), 200);
     let lengths: BTreeSet<_> = sessions.iter().map(Vec::len).collect();
     assert_eq!(lengths, BTreeSet::from([1, 2, 3, 4]));
@@ -41,7 +41,7 @@ fn a_session_is_one_to_four_tasks_and_begins_with_the_wish() {
 fn a_request_comes_again_only_when_all_have_been_asked() {
     let world = World::load().unwrap();
     let n = world.tasks.group("search").teaching.len();
-    let sessions = world.sessions(user(&world, "rg", STEADY), n, 3);
+    let sessions = world.sessions(user(&world, "rg", ALWAYS_RIGHT), n, 3);
     let asked: Vec<_> = sessions.iter().flatten().filter(|asked| asked.exercises).collect();
     let first: BTreeSet<_> = asked.iter().take(n).map(|asked| &asked.task.request).collect();
     assert_eq!(first.len(), n);
@@ -53,7 +53,7 @@ proptest! {
     #[test]
     fn sessions_never_ask_what_is_held_out(seed: u64, at in 0_usize..20) {
         let world = World::load().unwrap();
-        let user = User { preference: &world.preferences[at % world.preferences.len()], character: STEADY };
+        let user = User { preference: &world.preferences[at % world.preferences.len()], character: ALWAYS_RIGHT };
         let held: BTreeSet<_> = world.tasks.group(&user.preference.group).held_out.iter()
             .chain(&world.tasks.neutral().held_out).map(|task| &task.request).collect();
         for asked in world.sessions(user, 30, seed).into_iter().flatten() {
@@ -75,7 +75,7 @@ proptest! {
     #[test]
     fn any_answer_gets_a_reaction(answer in "\\PC{0,40}", at in 0_usize..26, seed: u64) {
         let world = World::load().unwrap();
-        let user = User { preference: &world.preferences[at % world.preferences.len()], character: STEADY };
+        let user = User { preference: &world.preferences[at % world.preferences.len()], character: ALWAYS_RIGHT };
         let asked = world.sessions(user, 1, seed)[0][0];
         let reaction = world.react(user, 0, (asked, &answer), &mut World::reaction_draws(seed));
         let is_right = user.preference.is_right(asked.task, &answer);
@@ -100,7 +100,7 @@ fn wishes_of_one_policy_are_about_different_requests() {
 #[test]
 fn other_seeds_ask_other_things() {
     let world = World::load().unwrap();
-    let user = user(&world, "rg", STEADY);
+    let user = user(&world, "rg", ALWAYS_RIGHT);
     assert_ne!(world.sessions(user, 9, 1), world.sessions(user, 9, 2));
 }
 
@@ -108,7 +108,7 @@ fn other_seeds_ask_other_things() {
 fn a_wrong_answer_is_corrected_towards_the_wish() {
     let world = World::load().unwrap();
     for preference in &world.preferences {
-        let user = User { preference, character: STEADY };
+        let user = User { preference, character: ALWAYS_RIGHT };
         let reactions = play(&world, user, 20, |_, task| task.plain.clone());
         let corrections: Vec<_> = reactions.iter().filter(|one| one.meant == Meant::Corrected).collect();
         assert!(corrections.len() >= 20, "{}", preference.id);
@@ -124,7 +124,7 @@ fn a_wrong_answer_is_corrected_towards_the_wish() {
 #[test]
 fn a_right_answer_is_thanked_for_or_passed_over() {
     let world = World::load().unwrap();
-    let rg = user(&world, "rg", STEADY);
+    let rg = user(&world, "rg", ALWAYS_RIGHT);
     let reactions = play(&world, rg, 40, |_, task| {
         rg.preference
             .ideal(task)
@@ -193,7 +193,7 @@ fn a_badly_answered_neutral_request_is_passed_over() {
     let world = World::load().unwrap();
     let task = &world.tasks.neutral().teaching[0];
     let asked = Asked { task, exercises: false };
-    let steady = user(&world, "rg", STEADY);
+    let steady = user(&world, "rg", ALWAYS_RIGHT);
     let reaction = world.react(steady, 0, (asked, "no idea"), &mut Draws::new(1));
     assert_eq!(reaction, Reaction { next: None, meant: Meant::Ignored });
 }
