@@ -1,16 +1,18 @@
-//! What came of `chela bench learn`: figures of each run, their mean and spread over seeds for each arm, as JSON and as
-//! text with a plot.
+//! What came of `chela bench learn`: figures of each run, their mean and spread over seeds for each arm. As text: `tables`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::ValueEnum;
 use serde::Serialize;
 
+use super::home::Learned;
 use super::metrics::{Spread, mean, sessions_to_adapt, share};
+use super::preferences::Preference;
 use super::users::STEADY;
-use crate::cli::output;
+use crate::store::{RunRow, RunState};
 
 /// Which parts of the loop are on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Arm {
     /// Served only: nothing is learned.
@@ -21,8 +23,21 @@ pub(super) enum Arm {
     AdapterOnly,
     /// The product.
     Both,
-    /// Weights learn from the user's raw follow-up as the teacher's context: no judge, no hint, no lesson.
+    /// Weights learn with what the user typed after a wrong answer as the teacher's context: no judge, no hint. Kind to
+    /// this arm: it is told which answers were wrong.
     RawFollowUp,
+}
+
+impl Arm {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::LessonsOnly => "lessons only",
+            Self::AdapterOnly => "adapter only",
+            Self::Both => "both",
+            Self::RawFollowUp => "raw follow-up",
+        }
+    }
 }
 
 /// One arm with one seed.
@@ -33,6 +48,8 @@ pub(super) struct Run {
     pub(super) users: Vec<UserFigures>,
     /// Of answers to held-out neutral requests, before any learning and after all of it; shares from 0 to 1.
     pub(super) unchanged: Option<f64>,
+    /// Without any lesson in a prompt.
+    pub(super) unchanged_by_weights: Option<f64>,
     pub(super) quality_before: Option<f64>,
     pub(super) quality_after: Option<f64>,
     /// After divided by before.
@@ -41,26 +58,127 @@ pub(super) struct Run {
     pub(super) poisoned_promotions: Option<usize>,
     /// From a correction to its active lesson, the slowest.
     pub(super) lesson_ms: Option<f64>,
-    /// Candidates that the gate let pass, and its reasons for the others.
-    pub(super) promoted: usize,
-    pub(super) rejected: BTreeMap<String, usize>,
+    /// All lessons at the end, with their states.
+    pub(super) lessons: Vec<String>,
+    pub(super) rounds: Vec<Round>,
     /// Of all learning in the run.
     pub(super) learning_wall_s: Option<f64>,
     pub(super) learning_cpu_s: Option<f64>,
+}
+
+/// One round of learning.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Round {
+    pub(super) state: RunState,
+    /// The gravest reason against a candidate, without its numbers.
+    pub(super) refusal: Option<String>,
+    pub(super) wall_s: f64,
+    pub(super) cpu_s: f64,
+    /// Lessons that the weights held afterwards.
+    pub(super) n_held: usize,
+    /// As the ledger has it.
+    pub(super) row: Option<RunRow>,
+}
+
+impl From<&Learned> for Round {
+    fn from(learned: &Learned) -> Self {
+        let row = &learned.row;
+        let reason = row.gate.as_ref().and_then(|gate| gate.reasons.first()).or(row.reason.as_ref());
+        let is_refused = matches!(row.state, RunState::Rejected | RunState::Failed);
+        Self {
+            state: row.state,
+            refusal: reason.filter(|_| is_refused).map(|reason| without_numbers(reason)),
+            wall_s: learned.wall_s,
+            cpu_s: learned.cpu_s,
+            n_held: learned.n_held,
+            row: Some(row.clone()),
+        }
+    }
+}
+
+/// Each number as `N`: reasons that differ in their numbers only are one.
+fn without_numbers(reason: &str) -> String {
+    let mut text = String::new();
+    let mut is_number = false;
+    for c in reason.chars() {
+        let goes_on = c.is_ascii_digit() || (is_number && c == '.');
+        if c.is_ascii_digit() && !is_number {
+            text.push('N');
+        } else if !goes_on {
+            text.push(c);
+        }
+        is_number = goes_on;
+    }
+    text
+}
+
+impl Run {
+    /// Without figures.
+    pub(super) fn new(arm: Arm, seed: u64) -> Self {
+        Self {
+            arm,
+            seed,
+            users: Vec::new(),
+            unchanged: None,
+            unchanged_by_weights: None,
+            quality_before: None,
+            quality_after: None,
+            length_ratio: None,
+            poisoned_promotions: None,
+            lesson_ms: None,
+            lessons: Vec::new(),
+            rounds: Vec::new(),
+            learning_wall_s: None,
+            learning_cpu_s: None,
+        }
+    }
+
+    fn first_promotion(&self) -> Option<&Round> {
+        self.rounds.iter().find(|round| round.state == RunState::Promoted)
+    }
+}
+
+impl UserFigures {
+    /// Without figures of held-out requests.
+    pub(super) fn new(
+        preference: &Preference,
+        character: &'static str,
+        first_replies_right: Vec<bool>,
+    ) -> Self {
+        Self {
+            preference: preference.id.clone(),
+            about: preference.about.clone(),
+            character,
+            first_replies_right,
+            again_right: None,
+            obedience_before: None,
+            obedience_with_lessons: None,
+            obedience_without_lessons: None,
+            obedience_as_served: None,
+            obedience_after_forget: None,
+        }
+    }
 }
 
 /// One user in one run. Shares from 0 to 1, of held-out requests.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct UserFigures {
     pub(super) preference: String,
+    /// What kind of wish it is.
+    about: String,
     /// `steady`, `fickle`, …; only steady users count in the main tables.
     pub(super) character: &'static str,
     /// Whether the first reply of each session was right, in order.
     pub(super) first_replies_right: Vec<bool>,
+    /// The same request once more, right after it was corrected.
+    pub(super) again_right: Option<f64>,
     pub(super) obedience_before: Option<f64>,
+    /// The base with all lessons in its prompt: the teacher of the weights.
     pub(super) obedience_with_lessons: Option<f64>,
     /// With all lessons removed.
     pub(super) obedience_without_lessons: Option<f64>,
+    /// As the arm's users are answered.
+    pub(super) obedience_as_served: Option<f64>,
     pub(super) obedience_after_forget: Option<f64>,
 }
 
@@ -82,17 +200,23 @@ pub(super) struct ArmFigures {
     pub(super) sessions_to_adapt: Option<Spread>,
     /// Share of users that adapted at all.
     pub(super) adapted: Option<Spread>,
+    pub(super) again_right: Option<Spread>,
     pub(super) obedience_before: Option<Spread>,
     pub(super) obedience_with_lessons: Option<Spread>,
     pub(super) obedience_without_lessons: Option<Spread>,
+    pub(super) obedience_as_served: Option<Spread>,
     pub(super) obedience_after_forget: Option<Spread>,
     pub(super) unchanged: Option<Spread>,
+    pub(super) unchanged_by_weights: Option<Spread>,
     pub(super) quality_before: Option<Spread>,
     pub(super) quality_after: Option<Spread>,
     pub(super) length_ratio: Option<Spread>,
     /// Of all seeds together.
     pub(super) poisoned_promotions: Option<usize>,
     pub(super) lesson_ms: Option<Spread>,
+    /// Of the first round that promoted, and how many lessons its weights held.
+    pub(super) promotion_s: Option<Spread>,
+    pub(super) promotion_holds: Option<Spread>,
     pub(super) learning_wall_s: Option<Spread>,
     pub(super) learning_cpu_s: Option<Spread>,
     /// Of all seeds together.
@@ -100,14 +224,15 @@ pub(super) struct ArmFigures {
     pub(super) rejected: BTreeMap<String, usize>,
     /// Share of users whose first reply was right, session by session, over all seeds.
     pub(super) right_by_session: Vec<f64>,
-    /// Obedience without lessons, by the user's wish.
+    /// Obedience of the base with lessons, and of the weights without, by the user's wish.
+    pub(super) taught_by_preference: BTreeMap<String, Spread>,
     pub(super) by_preference: BTreeMap<String, Spread>,
     /// First replies that were right in the last sessions, by what they wanted then, for every character.
     pub(super) late_by_character: BTreeMap<&'static str, Spread>,
 }
 
 /// So many sessions at the end show what a user has in the long run.
-const LATE: usize = 3;
+pub(super) const LATE: usize = 3;
 
 impl Report {
     pub(super) fn new(machine: &str, model: &str, runs: Vec<Run>) -> Self {
@@ -133,22 +258,28 @@ fn arm_figures(arm: Arm, runs: &[Run]) -> ArmFigures {
         arm,
         sessions_to_adapt: over_users(&|user| Some(sessions_or_cap(&user.first_replies_right))),
         adapted: over_users(&|user| Some(f64::from(u8::from(adapts(user))))),
+        again_right: over_users(&|user| user.again_right),
         obedience_before: over_users(&|user| user.obedience_before),
         obedience_with_lessons: over_users(&|user| user.obedience_with_lessons),
         obedience_without_lessons: over_users(&|user| user.obedience_without_lessons),
+        obedience_as_served: over_users(&|user| user.obedience_as_served),
         obedience_after_forget: over_users(&|user| user.obedience_after_forget),
         unchanged: over(&|run| run.unchanged),
+        unchanged_by_weights: over(&|run| run.unchanged_by_weights),
         quality_before: over(&|run| run.quality_before),
         quality_after: over(&|run| run.quality_after),
         length_ratio: over(&|run| run.length_ratio),
         poisoned_promotions: (!poisoned.is_empty()).then(|| poisoned.iter().sum()),
         lesson_ms: over(&|run| run.lesson_ms),
-        promoted: runs.iter().map(|run| run.promoted).sum(),
+        promotion_s: over(&|run| run.first_promotion().map(|round| round.wall_s)),
+        promotion_holds: over(&|run| run.first_promotion().map(|round| count(round.n_held))),
+        promoted: rounds(&runs).filter(|round| round.state == RunState::Promoted).count(),
         rejected: rejected(&runs),
         learning_wall_s: over(&|run| run.learning_wall_s),
         learning_cpu_s: over(&|run| run.learning_cpu_s),
         right_by_session: right_by_session(&runs),
-        by_preference: by_preference(&runs),
+        taught_by_preference: by_preference(&runs, &|user| user.obedience_with_lessons),
+        by_preference: by_preference(&runs, &|user| user.obedience_without_lessons),
         late_by_character: late_by_character(&runs),
     }
 }
@@ -168,7 +299,15 @@ fn adapts(user: &UserFigures) -> bool {
 
 fn sessions_or_cap(first_replies_right: &[bool]) -> f64 {
     let sessions = sessions_to_adapt(first_replies_right).unwrap_or(first_replies_right.len() + 1);
-    f64::from(u32::try_from(sessions).unwrap_or(u32::MAX))
+    count(sessions)
+}
+
+fn count(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+fn rounds<'a>(runs: &[&'a Run]) -> impl Iterator<Item = &'a Round> {
+    runs.iter().flat_map(|run| &run.rounds)
 }
 
 fn right_by_session(runs: &[&Run]) -> Vec<f64> {
@@ -179,10 +318,10 @@ fn right_by_session(runs: &[&Run]) -> Vec<f64> {
         .collect()
 }
 
-fn by_preference(runs: &[&Run]) -> BTreeMap<String, Spread> {
+fn by_preference(runs: &[&Run], figure: &dyn Fn(&UserFigures) -> Option<f64>) -> BTreeMap<String, Spread> {
     let mut figures: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
     for user in runs.iter().flat_map(|run| steady_users(run)) {
-        figures.entry(user.preference.clone()).or_default().push(user.obedience_without_lessons);
+        figures.entry(user.preference.clone()).or_default().push(figure(user));
     }
     figures.into_iter().filter_map(|(id, shares)| Some((id, Spread::of(shares)?))).collect()
 }
@@ -199,209 +338,66 @@ fn late_by_character(runs: &[&Run]) -> BTreeMap<&'static str, Spread> {
 
 fn rejected(runs: &[&Run]) -> BTreeMap<String, usize> {
     let mut reasons = BTreeMap::new();
-    for (reason, n) in runs.iter().flat_map(|run| &run.rejected) {
-        *reasons.entry(reason.clone()).or_default() += n;
+    for reason in rounds(runs).filter_map(|round| round.refusal.clone()) {
+        *reasons.entry(reason).or_default() += 1;
     }
     reasons
 }
 
-pub(super) fn print(report: &Report) -> anyhow::Result<()> {
-    Ok(output::line(&text(report))?)
-}
-
-fn text(report: &Report) -> String {
-    let seeds: Vec<_> = report.seeds.iter().map(u64::to_string).collect();
-    let mut lines = vec![
-        format!("machine   {}", report.machine),
-        format!("model     {}", report.model),
-        format!("seeds     {} (figures: mean ± standard deviation over seeds)", seeds.join(", ")),
-        String::new(),
-        "sessions until three in a row are right at the first reply; obedience on held-out requests"
-            .to_owned(),
-        obedience_table(&report.arms),
-        String::new(),
-        "answers to held-out neutral requests, against those before learning; cost".to_owned(),
-        cost_table(&report.arms),
-        String::new(),
-        "right at the first reply, session by session (a full block: all users)".to_owned(),
-        curves(&report.arms),
-    ];
-    let late = table_by(&report.arms, "user", |arm| &arm.late_by_character);
-    if !late.is_empty() {
-        let head = format!("right at the first reply in the last {LATE} sessions, by character");
-        lines.extend([String::new(), head, late]);
-    }
-    let gate = gate_table(&report.arms);
-    if !gate.is_empty() {
-        lines.extend([String::new(), "candidates, all seeds together".to_owned(), gate]);
-    }
-    let by_preference = table_by(&report.arms, "wish", |arm| &arm.by_preference);
-    if !by_preference.is_empty() {
-        lines.extend([String::new(), "obedience without lessons, by wish".to_owned(), by_preference]);
-    }
-    lines.join("\n")
-}
-
-fn obedience_table(arms: &[ArmFigures]) -> String {
-    let head =
-        ["arm", "sessions", "adapted", "before", "with lessons", "without", "after forget", "poisoned"];
-    let rows = arms.iter().map(|arm| {
-        vec![
-            name(arm.arm).to_owned(),
-            sessions_cell(arm),
-            cell(arm.adapted, 2),
-            cell(arm.obedience_before, 2),
-            cell(arm.obedience_with_lessons, 2),
-            cell(arm.obedience_without_lessons, 2),
-            cell(arm.obedience_after_forget, 2),
-            arm.poisoned_promotions.map_or_else(|| "–".to_owned(), |n| n.to_string()),
-        ]
-    });
-    table(&head, rows)
-}
-
-fn cost_table(arms: &[ArmFigures]) -> String {
-    let head =
-        ["arm", "unchanged", "good before", "good after", "length", "lesson ms", "learning s", "CPU s"];
-    let rows = arms.iter().map(|arm| {
-        vec![
-            name(arm.arm).to_owned(),
-            cell(arm.unchanged, 2),
-            cell(arm.quality_before, 2),
-            cell(arm.quality_after, 2),
-            cell(arm.length_ratio, 2),
-            cell(arm.lesson_ms, 0),
-            cell(arm.learning_wall_s, 1),
-            cell(arm.learning_cpu_s, 1),
-        ]
-    });
-    table(&head, rows)
-}
-
-/// One figure of the arms that have it, side by side.
-fn table_by<K: Ord + ToString>(
-    arms: &[ArmFigures],
-    head: &str,
-    figures: impl Fn(&ArmFigures) -> &BTreeMap<K, Spread>,
-) -> String {
-    let arms: Vec<_> = arms.iter().filter(|arm| !figures(arm).is_empty()).collect();
-    let keys: BTreeSet<_> = arms.iter().flat_map(|arm| figures(arm).keys()).collect();
-    if keys.is_empty() {
-        return String::new();
-    }
-    let head: Vec<&str> = std::iter::once(head).chain(arms.iter().map(|arm| name(arm.arm))).collect();
-    let rows = keys.into_iter().map(|key| {
-        let cells = arms.iter().map(|arm| cell(figures(arm).get(key).copied(), 2));
-        std::iter::once(key.to_string()).chain(cells).collect()
-    });
-    table(&head, rows)
-}
-
-/// The arms whose gate had something to decide.
-fn gate_table(arms: &[ArmFigures]) -> String {
-    let arms: Vec<_> = arms.iter().filter(|arm| arm.promoted > 0 || !arm.rejected.is_empty()).collect();
-    if arms.is_empty() {
-        return String::new();
-    }
-    let rows = arms.into_iter().map(|arm| {
-        let n_rejected: usize = arm.rejected.values().sum();
-        let reasons: Vec<_> = arm.rejected.iter().map(|(reason, n)| format!("{reason} ({n})")).collect();
-        vec![name(arm.arm).to_owned(), arm.promoted.to_string(), n_rejected.to_string(), reasons.join(", ")]
-    });
-    table(&["arm", "promoted", "rejected", "reasons"], rows)
-}
-
-/// Where somebody never adapted, the mean is a lower bound.
-fn sessions_cell(arm: &ArmFigures) -> String {
-    let is_bound = arm.adapted.is_some_and(|adapted| adapted.mean < 1.0);
-    let text = cell(arm.sessions_to_adapt, 1);
-    if is_bound && arm.sessions_to_adapt.is_some() { format!("≥ {text}") } else { text }
-}
-
-fn curves(arms: &[ArmFigures]) -> String {
-    let rows = arms.iter().map(|arm| {
-        let bars: String = arm.right_by_session.iter().map(|share| bar(*share)).collect();
-        let last = arm.right_by_session.last().map_or_else(|| "–".to_owned(), |share| format!("{share:.2}"));
-        vec![name(arm.arm).to_owned(), bars, last]
-    });
-    table(&["arm", "sessions", "last"], rows)
-}
-
-/// An eighth of the cell for each eighth of the share; `·` is none, `?` is no number.
-fn bar(share: f64) -> char {
-    const STEPS: [(f64, char); 9] = [
-        (0.0, '·'),
-        (0.1875, '▁'),
-        (0.3125, '▂'),
-        (0.4375, '▃'),
-        (0.5625, '▄'),
-        (0.6875, '▅'),
-        (0.8125, '▆'),
-        (0.9999, '▇'),
-        (f64::INFINITY, '█'),
-    ];
-    STEPS.iter().find(|(most, _)| share <= *most).map_or('?', |(_, block)| *block)
-}
-
-fn name(arm: Arm) -> &'static str {
-    match arm {
-        Arm::Nothing => "nothing",
-        Arm::LessonsOnly => "lessons only",
-        Arm::AdapterOnly => "adapter only",
-        Arm::Both => "both",
-        Arm::RawFollowUp => "raw follow-up",
-    }
-}
-
-fn cell(spread: Option<Spread>, decimals: usize) -> String {
-    match spread {
-        None => "–".to_owned(),
-        Some(Spread { mean, n: 1, .. }) => format!("{mean:.decimals$}"),
-        Some(Spread { mean, sd, .. }) => format!("{mean:.decimals$} ± {sd:.decimals$}"),
-    }
-}
-
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let head = head.iter().map(|text| (*text).to_owned()).collect();
-    output::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::preferences::preferences;
     use super::*;
 
-    fn user(id: &str, sessions: &str, without: Option<f64>) -> UserFigures {
+    pub(in super::super) fn user(id: &str, sessions: &str, without: Option<f64>) -> UserFigures {
+        let sessions = sessions.chars().map(|c| c == '+').collect();
         UserFigures {
-            preference: id.to_owned(),
-            character: STEADY,
-            first_replies_right: sessions.chars().map(|c| c == '+').collect(),
+            again_right: without.map(|_| 1.0),
             obedience_before: Some(0.0),
             obedience_with_lessons: without.map(|share| share + 0.05),
             obedience_without_lessons: without,
+            obedience_as_served: without.map(|share| share + 0.03),
             obedience_after_forget: without.map(|_| 0.0),
+            ..UserFigures::new(
+                preferences().unwrap().iter().find(|one| one.id == id).unwrap(),
+                STEADY,
+                sessions,
+            )
         }
     }
 
-    fn run(arm: Arm, seed: u64, users: Vec<UserFigures>) -> Run {
+    pub(in super::super) fn run(arm: Arm, seed: u64, users: Vec<UserFigures>) -> Run {
         let learns = arm != Arm::Nothing;
+        let round = |state, refusal: Option<&str>, n_held| Round {
+            state,
+            refusal: refusal.map(without_numbers),
+            wall_s: 9.0 + count(n_held),
+            cpu_s: 19.5,
+            n_held,
+            row: None,
+        };
+        let rounds = vec![
+            round(RunState::Rejected, Some("its answers are 1.62 times as long"), 0),
+            round(RunState::Promoted, None, 2),
+            round(RunState::Promoted, None, 3),
+        ];
         Run {
-            arm,
-            seed,
             users,
             unchanged: Some(if learns { 0.96 } else { 1.0 }),
+            unchanged_by_weights: Some(if learns { 0.97 } else { 1.0 }),
             quality_before: Some(0.9),
             quality_after: Some(0.9),
             length_ratio: Some(1.02),
             poisoned_promotions: learns.then_some(0),
             lesson_ms: learns.then_some(310.0),
-            promoted: usize::from(learns) * 2,
-            rejected: if learns { BTreeMap::from([("answers grew".to_owned(), 1)]) } else { BTreeMap::new() },
+            rounds: if learns { rounds } else { Vec::new() },
             learning_wall_s: learns.then_some(if seed == 1 { 20.0 } else { 22.0 }),
             learning_cpu_s: learns.then_some(39.0),
+            ..Run::new(arm, seed)
         }
     }
 
-    fn report() -> Report {
+    pub(in super::super) fn report() -> Report {
         let fickle = UserFigures { character: "fickle", ..user("hx", "-++-++", None) };
         let runs = vec![
             run(
@@ -414,24 +410,6 @@ mod tests {
             run(Arm::Nothing, 2, vec![user("rg", "------", None), user("doas", "------", None)]),
         ];
         Report::new("a machine", "chela-starter", runs)
-    }
-
-    #[test]
-    fn the_report_is_tables_and_a_plot() {
-        insta::assert_snapshot!(text(&report()));
-    }
-
-    #[test]
-    fn one_seed_has_no_spread() {
-        let runs = vec![run(Arm::LessonsOnly, 4, vec![user("rg", "+++", Some(0.75))])];
-        let text = text(&Report::new("m", "x", runs));
-        assert!(!text.lines().skip(3).any(|line| line.contains('±')), "{text}");
-    }
-
-    #[test]
-    fn nothing_measured_is_a_dash_and_no_figure() {
-        let text = text(&Report::new("m", "x", vec![run(Arm::Nothing, 1, Vec::new())]));
-        assert!(text.lines().any(|line| line.starts_with("nothing") && line.contains('–')), "{text}");
     }
 
     #[test]
@@ -450,7 +428,6 @@ mod tests {
         let nothing = &report.arms[0];
         assert_eq!(nothing.sessions_to_adapt, Some(Spread { mean: 7.0, sd: 0.0, n: 2 }));
         assert_eq!(nothing.adapted, Some(Spread { mean: 0.0, sd: 0.0, n: 2 }));
-        assert!(sessions_cell(nothing).starts_with("≥ 7.0"));
     }
 
     #[test]
@@ -465,7 +442,7 @@ mod tests {
     #[test]
     fn decisions_of_the_gate_are_summed_with_their_reasons() {
         let both = &report().arms[1];
-        assert_eq!((both.promoted, both.rejected.get("answers grew")), (4, Some(&2)));
+        assert_eq!((both.promoted, both.rejected.get("its answers are N times as long")), (4, Some(&2)));
     }
 
     #[test]
@@ -474,8 +451,8 @@ mod tests {
     }
 
     #[test]
-    fn only_all_is_a_full_block() {
-        let bars: String = [0.0, 0.01, 0.5, 0.99, 1.0, f64::NAN].into_iter().map(bar).collect();
-        assert_eq!(bars, "·▁▄▇█?");
+    fn reasons_are_told_apart_by_their_words_only() {
+        assert_eq!(without_numbers("kept 3 of 60.5, 7. No"), "kept N of N, N No");
+        assert_eq!(without_numbers("no numbers"), "no numbers");
     }
 }

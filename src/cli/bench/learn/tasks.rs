@@ -85,6 +85,7 @@ impl Tasks {
 }
 
 impl Group {
+    #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = &Task> {
         self.teaching.iter().chain(&self.held_out)
     }
