@@ -165,7 +165,7 @@ impl UserFigures {
 pub(super) struct UserFigures {
     pub(super) preference: String,
     /// What kind of wish it is.
-    about: String,
+    pub(super) about: String,
     /// `steady`, `fickle`, …; only steady users count in the main tables.
     pub(super) character: &'static str,
     /// Whether the first reply of each session was right, in order.
