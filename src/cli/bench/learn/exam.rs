@@ -59,7 +59,7 @@ impl<'a> Answers<'a> {
 }
 
 /// How answers to unrelated requests have changed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Neutral {
     /// As served; and by the weights alone.
     pub(super) unchanged: Option<f64>,
