@@ -53,6 +53,19 @@ impl Learned {
     pub(super) fn is_promoted(&self) -> bool {
         self.row.state == RunState::Promoted
     }
+
+    /// The gravest reason of the gate's decision, or why there was none.
+    pub(super) fn reason(&self) -> Option<&str> {
+        let gate = self.row.gate.as_ref().and_then(|gate| gate.reasons.first());
+        gate.or(self.row.reason.as_ref()).map(String::as_str)
+    }
+
+    /// For a line of progress.
+    pub(super) fn outcome(&self) -> String {
+        let first = self.reason().and_then(|reason| reason.split(';').next()).unwrap_or_default();
+        let state = format!("{:?}", self.row.state).to_lowercase();
+        format!("{state}, {} held: {}", self.n_held, output::harmless(first))
+    }
 }
 
 impl Home {

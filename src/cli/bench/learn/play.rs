@@ -257,16 +257,8 @@ impl<'a> Household<'a> {
 
     fn learn(&mut self) -> anyhow::Result<()> {
         let learned = self.home.learn()?;
-        let reason =
-            learned.row.gate.as_ref().and_then(|gate| gate.reasons.first()).or(learned.row.reason.as_ref());
-        output::note(&format!(
-            "{}: learned for {:.1} s: {:?}, {} held: {}",
-            self.played.name(),
-            learned.wall_s,
-            learned.row.state,
-            learned.n_held,
-            reason.map_or("", String::as_str)
-        ));
+        let name = self.played.name();
+        output::note(&format!("{name}: learned for {:.1} s: {}", learned.wall_s, learned.outcome()));
         self.rounds.push(learned);
         Ok(())
     }

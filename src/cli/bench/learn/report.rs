@@ -83,11 +83,10 @@ pub(super) struct Round {
 impl From<&Learned> for Round {
     fn from(learned: &Learned) -> Self {
         let row = &learned.row;
-        let reason = row.gate.as_ref().and_then(|gate| gate.reasons.first()).or(row.reason.as_ref());
         let is_refused = matches!(row.state, RunState::Rejected | RunState::Failed);
         Self {
             state: row.state,
-            refusal: reason.filter(|_| is_refused).map(|reason| without_numbers(reason)),
+            refusal: learned.reason().filter(|_| is_refused).map(gist),
             wall_s: learned.wall_s,
             cpu_s: learned.cpu_s,
             n_held: learned.n_held,
@@ -96,11 +95,11 @@ impl From<&Learned> for Round {
     }
 }
 
-/// Each number as `N`: reasons that differ in their numbers only are one.
-fn without_numbers(reason: &str) -> String {
+/// The first clause, each number as `N`: reasons that differ in their numbers only are one.
+fn gist(reason: &str) -> String {
     let mut text = String::new();
     let mut is_number = false;
-    for c in reason.chars() {
+    for c in reason.split([',', ';']).next().unwrap_or_default().chars() {
         let goes_on = c.is_ascii_digit() || (is_number && c == '.');
         if c.is_ascii_digit() && !is_number {
             text.push('N');
@@ -370,7 +369,7 @@ pub(super) mod tests {
         let learns = arm != Arm::Nothing;
         let round = |state, refusal: Option<&str>, n_held| Round {
             state,
-            refusal: refusal.map(without_numbers),
+            refusal: refusal.map(gist),
             wall_s: 9.0 + count(n_held),
             cpu_s: 19.5,
             n_held,
@@ -452,7 +451,7 @@ pub(super) mod tests {
 
     #[test]
     fn reasons_are_told_apart_by_their_words_only() {
-        assert_eq!(without_numbers("kept 3 of 60.5, 7. No"), "kept N of N, N No");
-        assert_eq!(without_numbers("no numbers"), "no numbers");
+        assert_eq!(gist("tasks: 3 of 60.5 kept, and 60 by the base"), "tasks: N of N kept");
+        assert_eq!(gist("no numbers; 2 more"), "no numbers");
     }
 }
