@@ -31,6 +31,7 @@ use crate::cli::place::Place;
 use crate::cli::{Exit, loading, output};
 use crate::config::{Dial, Learning, Settings, When};
 use crate::daemon;
+use crate::learn::TrainSettings;
 use course::CourseChanges;
 use interrupt::Interrupt;
 use play::{Played, Stage};
@@ -157,7 +158,11 @@ impl LearnBench {
         let (settings, changes) = (self.settings(own, arm), self.course.clone());
         Parts {
             loader: loading::loader(place, &settings),
-            trainer: daemon::local_trainer(),
+            // Somebody waits for it here: what else the machine does is not to be measured.
+            trainer: Box::new(|settings, start| {
+                let settings = TrainSettings { lowest_priority: false, ..settings.clone() };
+                daemon::local_trainer()(&settings, start)
+            }),
             course: Box::new(move |dial, n_params| {
                 crate::learn::dial::course(dial, n_params).map(|course| changes.applied_to(course))
             }),

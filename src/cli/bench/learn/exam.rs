@@ -70,9 +70,14 @@ pub(super) struct Neutral {
 }
 
 impl Neutral {
-    pub(super) fn of(home: &Home, tasks: &Tasks, known: &mut BaseAnswers) -> anyhow::Result<Self> {
+    /// `served`: as the users are answered.
+    pub(super) fn of(
+        home: &Home,
+        tasks: &Tasks,
+        (served, known): (AnswerAs, &mut BaseAnswers),
+    ) -> anyhow::Result<Self> {
         let before = Answers::of_base(home, tasks.neutral(), known)?;
-        let after = Answers::of(home, tasks.neutral(), SERVED)?;
+        let after = Answers::of(home, tasks.neutral(), served)?;
         let by_weights = Answers::of(home, tasks.neutral(), WEIGHTS)?;
         Ok(Self {
             unchanged: unchanged(before.texts().zip(after.texts())),

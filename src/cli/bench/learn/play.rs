@@ -89,7 +89,7 @@ impl<'a> Played<'a> {
             home.lessons()?.into_iter().map(|one| format!("{:?}: {}", one.state, one.text)).collect();
         run.add_rounds(&house.rounds);
         output::note(&format!("{}: held-out requests …", self.name()));
-        run.set_neutral(Neutral::of(&home, &self.world.tasks, &mut stage.base)?);
+        run.set_neutral(Neutral::of(&home, &self.world.tasks, (self.arm.asking(), &mut stage.base))?);
         for (figures, wish) in run.users.iter_mut().zip(&wishes) {
             stage.interrupt.check()?;
             self.examine(&home, wish, (figures, &mut stage.base))?;
