@@ -1,10 +1,12 @@
-//! `chela bench`: measures this machine. `train` and `agree` have files of their own; here is `serve`: how fast answers come through
+//! `chela bench`: measures this machine. `train`, `learn` and `agree` have files of their own; here is `serve`: how fast answers come through
 //! chela (socket, ledger, batching and all) against a bare llama.cpp loop in the same process, on the same weights,
 //! threads and prompts, in turn.
 
 mod agree;
+mod learn;
 mod report;
 mod rounds;
+mod served;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -15,12 +17,15 @@ use clap::{Args, Subcommand};
 
 use super::place::Place;
 use super::{Exit, loading, output};
-use crate::engine::{LlamaEngine, LoadOptions};
+use crate::config::{Model, Settings};
+use crate::daemon;
+use crate::engine::{Engine, LlamaEngine, LoadOptions};
 use crate::gguf::Gguf;
 use crate::model::random::{Geometry, write_random};
 use crate::model::{check, resolve, starter};
 use report::{Report, print, report};
-use rounds::{Prompts, Served, one_round};
+use rounds::{Prompts, one_round};
+use served::{Parts, Scratch, Served};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
@@ -28,6 +33,8 @@ pub(super) enum BenchCommand {
     Serve(ServeBench),
     /// Cost of a gradient step, against PEFT if it is there
     Train(train::TrainBench),
+    /// Simulated users with wishes of their own: how soon and how well chela follows them, and what that costs
+    Learn(learn::LearnBench),
     /// Whether trainer and engine compute the same probabilities, with and without an adapter
     Agree(agree::AgreeBench),
 }
@@ -67,17 +74,14 @@ pub(super) fn run(place: &Place, command: &BenchCommand) -> anyhow::Result<Exit>
     match command {
         BenchCommand::Serve(bench) => serve(place, bench),
         BenchCommand::Train(bench) => train::run(place, bench),
+        BenchCommand::Learn(bench) => learn::run(place, bench),
         BenchCommand::Agree(bench) => agree::run(place, bench),
     }
 }
 
 fn serve(place: &Place, bench: &ServeBench) -> anyhow::Result<Exit> {
-    let scratch = std::env::temp_dir().join(format!("chela-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
-    let report = measure(place, bench, &scratch);
-    // What is left behind after a failure here is in the system's temporary directory.
-    let _ = std::fs::remove_dir_all(&scratch);
-    let report = report?;
+    let scratch = Scratch::new()?;
+    let report = measure(place, bench, &scratch)?;
     if bench.json {
         output::line(&serde_json::to_string(&report)?)?;
     } else {
@@ -86,9 +90,9 @@ fn serve(place: &Place, bench: &ServeBench) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn measure(place: &Place, bench: &ServeBench, scratch: &Path) -> anyhow::Result<Report> {
+fn measure(place: &Place, bench: &ServeBench, scratch: &Scratch) -> anyhow::Result<Report> {
     let settings = place.settings()?;
-    let (name, path) = model_file(place, bench, scratch)?;
+    let (name, path) = model_file(place, bench, scratch.path())?;
     check::check_file(&path)?;
     let parallel = bench.clients.iter().copied().max().unwrap_or(1).clamp(1, 64);
     let n_ctx = (bench.prompt_tokens + bench.tokens + 64).next_multiple_of(256);
@@ -100,7 +104,14 @@ fn measure(place: &Place, bench: &ServeBench, scratch: &Path) -> anyhow::Result<
         ..LoadOptions::new(&name, &path)
     };
     let engine = Arc::new(LlamaEngine::load(&options)?);
-    let served = Served::start(&engine, settings, scratch, n_ctx)?;
+    let shared = Arc::clone(&engine);
+    let parts = Parts {
+        settings: Settings { model: Model { name: "bench".to_owned(), context: n_ctx }, ..settings },
+        loader: Box::new(move |_| Ok(Arc::clone(&shared) as Arc<dyn Engine>)),
+        trainer: daemon::local_trainer(),
+        course: daemon::usual_course(),
+    };
+    let served = Served::start(scratch, parts)?;
     let mut bare = engine.bare_loop()?;
     let prompts = Prompts { engine: &engine, n_tokens: bench.prompt_tokens };
     let rounds = (0..=bench.rounds)

@@ -20,16 +20,22 @@ use crate::daemon::wire::{ErrorBody, MAX_BODY};
 pub(super) struct Call {
     method: Method,
     path: String,
+    headers: Vec<(&'static str, String)>,
     body: Bytes,
 }
 
 impl Call {
     pub(super) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), body: Bytes::new() }
+        Self { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() }
     }
 
     pub(super) fn with_body(path: &str, body: Vec<u8>) -> Self {
-        Self { method: Method::POST, path: path.to_owned(), body: body.into() }
+        Self { method: Method::POST, path: path.to_owned(), headers: Vec::new(), body: body.into() }
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
     }
 }
 
@@ -94,13 +100,15 @@ pub(super) async fn open(socket: &Path, call: Call) -> Result<(Response<Incoming
         // What went wrong is told by the call that it went wrong for.
         let _ = connection.await;
     }));
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(call.method)
         .uri(call.path)
         .header(HOST, "chela")
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(call.body))
-        .map_err(|err| ClientError::Garbled(err.to_string()))?;
+        .header(CONTENT_TYPE, "application/json");
+    for (name, value) in call.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(call.body)).map_err(|err| ClientError::Garbled(err.to_string()))?;
     let response = sender.send_request(request).await.map_err(|_| ClientError::Lost)?;
     Ok((response, connection))
 }

@@ -23,7 +23,7 @@ use crate::daemon::wire::{
     AdapterList, ChatRequest, Health, Interrupted, ModelState, SessionList, SessionThread, Shutdown, Status,
     StreamOptions, TurnRow, UseAdapter, UseModel,
 };
-use crate::turn::{SessionId, TurnId};
+use crate::turn::{PolicyVersion, SessionId, TurnId};
 use call::{Answer, Call};
 pub use launch::Launcher;
 pub use stream::{ChatStream, LoopStream, Told};
@@ -36,6 +36,26 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Client {
     paths: Paths,
     launcher: Launcher,
+}
+
+/// What an answer is to be made with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AnswerAs {
+    /// No lesson stands in the prompt.
+    pub without_lessons: bool,
+    /// This version answers, whatever serves.
+    pub policy: Option<PolicyVersion>,
+}
+
+impl AnswerAs {
+    fn headers(self, call: Call) -> Call {
+        let call =
+            if self.without_lessons { call.with_header("x-chela-lessons", "off".into()) } else { call };
+        match self.policy {
+            Some(version) => call.with_header("x-chela-policy", version.to_string()),
+            None => call,
+        }
+    }
 }
 
 /// What a failed call means to the person who made it.
@@ -121,10 +141,15 @@ impl Client {
     /// Begins an answer. The request is streamed whatever its `stream` says, and its usage is always reported.
     /// Blocks until the daemon has taken or refused it.
     pub fn chat(&self, request: &ChatRequest) -> Result<ChatStream, ClientError> {
+        self.chat_as(request, AnswerAs::default())
+    }
+
+    /// Like [`Client::chat`], to compare: another version, or no lessons.
+    pub fn chat_as(&self, request: &ChatRequest, wanted: AnswerAs) -> Result<ChatStream, ClientError> {
         let mut request = request.clone();
         request.stream = true;
         request.stream_options = Some(StreamOptions { include_usage: true });
-        let call = Call::post("/v1/chat/completions", &request)?;
+        let call = wanted.headers(Call::post("/v1/chat/completions", &request)?);
         self.retried(|| stream::open(&self.paths.socket(), call.clone()))
     }
 

@@ -87,12 +87,14 @@ async fn judge_turn(daemon: &Arc<Daemon>, waiting: WaitingTurn) -> Result<bool, 
     let seen = u32::try_from(n_states).unwrap_or(u32::MAX);
     let entry = NewVerdict { turn, seen, signals: judged.signals, verdict, model, judged_at: now_ms() };
     daemon.ledger.append(Entry::Judge(entry)).await?;
-    daemon.news.tell(judged_event(turn, &judged.verdict));
     daemon.note_effects(turn, judged.verdict.reward).await?;
-    if let Some(hint) = judged.hint.filter(|hint| hint.lasting) {
-        daemon.draw_lesson(&facts.turn, &facts.request, hint).await?;
-    }
-    Ok(true)
+    let drawn = match judged.hint.filter(|hint| hint.lasting) {
+        Some(hint) => daemon.draw_lesson(&facts.turn, &facts.request, hint).await,
+        None => Ok(()),
+    };
+    // Last, so that who has heard it knows that no lesson of this verdict comes after it.
+    daemon.news.tell(judged_event(turn, &judged.verdict));
+    drawn.map(|()| true)
 }
 
 fn judged_event(turn: TurnId, verdict: &Verdict) -> super::wire::LoopEvent {

@@ -1,19 +1,16 @@
 //! The work of `chela bench serve`: the same load through a daemon's socket and through a bare loop.
 
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 
 use super::ServeBench;
 use crate::cli::output;
 use crate::client::Client;
-use crate::config::{Model, PathEnv, Paths, Settings};
-use crate::daemon::wire::{ChatRequest, ModelState, StreamOptions};
-use crate::daemon::{self, DaemonConfig, ProcessRole};
+use crate::daemon::wire::{ChatRequest, StreamOptions};
 use crate::engine::{BareLoop, Cancel, Engine, Generate, Job, LlamaEngine, Priority, Sampling, Token};
 use crate::turn::template::ChatTemplate;
 use crate::turn::{Message, PolicyVersion, Role};
@@ -27,56 +24,6 @@ pub(super) struct Timing {
     pub(super) n_sampled: usize,
     /// Tokens that came with the first one.
     pub(super) n_first: usize,
-}
-
-/// A daemon in this process with a ledger of its own, and a client of its socket.
-pub(super) struct Served {
-    pub(super) client: Client,
-    pub(super) thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Served {
-    pub(super) fn start(
-        engine: &Arc<LlamaEngine>,
-        settings: Settings,
-        scratch: &Path,
-        n_ctx: usize,
-    ) -> anyhow::Result<Self> {
-        let home = PathEnv { chela_home: Some(scratch.join("home").into()), xdg_runtime_dir: None };
-        let paths = Paths::resolve(&home)?;
-        let (listening, announced) = mpsc::channel();
-        let shared = Arc::clone(engine);
-        let config = DaemonConfig {
-            paths: paths.clone(),
-            settings: Settings { model: Model { name: "bench".to_owned(), context: n_ctx }, ..settings },
-            loader: Box::new(move |_| Ok(Arc::clone(&shared) as Arc<dyn Engine>)),
-            trainer: daemon::local_trainer(),
-            course: daemon::usual_course(),
-            tcp: None,
-            role: ProcessRole::Guest,
-            announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),
-        };
-        let thread = thread::Builder::new().name("bench-daemon".to_owned()).spawn(move || {
-            if let Err(error) = daemon::run(config) {
-                output::note(&format!("the daemon ended: {error}"));
-            }
-        })?;
-        announced.recv().context("the daemon does not start")?;
-        let client = Client::connect_if_running(&paths)?.context("the daemon is gone")?;
-        let status = client.wait_for_model()?;
-        ensure!(matches!(status.model, ModelState::Ready { .. }), "the model is not loaded");
-        Ok(Self { client, thread: Some(thread) })
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // A daemon that is gone already is stopped, too.
-        let _ = self.client.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// Prompts that no cache knows: each begins with its own number.

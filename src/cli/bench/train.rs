@@ -3,7 +3,7 @@
 
 mod kernels;
 pub(super) mod load;
-mod meter;
+pub(super) mod meter;
 mod peer;
 mod report;
 mod serving;

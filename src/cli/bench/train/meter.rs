@@ -15,7 +15,7 @@ pub(super) struct Cost {
 }
 
 /// What `work` returns, its wall seconds and its CPU seconds.
-pub(super) fn metered<T>(work: impl FnOnce() -> T) -> (T, f64, f64) {
+pub(in crate::cli::bench) fn metered<T>(work: impl FnOnce() -> T) -> (T, f64, f64) {
     let (began, cpu) = (Instant::now(), cpu_s());
     let result = work();
     (result, began.elapsed().as_secs_f64(), cpu_s() - cpu)
