@@ -6,7 +6,6 @@ mod agree;
 mod learn;
 mod report;
 mod rounds;
-mod served;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::place::Place;
+use super::served::{Parts, Scratch, Served};
 use super::{Exit, loading, output};
 use crate::config::{Model, Settings};
 use crate::daemon;
@@ -25,7 +25,6 @@ use crate::model::random::{Geometry, write_random};
 use crate::model::{check, resolve, starter};
 use report::{Report, print, report};
 use rounds::{Prompts, one_round};
-use served::{Parts, Scratch, Served};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {

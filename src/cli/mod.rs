@@ -22,8 +22,10 @@ mod model;
 mod output;
 mod place;
 mod serve;
+mod served;
 mod stats;
 mod teach;
+mod tour;
 mod train;
 mod turns;
 mod why;
@@ -69,6 +71,8 @@ enum Command {
     Teach(teach::TeachArgs),
     /// Look at lessons, change them, take them back
     Lessons(lessons::LessonsArgs),
+    /// See the loop at work, in a profile that is thrown away
+    Tour(tour::TourArgs),
     /// Look at what is being learned, learn now, pause
     #[command(subcommand)]
     Learn(learn::LearnCommand),
@@ -131,6 +135,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
+        Some(Command::Tour(tour)) => tour::run(&place, &tour),
         Some(Command::Learn(command)) => learn::run(&place, &command),
         Some(Command::Forget(forget)) => forget::run(&place, &forget),
         Some(Command::Turns(turns)) => turns::run(&place, turns),

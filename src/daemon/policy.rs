@@ -319,7 +319,7 @@ impl Policies {
     /// Unloads a version that does not serve, as soon as no answer uses it.
     pub(super) async fn unload(&self, serving: &Serving, version: PolicyVersion) {
         while serving.versions.is_loaded(version) {
-            self.forget(serving, version);
+            forget(serving, version);
             tokio::time::sleep(STILL_IN_USE).await;
         }
     }

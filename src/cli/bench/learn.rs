@@ -26,8 +26,8 @@ use anyhow::ensure;
 use clap::Args;
 
 use super::report::machine;
-use super::served::Parts;
 use crate::cli::place::Place;
+use crate::cli::served::Parts;
 use crate::cli::{Exit, loading, output};
 use crate::config::{Dial, Learning, Settings, When};
 use crate::daemon;

@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use super::super::served::{Parts, Scratch, Served};
 use super::super::train::meter::metered;
 use super::interrupt::Interrupt;
 use crate::cli::output;
+use crate::cli::served::{Parts, Scratch, Served};
 use crate::client::{AnswerAs, ClientError};
 use crate::daemon::wire::{
     ChangeLesson, ChatRequest, ChelaRequest, LearnNow, LessonWish, LoopEvent, ModelState, RunRow, RunState,

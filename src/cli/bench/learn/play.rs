@@ -5,7 +5,6 @@
 //! their wishes; users who are fickle, contradict themselves or are content with nothing; and one in whose place only
 //! programs speak.
 
-use super::super::served::Parts;
 use super::exam::{Answers, BaseAnswers, Neutral, SERVED, TEACHER, WEIGHTS};
 use super::home::{Answered, Home, Learned};
 use super::interrupt::Interrupt;
@@ -14,6 +13,7 @@ use super::preferences::Preference;
 use super::report::{Arm, Round, Run, UserFigures};
 use super::users::{Asked, Character, Meant, Reaction, User, World};
 use crate::cli::output;
+use crate::cli::served::Parts;
 use crate::client::AnswerAs;
 use crate::learn::shuffle::Draws;
 

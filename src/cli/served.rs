@@ -8,19 +8,19 @@ use std::thread;
 
 use anyhow::{Context, ensure};
 
-use crate::cli::output;
+use super::output;
 use crate::client::{Client, Launcher};
 use crate::config::{PathEnv, Paths, Settings};
 use crate::daemon::wire::ModelState;
 use crate::daemon::{self, ChooseCourse, DaemonConfig, Loader, OpenTrainer, ProcessRole};
 
 /// A folder that is gone when this is dropped.
-pub(super) struct Scratch(PathBuf);
+pub(in crate::cli) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new() -> anyhow::Result<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("chela-bench-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let name = format!("chela-scratch-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -30,7 +30,7 @@ impl Scratch {
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::cli) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -43,22 +43,22 @@ impl Drop for Scratch {
 }
 
 /// What the daemon is made of.
-pub(super) struct Parts {
-    pub(super) settings: Settings,
-    pub(super) loader: Loader,
-    pub(super) trainer: OpenTrainer,
-    pub(super) course: ChooseCourse,
+pub(in crate::cli) struct Parts {
+    pub(in crate::cli) settings: Settings,
+    pub(in crate::cli) loader: Loader,
+    pub(in crate::cli) trainer: OpenTrainer,
+    pub(in crate::cli) course: ChooseCourse,
 }
 
 /// Serves until it is dropped.
-pub(super) struct Served {
-    pub(super) client: Client,
+pub(in crate::cli) struct Served {
+    pub(in crate::cli) client: Client,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Served {
     /// Returns when the model is loaded.
-    pub(super) fn start(scratch: &Scratch, parts: Parts) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn start(scratch: &Scratch, parts: Parts) -> anyhow::Result<Self> {
         let home = PathEnv { chela_home: Some(scratch.path().join("home").into()), xdg_runtime_dir: None };
         let paths = Paths::resolve(&home)?;
         let (listening, announced) = mpsc::channel();
@@ -73,7 +73,7 @@ impl Served {
             role: ProcessRole::Guest,
             announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),
         };
-        let thread = thread::Builder::new().name("bench-daemon".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("scratch-daemon".to_owned()).spawn(move || {
             if let Err(error) = daemon::run(config) {
                 output::note(&format!("the daemon ended: {error}"));
             }
