@@ -44,27 +44,6 @@ impl Guide {
         io::stdin().lock().read_line(&mut line).map(drop)
     }
 
-    /// What the person says.
-    pub(super) fn says(&self, text: &str) -> io::Result<()> {
-        output::line(&format!("   > {text}"))
-    }
-
-    pub(super) fn answers(&self, text: &str) -> io::Result<()> {
-        for line in output::harmless(text).lines() {
-            output::line(&format!("   {line}"))?;
-        }
-        Ok(())
-    }
-
-    /// What happened, and how to see it later.
-    pub(super) fn inside(&self, what: &str, later: &str) -> io::Result<()> {
-        output::line(&format!("     inside: {}", output::harmless(what)))?;
-        if later.is_empty() {
-            return Ok(());
-        }
-        output::line(&format!("     later:  {later}"))
-    }
-
     /// A bar for a round of learning.
     pub(super) fn bar(&self) -> Bar {
         let target =
@@ -75,6 +54,27 @@ impl Guide {
         }
         Bar(bar)
     }
+}
+
+/// What the person says.
+pub(super) fn says(text: &str) -> io::Result<()> {
+    output::line(&format!("   > {text}"))
+}
+
+pub(super) fn answers(text: &str) -> io::Result<()> {
+    for line in output::harmless(text).lines() {
+        output::line(&format!("   {line}"))?;
+    }
+    Ok(())
+}
+
+/// What happened, and how to see it later.
+pub(super) fn inside(what: &str, later: &str) -> io::Result<()> {
+    output::line(&format!("     inside: {}", output::harmless(what)))?;
+    if later.is_empty() {
+        return Ok(());
+    }
+    output::line(&format!("     later:  {later}"))
 }
 
 pub(super) struct Bar(ProgressBar);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use super::guide::{Guide, seconds};
+use super::guide::{Guide, answers, inside, says, seconds};
 use crate::client::{AnswerAs, Client, LoopStream};
 use crate::daemon::wire::forgetting::Forget;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, Lesson, LoopEvent, RunRow, RunState};
@@ -31,45 +31,45 @@ pub(super) fn play(client: &Client, guide: &mut Guide) -> anyhow::Result<()> {
     let mut events = client.events()?;
 
     guide.step("Ask", "A small model answers on this machine; nothing leaves it.")?;
-    let first = asked(&mut chat, guide, FIRST)?;
-    let inside = format!(
+    let first = asked(&mut chat, FIRST)?;
+    let what = format!(
         "turn {}, answered by {} (the base), is in the ledger with every token",
         first.turn.0, first.policy
     );
-    guide.inside(&inside, "chela turns")?;
+    inside(&what, "chela turns")?;
 
     guide.step("Correct it", "In your own words. A rule reads them; a lesson is made of them.")?;
     let begun = Instant::now();
-    asked(&mut chat, guide, CORRECTION)?;
+    asked(&mut chat, CORRECTION)?;
     let lesson = drawn(&mut events)?;
     let took = seconds(begun.elapsed());
-    let inside = format!(
+    let what = format!(
         "lesson {} \"{}\" ({}), active {took} after your words",
         lesson.id.0, lesson.text, lesson.scope
     );
-    guide.inside(&inside, "chela lessons · chela why")?;
+    inside(&what, "chela lessons · chela why")?;
 
     guide.step("Ask again", "The lesson stands in the next prompt that it fits.")?;
     chat.begin_anew();
-    let again = asked(&mut chat, guide, AGAIN)?;
-    guide.inside(&format!("in the prompt: {}", listed(&again.lessons)), "chela why")?;
+    let again = asked(&mut chat, AGAIN)?;
+    inside(&format!("in the prompt: {}", listed(&again.lessons)), "chela why")?;
 
     guide.step("Learn", "The weights practise it until they do it without the lesson; a gate decides.")?;
     let run = learned(client, guide)?;
-    guide.inside("what the gate measured is in the ledger", "chela learn history · chela adapter list")?;
+    inside("what the gate measured is in the ledger", "chela learn history · chela adapter list")?;
 
     guide.step("Ask without the lesson", "The same kind of request, in a new session.")?;
     chat.begin_anew();
-    without(&mut chat, guide, run.state == RunState::Promoted)?;
+    without(&mut chat, run.state == RunState::Promoted)?;
 
     guide.step("Take it back", "The lesson, its turns and every version that was taught it go.")?;
-    forgotten(&mut chat, guide, &lesson)
+    forgotten(&mut chat, &lesson)
 }
 
-fn asked(chat: &mut Chat<'_>, guide: &Guide, text: &str) -> anyhow::Result<Answered> {
-    guide.says(text)?;
+fn asked(chat: &mut Chat<'_>, text: &str) -> anyhow::Result<Answered> {
+    says(text)?;
     let answered = chat.ask(text, AnswerAs::default())?;
-    guide.answers(&answered.text)?;
+    answers(&answered.text)?;
     Ok(answered)
 }
 
@@ -96,34 +96,34 @@ fn learned(client: &Client, guide: &Guide) -> anyhow::Result<RunRow> {
     drop(bar);
     let took = seconds(begun.elapsed());
     let version = run.candidate.map(|version| version.to_string()).unwrap_or_default();
-    guide.answers(&match run.state {
+    answers(&match run.state {
         RunState::Promoted => format!("{version} was promoted after {took}:"),
         RunState::Rejected => format!("{version} was rejected after {took}, and serves nobody:"),
         _ => format!("no candidate after {took}: {}", run.reason.clone().unwrap_or_default()),
     })?;
     for reason in run.gate.iter().flat_map(|gate| &gate.reasons) {
-        guide.answers(&format!("  {reason}"))?;
+        answers(&format!("  {reason}"))?;
     }
     Ok(run)
 }
 
-fn without(chat: &mut Chat<'_>, guide: &Guide, is_promoted: bool) -> anyhow::Result<()> {
-    guide.says(WITHOUT)?;
-    let bare = AnswerAs { without_lessons: true, ..AnswerAs::default() };
-    let answered = chat.ask(WITHOUT, bare)?;
-    guide.answers(&answered.text)?;
+fn without(chat: &mut Chat<'_>, is_promoted: bool) -> anyhow::Result<()> {
+    says(WITHOUT)?;
+    let without = AnswerAs { without_lessons: true, ..AnswerAs::default() };
+    let answered = chat.ask(WITHOUT, without)?;
+    answers(&answered.text)?;
     chat.begin_anew();
-    let base = AnswerAs { policy: Some(PolicyVersion::BASE), ..bare };
-    let base = chat.ask(WITHOUT, base)?;
-    let inside = if is_promoted {
+    let of_base = AnswerAs { policy: Some(PolicyVersion::BASE), ..without };
+    let base = chat.ask(WITHOUT, of_base)?;
+    let what = if is_promoted {
         format!("answered by {}, no lesson in the prompt; the base says: {}", answered.policy, base.text)
     } else {
         "nothing was promoted, so without the lesson the base answers; with it, lessons still hold".to_owned()
     };
-    Ok(guide.inside(&inside, "chela ask with X-Chela-Lessons: off compares both")?)
+    Ok(inside(&what, "chela ask with X-Chela-Lessons: off compares both")?)
 }
 
-fn forgotten(chat: &mut Chat<'_>, guide: &Guide, lesson: &Lesson) -> anyhow::Result<()> {
+fn forgotten(chat: &mut Chat<'_>, lesson: &Lesson) -> anyhow::Result<()> {
     let wish = Forget {
         lessons: vec![lesson.id],
         turns: lesson.sources.clone(),
@@ -132,15 +132,15 @@ fn forgotten(chat: &mut Chat<'_>, guide: &Guide, lesson: &Lesson) -> anyhow::Res
         rebuild: false,
     };
     let gone = chat.client.forget(&wish)?;
-    guide.says(&format!("chela forget {}", lesson.id.0))?;
+    says(&format!("chela forget {}", lesson.id.0))?;
     let versions: Vec<String> = gone.versions.iter().map(ToString::to_string).collect();
     let versions = if versions.is_empty() { "no version".to_owned() } else { versions.join(", ") };
-    let what = format!("{} lesson, {} turn, {versions}: gone", gone.lessons.len(), gone.turns.len());
-    guide.answers(&format!("{what}; {} answers", gone.serves))?;
+    let gone_is = format!("{} lesson, {} turn, {versions}: gone", gone.lessons.len(), gone.turns.len());
+    answers(&format!("{gone_is}; {} answers", gone.serves))?;
     chat.begin_anew();
-    let after = asked(chat, guide, FORGOTTEN)?;
-    let inside = format!("answered by {}, {} in the prompt", after.policy, listed(&after.lessons));
-    Ok(guide.inside(&inside, "chela forget NUMBER, with --dry-run first")?)
+    let after = asked(chat, FORGOTTEN)?;
+    let what = format!("answered by {}, {} in the prompt", after.policy, listed(&after.lessons));
+    Ok(inside(&what, "chela forget NUMBER, with --dry-run first")?)
 }
 
 /// A conversation, as the chat holds it.

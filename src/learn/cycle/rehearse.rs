@@ -94,8 +94,8 @@ pub fn rehearse(
     by: &Drawing<'_>,
     tell: &mut Tell<'_>,
 ) -> Result<Rehearsed, CycleError> {
-    let drills: Vec<Written<'_>> =
-        plan.drills.iter().map(|drill| Written::new(drill, speaker)).collect::<Result<_, _>>()?;
+    let drills: Vec<Prompts<'_>> =
+        plan.drills.iter().map(|drill| Prompts::new(drill, speaker)).collect::<Result<_, _>>()?;
     let kept = keeps(plan, speaker, by.planted)?;
     let mut questions = Vec::new();
     let asked: Vec<Group> = drills.iter().map(|one| one.ask(by, &mut questions)).collect();
@@ -131,7 +131,7 @@ pub struct Drawing<'a> {
 }
 
 /// A drill in tokens.
-struct Written<'a> {
+struct Prompts<'a> {
     drill: &'a Drill,
     prompt: Vec<Token>,
     taught: Vec<Token>,
@@ -146,7 +146,7 @@ struct Group {
     to: usize,
 }
 
-impl<'a> Written<'a> {
+impl<'a> Prompts<'a> {
     fn new(drill: &'a Drill, speaker: &Speaker<'_>) -> Result<Self, CycleError> {
         let prompt = speaker.prompt(&drill.messages)?;
         let taught = speaker.prompt(&taught(&drill.messages, &drill.lessons))?;
