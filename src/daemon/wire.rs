@@ -194,7 +194,8 @@ pub struct LessonChanged {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum LoopEvent {
-    /// What came of a turn. `reward` is −1, 0 or 1; `None`: nothing can be said, and `rule` says why.
+    /// What came of a turn. `reward` is −1, 0 or 1; `None`: nothing can be said, and `rule` says why. A
+    /// lesson that comes of it is told before.
     Judged { turn: TurnId, reward: Option<i8>, rule: String, hint: Option<String> },
     /// A lesson is new or stands elsewhere. `turn`: the one it comes from, if it comes from one.
     Lesson { lesson: Lesson, turn: Option<TurnId> },

@@ -130,8 +130,9 @@ fn a_rating_judges_and_its_note_teaches() {
     assert_eq!(until_judged(&mut events).1, Some(1));
     let note = Some("use rg instead of grep".to_owned());
     served.client.rate(turn, &Rate { good: false, note }).unwrap();
-    assert_eq!(until_judged(&mut events).1, Some(-1));
+    // The verdict is told last.
     assert_eq!(until_lesson(&mut events).text, "use rg instead of grep");
+    assert_eq!(until_judged(&mut events).1, Some(-1));
     served.stop();
 }
 
