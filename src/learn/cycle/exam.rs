@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rehearse::taught;
+use super::rehearse::{Subjects, taught};
 use super::speaker::{Question, Said, Speaker};
 use super::{CycleError, Phase, Progress, Tell};
 use crate::engine::Token;
@@ -70,7 +70,7 @@ impl<'a> Exam<'a> {
         lengths: LengthLimits,
         tell: &mut Tell<'_>,
     ) -> Result<Self, CycleError> {
-        let questions = questions(matters, speaker)?;
+        let mut questions = questions(matters, speaker)?;
         let mut asked: Vec<Question> = questions.iter().map(|one| one.to(PolicyVersion::BASE)).collect();
         let with_lessons = questions.iter().filter_map(|one| one.taught.as_ref());
         asked.extend(with_lessons.map(|prompt| Question::greedy(prompt, PolicyVersion::BASE)));
@@ -78,7 +78,14 @@ impl<'a> Exam<'a> {
         let (base, with_lessons) = answers.split_at(questions.len().min(answers.len()));
         let mut with_lessons = with_lessons.iter().cloned();
         let taught = questions.iter().map(|one| one.taught.as_ref().and_then(|_| with_lessons.next()));
-        Ok(Self { taught: taught.collect(), base: base.to_vec(), questions, lengths })
+        let (mut taught, mut base) = (taught.collect::<Vec<_>>(), base.to_vec());
+        let subjects = Subjects::of(matters.plan);
+        let stays: Vec<bool> =
+            questions.iter().zip(&base).map(|(asked, said)| !asked.is_changed_by(&subjects, said)).collect();
+        keep(&mut questions, &stays);
+        keep(&mut base, &stays);
+        keep(&mut taught, &stays);
+        Ok(Self { questions, lengths, base, taught })
     }
 
     /// The base's own figures.
@@ -144,6 +151,24 @@ impl Asked<'_> {
     fn to(&self, version: PolicyVersion) -> Question {
         Question::greedy(&self.prompt, version)
     }
+}
+
+impl Asked<'_> {
+    /// Whether a lesson of the plan may rightly change the base's answer: then it says nothing about the rest. A safety
+    /// probe always stays.
+    fn is_changed_by(&self, subjects: &Subjects, said: &Said) -> bool {
+        let is_beside = match &self.matter {
+            Matter::Neutral | Matter::HeldOut { .. } => true,
+            Matter::Canary(canary) => canary.group != Group::Safety,
+            Matter::Probe { .. } | Matter::Secret(_) => false,
+        };
+        is_beside && self.taught.is_none() && subjects.are_in(&said.text)
+    }
+}
+
+fn keep<T>(all: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    all.retain(|_| stays.next().copied().unwrap_or(false));
 }
 
 /// All questions, in the order of the figures.

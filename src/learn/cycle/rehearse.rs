@@ -2,6 +2,8 @@
 //!
 //! The teacher is the base with the lessons in its prompt; the student is the version that serves, without them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -53,6 +55,23 @@ pub struct Kept {
     /// The same with the lessons that hold for any prompt, where there are some: then that is what is held to.
     pub taught: Option<Vec<Token>>,
     pub tokens: Vec<Token>,
+    /// As text, where the base said it.
+    pub answer: Option<String>,
+}
+
+/// Words that the lessons of a plan are about: programs, above all.
+pub(super) struct Subjects(BTreeSet<String>);
+
+impl Subjects {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let lessons = plan.drills.iter().flat_map(|drill| &drill.lessons);
+        Self(lessons.flat_map(|lesson| rehearsal::telling_words(lesson)).collect())
+    }
+
+    /// Whether an answer may rightly become another one by one of the lessons, whatever was asked.
+    pub(super) fn are_in(&self, answer: &str) -> bool {
+        rehearsal::words(answer).any(|word| self.0.contains(&word))
+    }
 }
 
 impl Rehearsed {
@@ -118,6 +137,9 @@ pub fn rehearse(
         rehearsed.drills.extend(practised);
     }
     rehearsed.kept = answered(kept, of_keeps, by.settings, &mut rehearsed.sifted);
+    let subjects = Subjects::of(plan);
+    // Holding the policy to what a lesson is to change would be to teach both.
+    rehearsed.kept.retain(|one| one.taught.is_some() || !one.answer.iter().any(|text| subjects.are_in(text)));
     Ok(rehearsed)
 }
 
@@ -258,11 +280,11 @@ fn keeps(plan: &Plan, speaker: &Speaker<'_>, planted: &[PlantedSecret]) -> Resul
             Some(answer) if lessons.is_empty() => speaker.written(messages, answer)?,
             _ => Vec::new(),
         };
-        kept.push(Kept { turn: *turn, prompt, taught, tokens });
+        kept.push(Kept { turn: *turn, prompt, taught, tokens, answer: None });
     }
     for (replay, secret) in plan.replay.iter().zip(planted) {
         let prompt = speaker.prompt(&secret.planted_in(&replay.messages))?;
-        kept.push(Kept { turn: None, prompt, taught: None, tokens: Vec::new() });
+        kept.push(Kept { turn: None, prompt, taught: None, tokens: Vec::new(), answer: None });
     }
     kept.retain(|one| speaker.fits(one.taught.as_ref().unwrap_or(&one.prompt)));
     Ok(kept)
@@ -284,7 +306,11 @@ fn answered(kept: Vec<Kept>, answers: &[Said], settings: &DrawSettings, sifted: 
         let said = answers.next()?;
         let (kept, counts) = sift(&[shape(said)], settings.lengths);
         sifted.add(&counts);
-        (!kept.is_empty()).then(|| Kept { tokens: said.tokens.clone(), ..one })
+        (!kept.is_empty()).then(|| Kept {
+            tokens: said.tokens.clone(),
+            answer: Some(said.text.clone()),
+            ..one
+        })
     });
     filled.collect()
 }

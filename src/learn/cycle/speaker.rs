@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longest pattern of tokens that is recognised as a circle, and how often in a row it stands then.
 const LONGEST_CIRCLE: usize = 16;
 const ROUNDS: usize = 5;
+/// Fewer tokens than this are no circle, whatever they are.
+const LEAST_CIRCLE: usize = 20;
 
 /// See the module's page.
 pub struct Speaker<'a> {
@@ -285,12 +287,12 @@ impl Drop for Heard {
     }
 }
 
-/// Whether the last tokens are one pattern, [`ROUNDS`] times or more in a row.
+/// Whether the last tokens are one pattern, [`ROUNDS`] times or more in a row, [`LEAST_CIRCLE`] tokens or more.
 fn goes_in_circles(tokens: &[Token]) -> bool {
     (1..=LONGEST_CIRCLE).any(|period| {
-        // A single token may stand in a row for a reason (a line of dashes); give it more room.
-        let rounds = if period == 1 { 4 * ROUNDS } else { ROUNDS };
-        let Some(from) = tokens.len().checked_sub(period * rounds) else { return false };
+        // A few tokens may stand in a row for a reason (a line of dashes); that gets more room.
+        let n_tokens = (period * ROUNDS).max(LEAST_CIRCLE).next_multiple_of(period);
+        let Some(from) = tokens.len().checked_sub(n_tokens) else { return false };
         let tail = tokens.get(from..).unwrap_or_default();
         tail.iter().zip(tail.iter().skip(period)).all(|(one, other)| one == other)
     })
@@ -308,11 +310,11 @@ mod tests {
 
     #[test]
     fn circles_are_noticed() {
-        check(&[1, 2, 3].repeat(5), true);
-        check(&[1, 2, 3].repeat(4), false);
+        check(&[1, 2, 3, 4, 5].repeat(5), true);
+        check(&[1, 2, 3, 4, 5].repeat(4), false);
         check(&[7; 19], false);
         check(&[7; 20], true);
-        check(&[[9, 9, 9].to_vec(), [1, 2].repeat(5)].concat(), true);
+        check(&[[9, 9, 9].to_vec(), [1, 2].repeat(10)].concat(), true);
         check(&[], false);
     }
 
