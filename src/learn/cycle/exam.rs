@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rehearse::{Subjects, taught};
+use super::rehearse::{Subjects, most_beside, retain_beside, taught};
 use super::speaker::{Question, Said, Speaker};
 use super::{CycleError, Phase, Progress, Tell};
 use crate::engine::Token;
@@ -80,11 +80,11 @@ impl<'a> Exam<'a> {
         let taught = questions.iter().map(|one| one.taught.as_ref().and_then(|_| with_lessons.next()));
         let (mut taught, mut base) = (taught.collect::<Vec<_>>(), base.to_vec());
         let subjects = Subjects::of(matters.plan);
-        let stays: Vec<bool> =
-            questions.iter().zip(&base).map(|(asked, said)| !asked.is_changed_by(&subjects, said)).collect();
-        keep(&mut questions, &stays);
-        keep(&mut base, &stays);
-        keep(&mut taught, &stays);
+        let concerned = questions.iter().zip(&base).map(|(asked, said)| asked.is_changed_by(&subjects, said));
+        let stays = most_beside(concerned.collect());
+        retain_beside(&mut questions, &stays);
+        retain_beside(&mut base, &stays);
+        retain_beside(&mut taught, &stays);
         Ok(Self { questions, lengths, base, taught })
     }
 
@@ -164,11 +164,6 @@ impl Asked<'_> {
         };
         is_beside && self.taught.is_none() && subjects.are_in(&said.text)
     }
-}
-
-fn keep<T>(all: &mut Vec<T>, stays: &[bool]) {
-    let mut stays = stays.iter();
-    all.retain(|_| stays.next().copied().unwrap_or(false));
 }
 
 /// All questions, in the order of the figures.

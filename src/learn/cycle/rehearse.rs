@@ -74,6 +74,20 @@ impl Subjects {
     }
 }
 
+/// Which of many answers stay where those that lessons concern are left out: all of them, when most would go. A lesson
+/// that is about nearly everything must not leave nothing to hold on to.
+pub(super) fn most_beside(concerned: Vec<bool>) -> Vec<bool> {
+    let n_concerned = concerned.iter().filter(|is_concerned| **is_concerned).count();
+    let leaves_most = 2 * n_concerned <= concerned.len();
+    concerned.into_iter().map(|is_concerned| !(is_concerned && leaves_most)).collect()
+}
+
+/// Takes out what does not stay.
+pub(super) fn retain_beside<T>(all: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    all.retain(|_| stays.next().copied().unwrap_or(false));
+}
+
 impl Rehearsed {
     pub fn is_empty(&self) -> bool {
         self.drills.is_empty() && self.blamed.is_empty()
@@ -139,7 +153,8 @@ pub fn rehearse(
     rehearsed.kept = answered(kept, of_keeps, by.settings, &mut rehearsed.sifted);
     let subjects = Subjects::of(plan);
     // Holding the policy to what a lesson is to change would be to teach both.
-    rehearsed.kept.retain(|one| one.taught.is_some() || !one.answer.iter().any(|text| subjects.are_in(text)));
+    let concerned = rehearsed.kept.iter().map(|one| one.is_concerned_by(&subjects)).collect();
+    retain_beside(&mut rehearsed.kept, &most_beside(concerned));
     Ok(rehearsed)
 }
 
@@ -291,6 +306,10 @@ fn keeps(plan: &Plan, speaker: &Speaker<'_>, planted: &[PlantedSecret]) -> Resul
 }
 
 impl Kept {
+    fn is_concerned_by(&self, subjects: &Subjects) -> bool {
+        self.taught.is_none() && self.answer.as_ref().is_some_and(|text| subjects.are_in(text))
+    }
+
     fn question(&self) -> Question {
         Question::greedy(self.taught.as_ref().unwrap_or(&self.prompt), PolicyVersion::BASE)
     }
@@ -337,4 +356,37 @@ pub(super) fn taught(messages: &[Message], lessons: &[String]) -> Vec<Message> {
 fn seed_of(seed: u64, nth: usize) -> u32 {
     let mut draws = crate::learn::shuffle::Draws::of(seed, 0xA5C ^ ((nth as u64) << 16));
     u32::try_from(draws.next_u64() >> 32).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(concerned: &[bool], expected: &[bool]) {
+        assert_eq!(most_beside(concerned.to_vec()), expected);
+    }
+
+    #[test]
+    fn what_lessons_concern_is_left_out_unless_that_is_nearly_all() {
+        check(&[false, true, false], &[true, false, true]);
+        check(&[true, true, false], &[true, true, true]);
+        check(&[true, true], &[true, true]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn a_lesson_is_about_its_programs_and_not_about_its_little_words() {
+        let drill = Drill {
+            lesson: None,
+            purpose: rehearsal::Purpose::Hint,
+            origin: PromptOrigin::Everyday,
+            messages: vec![],
+            lessons: vec!["use rg instead of grep".to_owned()],
+            written: None,
+        };
+        let subjects = Subjects::of(&Plan { drills: vec![drill], ..Plan::default() });
+        assert!(subjects.are_in("ps aux | grep ssh"));
+        assert!(!subjects.are_in("ls -l instead"));
+    }
 }
