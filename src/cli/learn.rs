@@ -103,13 +103,24 @@ fn progress(event: &LoopEvent) -> String {
     format!("{} {done}/{total}{loss}{left}", phase.name())
 }
 
-/// A run on one line.
+/// A run on one line, with the strongest of its reasons.
 fn line(run: &RunRow) -> String {
+    let of_gate = run.gate.as_ref().and_then(|gate| Some((gate.reasons.first()?, gate.reasons.len() - 1)));
+    let reason = match of_gate {
+        Some((reason, 0)) => Some(reason.clone()),
+        Some((reason, n_more)) => Some(format!("{reason} (and {n_more} more: `chela learn history`)")),
+        None => run.reason.clone(),
+    };
+    let reason = reason.map(|reason| format!(": {}", output::harmless(&reason)));
+    format!("{}{}", head(run), reason.unwrap_or_default())
+}
+
+/// What became of a run, without reasons.
+fn head(run: &RunRow) -> String {
     let seconds = run.ended_at.map(|ended| (ended - run.started_at) / 1000);
     let took = seconds.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
     let candidate = run.candidate.map(|version| format!(" {version}")).unwrap_or_default();
-    let reason = run.reason.as_deref().map(|reason| format!(": {}", output::harmless(reason)));
-    format!("run {}{candidate} {}{took}{}", run.id.0, state_name(run.state), reason.unwrap_or_default())
+    format!("run {}{candidate} {}{took}", run.id.0, state_name(run.state))
 }
 
 fn state_name(state: RunState) -> &'static str {
@@ -169,7 +180,7 @@ fn show(bar: &ProgressBar, status: &LearnStatus) {
 
 /// What the gate said, a reason on each line.
 pub(super) fn decision(run: &RunRow) -> String {
-    let mut lines = vec![line(&RunRow { reason: None, ..run.clone() })];
+    let mut lines = vec![head(run)];
     match &run.gate {
         Some(gate) => {
             lines.extend(gate.reasons.iter().map(|reason| format!("  {}", output::harmless(reason))));
@@ -189,7 +200,7 @@ fn history(client: &Client, limit: usize, json: bool) -> anyhow::Result<Exit> {
         output::note("nothing was learned yet; correct an answer, then: chela learn now");
     }
     for run in &found.runs {
-        output::line(&line(run))?;
+        output::line(&decision(run))?;
     }
     Ok(Exit::Done)
 }

@@ -101,13 +101,13 @@ pub fn course(dial: Dial, parameters: u64) -> Option<Course> {
 }
 
 impl Course {
-    /// Steps for a plan of so many prompts: all epochs, at least 20 (replay needs them to pull neutral answers back),
+    /// Steps for a plan of so many prompts: all epochs, at least 40 (replay needs them to pull neutral answers back),
     /// at most the dial's. 0 for an empty plan.
     pub fn steps_for(&self, prompts: usize) -> usize {
         if prompts == 0 {
             return 0;
         }
-        (prompts * self.epochs).div_ceil(self.batch.max(1)).clamp(20.min(self.most_steps), self.most_steps)
+        (prompts * self.epochs).div_ceil(self.batch.max(1)).clamp(40.min(self.most_steps), self.most_steps)
     }
 }
 
@@ -164,8 +164,8 @@ mod tests {
     #[test]
     fn the_plan_decides_the_steps_within_bounds() {
         check_steps(0, 0);
-        check_steps(10, 20);
-        check_steps(120, 30);
+        check_steps(10, 40);
+        check_steps(200, 50);
         check_steps(10_000, 60);
     }
 }

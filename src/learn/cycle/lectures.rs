@@ -76,7 +76,7 @@ impl Lectures {
 
     /// The order of the steps: all of `course`'s epochs, and of everything as much as there is room for.
     pub fn schedule(self, course: &dial::Course, seed: u64) -> Schedule {
-        let steps = course.steps_for(self.practice.len() + self.replay.len().min(self.practice.len()));
+        let steps = course.steps_for(self.practice.len() + self.replay.len());
         let share = |samples: Vec<Sample>| samples.into_iter().map(Arc::new).collect();
         Schedule {
             practice: share(self.practice),
