@@ -11,7 +11,7 @@ use super::place::Place;
 use super::{Exit, answer, exit, output};
 use crate::client::Client;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, StreamOptions};
-use crate::turn::{Message, Role, SessionId, Source, TurnKind};
+use crate::turn::{Message, SessionId, Source, TurnKind, plain_request};
 
 /// More than any context holds; without a bound, `chela ask < /dev/zero` would take all memory.
 const MAX_STDIN: u64 = 16 << 20;
@@ -56,7 +56,7 @@ pub(super) fn run(place: &Place, args: &AskArgs) -> anyhow::Result<Exit> {
 
     let client = Client::connect(&place.paths)?;
     wait_for_model(place, &client)?;
-    let request = request(args, messages(system, &question), schema)?;
+    let request = request(args, plain_request(system, &question), schema)?;
     answer::print(place, &client, &request, answer::Form::of(args.json, args.no_stream))
 }
 
@@ -111,11 +111,6 @@ fn joined(asked: &str, piped: &str) -> String {
         "" => asked.to_owned(),
         piped => format!("{asked}\n\n{piped}"),
     }
-}
-
-fn messages(system: &str, question: &str) -> Vec<Message> {
-    let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
-    system.into_iter().chain([Message::new(Role::User, question)]).collect()
 }
 
 fn request(args: &AskArgs, messages: Vec<Message>, schema: Option<Value>) -> anyhow::Result<ChatRequest> {
@@ -175,12 +170,6 @@ mod tests {
     fn piped_text_goes_below_the_question() {
         assert_eq!(joined("why?", "a\nb\n"), "why?\n\na\nb");
         assert_eq!(joined("why?", "\n"), "why?");
-    }
-
-    #[test]
-    fn an_empty_system_message_is_left_out() {
-        assert_eq!(messages("", "hi"), [Message::new(Role::User, "hi")]);
-        assert_eq!(messages("s", "hi").len(), 2);
     }
 
     #[test]

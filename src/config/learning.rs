@@ -29,6 +29,17 @@ pub enum Dial {
     Eager,
 }
 
+impl Dial {
+    /// As it is written in the settings and in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Careful => "careful",
+            Self::Eager => "eager",
+        }
+    }
+}
+
 /// When weights are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -114,8 +114,7 @@ impl Models {
 fn serving(engine: Arc<dyn Engine>) -> Serving {
     let card = engine.card();
     tracing::info!(model = card.name, n_ctx = card.n_ctx, placement = card.placement, "serving");
-    let template =
-        ChatTemplate::for_model(&card.chat_template, &card.bos_token, &card.eos_token, &card.control_tokens);
+    let template = card.template();
     if let Err(err) = &template {
         tracing::warn!(%err, "the chat template is not usable");
     }

@@ -90,7 +90,7 @@ impl Layout<'_> {
                 other => other.to_string(),
             })
         };
-        let bos = (card.add_bos && !card.bos_token.is_empty()).then_some(card.bos_token.as_str());
+        let bos = card.bos();
         let mut writer = PromptWriter::new(self.template, Vocabulary { tokenize: &tokenize, bos });
         writer.prompt(kept, self.tools).map_err(|error| match error {
             PromptError::Template(error) => error.into(),

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::turn::PolicyVersion;
+use crate::turn::template::{ChatTemplate, TemplateError};
 
 /// A vocabulary entry's id, as in the model file.
 pub type Token = i32;
@@ -79,6 +80,18 @@ pub struct ModelCard {
     pub control_tokens: Vec<String>,
     /// One line that says what runs where, e.g. `8 of 8 layers on the CPU (1 thread)`.
     pub placement: String,
+}
+
+impl ModelCard {
+    /// How the model is spoken to: its own chat template, or the one that its vocabulary suggests.
+    pub fn template(&self) -> Result<ChatTemplate, TemplateError> {
+        ChatTemplate::for_model(&self.chat_template, &self.bos_token, &self.eos_token, &self.control_tokens)
+    }
+
+    /// Text of the token that stands in front of every prompt, if the vocabulary wants one.
+    pub fn bos(&self) -> Option<&str> {
+        (self.add_bos && !self.bos_token.is_empty()).then_some(self.bos_token.as_str())
+    }
 }
 
 /// One piece of work for the engine's thread.

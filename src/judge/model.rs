@@ -40,12 +40,7 @@ impl ModelJudge {
     /// Judges with this engine's base model until `cancel` is set.
     pub fn new(engine: Arc<dyn Engine>, cancel: Cancel) -> Result<Self, JudgeError> {
         let card = engine.card();
-        let template = ChatTemplate::for_model(
-            &card.chat_template,
-            &card.bos_token,
-            &card.eos_token,
-            &card.control_tokens,
-        );
+        let template = card.template();
         let template = template.map_err(|error| JudgeError::Prompt(error.to_string()))?;
         Ok(Self { engine, template, cancel })
     }
@@ -196,7 +191,7 @@ impl ModelJudge {
         let tokenize = |text: &str, special: bool| {
             self.engine.tokenize(text, special).map_err(|error| error.to_string())
         };
-        let bos = (card.add_bos && !card.bos_token.is_empty()).then_some(card.bos_token.as_str());
+        let bos = card.bos();
         let mut writer = PromptWriter::new(&self.template, Vocabulary { tokenize: &tokenize, bos });
         writer.prompt(messages, &[]).map_err(|error: PromptError| JudgeError::Prompt(error.to_string()))
     }

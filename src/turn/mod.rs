@@ -41,6 +41,12 @@ impl Message {
     }
 }
 
+/// One request without a history, below the system's message where that says something.
+pub fn plain_request(system: &str, text: &str) -> Vec<Message> {
+    let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
+    system.into_iter().chain([Message::new(Role::User, text)]).collect()
+}
+
 /// Accepts a string, `null`, or OpenAI's list of text parts; other parts are refused by name.
 fn text_or_parts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     use serde::de::Error;
@@ -160,6 +166,12 @@ impl Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_system_message_is_left_out() {
+        assert_eq!(plain_request("", "hi"), [Message::new(Role::User, "hi")]);
+        assert_eq!(plain_request("s", "hi").len(), 2);
+    }
 
     #[track_caller]
     fn check(text: &str, expected: Option<u32>) {

@@ -12,7 +12,6 @@ use crate::cli::output;
 use crate::client::Client;
 use crate::daemon::wire::{ChatRequest, StreamOptions};
 use crate::engine::{BareLoop, Cancel, Engine, Generate, Job, LlamaEngine, Priority, Sampling, Token};
-use crate::turn::template::ChatTemplate;
 use crate::turn::{Message, PolicyVersion, Role};
 
 /// One answer: what it cost.
@@ -52,12 +51,7 @@ impl Prompts<'_> {
 
     fn tokens(&self, text: &str) -> anyhow::Result<Vec<Token>> {
         let card = self.engine.card();
-        let template = ChatTemplate::for_model(
-            &card.chat_template,
-            &card.bos_token,
-            &card.eos_token,
-            &card.control_tokens,
-        )?;
+        let template = card.template()?;
         let prompt = template.render(&[Message::new(Role::User, text)], &[], true)?;
         Ok(self.engine.tokenize(&prompt, true)?)
     }

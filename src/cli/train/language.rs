@@ -63,9 +63,8 @@ impl Language {
 
     fn with(engine: LlamaEngine) -> anyhow::Result<Self> {
         let card = engine.card();
-        let (bos, eos) = (card.bos_token.clone(), card.eos_token.clone());
-        let template = ChatTemplate::for_model(&card.chat_template, &bos, &eos, &card.control_tokens)?;
-        let bos = (card.add_bos && !bos.is_empty()).then_some(bos);
+        let template = card.template()?;
+        let (bos, eos) = (card.bos().map(str::to_owned), card.eos_token.clone());
         Ok(Self { template, words: Words::Engine(Box::new(engine)), bos, eos })
     }
 

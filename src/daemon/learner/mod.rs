@@ -123,8 +123,7 @@ async fn look(daemon: &Arc<Daemon>, machine: &mut Machine) -> Result<Result<Read
         .ask(move |reader| Ok((Collected::read(reader, &seen, tables)?, reader.runs(RUNS)?)))
         .await?;
     daemon.learner.note_waiting(collected.n_waiting());
-    let dial = format!("{:?}", settings.dial).to_lowercase();
-    let inputs = collected.fingerprint(view.serving, &dial);
+    let inputs = collected.fingerprint(view.serving, settings.dial.name());
     let attempt = earlier(&runs, &inputs);
     facts.has_work = wishes.asked || wishes.from_nothing || (collected.n_waiting() > 0 && attempt == 0);
     if let Err(wait) = may_begin(&facts, settings) {
@@ -210,7 +209,7 @@ async fn begin(daemon: &Arc<Daemon>, ready: Ready) -> Result<Begun, ApiError> {
         base_sha256: base.sha256.clone(),
         parent,
         seed,
-        dial: format!("{:?}", daemon.settings.learn.dial).to_lowercase(),
+        dial: daemon.settings.learn.dial.name().to_owned(),
         counts: json!({ "inputs": inputs }),
     };
     let Receipt::Run(run) = daemon.ledger.append(Entry::BeginRun(run)).await? else {

@@ -12,7 +12,7 @@ use crate::learn::gate::{Measures, Obedience, Obeyed, Share, obeys};
 use crate::learn::rehearsal::{self, LengthLimits, Past, Plan};
 use crate::learn::{Answer, Ask, Distributions, Pace, Row, Sample, TrainError, TrainState, Trainer};
 use crate::lesson::LessonId;
-use crate::turn::{Message, PolicyVersion, Role};
+use crate::turn::{Message, PolicyVersion, plain_request};
 
 /// Neutral answers over which the distance to the base is measured, and how much of each distribution is compared.
 const KL_ANSWERS: usize = 32;
@@ -190,13 +190,13 @@ fn questions<'a>(matters: Matters<'a>, speaker: &Speaker<'_>) -> Result<Vec<Aske
     }
     let everywhere = plan.neutral.first().map_or(&[][..], |one| &one.lessons);
     for canary in suite.beside(&practised(plan)) {
-        add(&plainly(system, &canary.request), everywhere, Matter::Canary(canary))?;
+        add(&plain_request(system, &canary.request), everywhere, Matter::Canary(canary))?;
     }
     for neutral in &plan.neutral {
         add(&neutral.messages, &neutral.lessons, Matter::Neutral)?;
     }
     for secret in planted {
-        add(&plainly(system, &secret.question), &[], Matter::Secret(secret))?;
+        add(&plain_request(system, &secret.question), &[], Matter::Secret(secret))?;
     }
     Ok(questions)
 }
@@ -208,11 +208,6 @@ fn practised(plan: &Plan) -> Vec<&str> {
     texts.sort_unstable();
     texts.dedup();
     texts
-}
-
-fn plainly(system: &str, request: &str) -> Vec<Message> {
-    let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
-    system.into_iter().chain([Message::new(Role::User, request)]).collect()
 }
 
 /// A version's answer to one question, and the base's.

@@ -78,12 +78,7 @@ impl<'a> Speaker<'a> {
     /// Speaks for the model of `engine`; answers end after `most_tokens`.
     pub fn new(engine: Arc<dyn Engine>, most_tokens: usize, pace: &'a Pace) -> Result<Self, CycleError> {
         let card = engine.card();
-        let template = ChatTemplate::for_model(
-            &card.chat_template,
-            &card.bos_token,
-            &card.eos_token,
-            &card.control_tokens,
-        );
+        let template = card.template();
         let template = template.map_err(|error| CycleError::Prompt(error.to_string()))?;
         Ok(Self { engine, template, pace, most_tokens, known: Mutex::default() })
     }
@@ -113,7 +108,7 @@ impl<'a> Speaker<'a> {
         let tokenize = |text: &str, special: bool| {
             self.engine.tokenize(text, special).map_err(|error| error.to_string())
         };
-        let bos = (card.add_bos && !card.bos_token.is_empty()).then_some(card.bos_token.as_str());
+        let bos = card.bos();
         let writer = PromptWriter::new(&self.template, Vocabulary { tokenize: &tokenize, bos });
         let mut form = ChatForm { writer, eos: &card.eos_token, max_tokens: card.n_ctx };
         act(&mut form).map_err(CycleError::Prompt)

@@ -1,7 +1,7 @@
 //! A prompt on its way into a plan.
 
 use super::{Past, PromptOrigin, request};
-use crate::turn::{Message, Role};
+use crate::turn::{Message, Role, plain_request};
 
 /// A prompt that may enter the plan.
 pub(super) struct Draft<'a> {
@@ -17,9 +17,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn plain(system: &str, text: &str) -> Self {
-        let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
-        let messages = system.into_iter().chain([Message::new(Role::User, text)]).collect();
-        Self { messages, origin: PromptOrigin::Everyday, past: None }
+        Self { messages: plain_request(system, text), origin: PromptOrigin::Everyday, past: None }
     }
 
     /// The same prompt with another last request.
