@@ -107,7 +107,7 @@ fn operator(view: &View<'_>, name: &Range<usize>) -> Option<(usize, Operator)> {
         [b':', ..] => (op + 1, Operator::Colon),
         rest if was_quoted && rest.starts_with(b"value=") && op > at => (op + 6, Operator::Equals),
         rest if rest.starts_with(b"is ") && op > at => (op + 3, Operator::Said),
-        _ if op > at && is_long_flag(view, name) => return Some((op, Operator::Space)),
+        rest if op > at && !rest.starts_with(b"-") && is_long_flag(view, name) => return Some((op, Operator::Space)),
         _ => return None,
     };
     let value = view.skip_blanks(end);
@@ -200,7 +200,9 @@ fn bare(view: &View<'_>, from: usize, op: Operator) -> Option<Value> {
 }
 
 fn is_secret(text: &str, kind: Kind, value: &Value, is_sure: bool) -> bool {
-    if text.chars().count() < 4 || is_reference(text) || is_placeholder(text) || is_place(text) || is_dotted_name(text) {
+    let may_be_member = matches!(value.form, Form::Loose) || value.in_call;
+    let is_name = is_dotted_name(text, if may_be_member { 2 } else { 0 });
+    if text.chars().count() < 4 || is_reference(text) || is_placeholder(text) || is_place(text) || is_name {
         return false;
     }
     match kind {
@@ -229,7 +231,7 @@ fn is_token(text: &str, form: Form, is_sure: bool) -> bool {
     match form {
         Form::Tight if is_sure => is_random(text, 8) || is_uuid(text),
         Form::Tight | Form::Quoted => is_random(text, 12) || is_uuid(text),
-        Form::Loose | Form::Said => is_random(text, 16),
+        Form::Loose | Form::Said => is_random(text, 12),
     }
 }
 
@@ -241,9 +243,10 @@ fn is_mixed(text: &str) -> bool {
     has_letter && (has(|c| c.is_ascii_digit()) || marks)
 }
 
-/// `PASSWORD`, `DB_PASS`: what manuals write for a value.
+/// `PASSWORD`, `DB_PASS`, `FILE0`: what manuals write for a value.
 fn is_metavariable(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    let letters = text.strip_suffix(|c: char| c.is_ascii_digit()).unwrap_or(text);
+    letters.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// `user_password`, `passwordInput`: a name, not a value.

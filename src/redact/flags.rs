@@ -36,7 +36,15 @@ pub(super) fn argument(view: &View<'_>, flag: &str, form: Form) -> Option<Range<
         Form::Openssl => return None,
     };
     let value = view.str(&secret);
+    if form == Form::Attached && is_other_flag(&value) || form == Form::Cookie && !value.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     (is_password_argument(&value) && !value.starts_with('-')).then_some(secret)
+}
+
+/// `-print`, `-path`: the rest of a longer flag, of a command that takes such ones.
+fn is_other_flag(rest: &str) -> bool {
+    ["rint", "rint0", "rune", "erm", "ath", "ort", "rompt", "rotocol", "rogress", "refix"].contains(&rest)
 }
 
 /// A word as a shell reads it: quoted, or up to a blank or an operator.

@@ -14,6 +14,8 @@ use super::{Rule, assigned, flags, names, tokens};
 /// No call is longer: of a longer known value the first bytes call.
 pub(super) const LONGEST_CALL: usize = 64;
 const KNOWN_CALL: usize = 32;
+/// The rank of what needs no rule.
+const KNOWN: u8 = 1;
 const MOST_KNOWN: usize = 1000;
 
 pub(super) struct Matcher {
@@ -86,7 +88,7 @@ impl Matcher {
     pub(super) fn answer(&self, call: usize, line: &[u8], hit: &Range<usize>, active: u64) -> Answer {
         let (view, from) = View::of(line, hit);
         let secret = |found: Option<Range<usize>>, name: &'static str, rank: u8| match found {
-            Some(range) if !range.is_empty() => {
+            Some(range) if !range.is_empty() && (rank == KNOWN || !touches_placeholder(&view, &range)) => {
                 Answer::Secret { range: range.start + from..range.end + from, rule: Rule::Secret(name), rank }
             }
             _ => Answer::Nothing,
@@ -105,7 +107,7 @@ impl Matcher {
             Some(Call::Cookie) => secret(tokens::cookies(&view), "cookie", 2),
             Some(Call::Headline) => match tokens::headline(&view) {
                 Some(_) => match tokens::key_body(&view) {
-                    Some(body) => secret(Some(body), "private-key", 1),
+                    Some(body) => secret(Some(body), "private-key", 2),
                     None => Answer::Key,
                 },
                 None => Answer::Nothing,
@@ -115,14 +117,14 @@ impl Matcher {
                 let form = rules().flags.get(*rule).map(|rule| rule.form);
                 secret(form.and_then(|form| flags::argument(&view, flag, form)), "password", 2)
             }
-            Some(Call::Value(value)) => secret(exactly(&view, value), "env", 1),
+            Some(Call::Value(value)) => secret(exactly(&view, value), "env", KNOWN),
             Some(Call::Private { number, name }) => match private(&view, name) {
-                Some(range) => Answer::Secret {
+                Some(range) if !touches_placeholder(&view, &range) => Answer::Secret {
                     range: range.start + from..range.end + from,
                     rule: Rule::Private(*number),
                     rank: 4,
                 },
-                None => Answer::Nothing,
+                _ => Answer::Nothing,
             },
             _ => Answer::Nothing,
         }
@@ -158,6 +160,19 @@ fn flag_calls() -> Vec<(Vec<u8>, Call)> {
 
 fn call_of(text: &str) -> Vec<u8> {
     text.bytes().take(KNOWN_CALL).collect()
+}
+
+/// Whether a placeholder stands right before or behind: then this is the rest of something that was judged as a whole.
+fn touches_placeholder(view: &View<'_>, range: &Range<usize>) -> bool {
+    let marks: [&[u8]; 2] = [b"<secret:", b"<private:"];
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_behind = marks.iter().any(|mark| view.rest(range.end).starts_with(mark));
+    let is_before = view.before(range.start) == Some(b'>') && {
+        let colon = view.skip_back(range.start - 1, 40, name);
+        let text = view.text.get(..colon).unwrap_or_default();
+        marks.iter().any(|mark| text.ends_with(mark))
+    };
+    is_behind || is_before
 }
 
 fn exactly(view: &View<'_>, value: &str) -> Option<Range<usize>> {

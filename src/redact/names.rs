@@ -84,7 +84,7 @@ fn key(name: &str, before: &[String], names: &Names) -> Option<Kind> {
         Some(Kind::Token)
     } else if before.iter().any(|word| names.public.contains(word)) {
         None
-    } else if is_capital(name) {
+    } else if is_capital(name) || before.iter().any(|word| names.services.contains(word)) {
         Some(Kind::Token)
     } else {
         Some(Kind::Perhaps)
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_key_of_something_else_is_perhaps_one() {
-        check("datadog_key", Some(Kind::Perhaps));
+        check("shop_key", Some(Kind::Perhaps));
+        check("datadog_key", Some(Kind::Token));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub(super) struct Names {
     pub(super) passwords: HashSet<String>,
     pub(super) tokens: HashSet<String>,
     pub(super) keys: HashSet<String>,
+    pub(super) services: HashSet<String>,
     pub(super) public: HashSet<String>,
     pub(super) harmless: HashSet<String>,
     pub(super) questions: HashSet<String>,

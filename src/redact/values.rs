@@ -88,12 +88,12 @@ pub(super) fn is_place(value: &str) -> bool {
 }
 
 /// `self.password`, `config.auth.token`, `Option`: what a program calls something.
-pub(super) fn is_dotted_name(value: &str) -> bool {
+pub(super) fn is_dotted_name(value: &str, most_digits: usize) -> bool {
     let is_ident = |part: &str| {
         part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    value.contains('.') && value.split('.').all(is_ident) && count(value, |byte| byte.is_ascii_digit()) <= 2
+    value.contains('.') && value.split('.').all(is_ident) && count(value, |byte| byte.is_ascii_digit()) <= most_digits
 }
 
 /// Words, versions and short numbers, with marks between them.
@@ -181,6 +181,6 @@ mod tests {
     fn paths_and_members_have_names_of_their_own() {
         assert!(is_place("/etc/ssl/private/server.key") && is_place("https://example.org/x"));
         assert!(!is_place(&["/9j4AAQ", "SkZJRgABAQ+x1"].concat()));
-        assert!(is_dotted_name("self.password") && !is_dotted_name("hunter2"));
+        assert!(is_dotted_name("self.password", 0) && !is_dotted_name("sunny.hunter2", 0));
     }
 }

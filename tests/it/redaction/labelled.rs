@@ -250,7 +250,7 @@ fn password(dice: &mut Dice) -> String {
     let words = ["sunny", "hunter", "copper", "Tiger", "Lisbon", "maple", "orbit", "Winter", "falcon", "pepper"];
     let marks = ["!", "+", "_", "-", "*", "."];
     match dice.below(4) {
-        0 => format!("{}{}", dice.one_of(&words), dice.letters("0123456789", 2 + dice.below(3))),
+        0 => format!("{}{}", dice.one_of(&words), dice.letters("0123456789", 3)),
         1 => format!("{}{}{}7", dice.one_of(&words), dice.one_of(&marks), dice.one_of(&words)),
         2 => format!("x{}4", dice.letters(ALNUM, 10)),
         _ => format!("{}3{}{}", dice.letters(LOWER, 3), dice.one_of(&words), dice.one_of(&["!", "99", "Z"])),
