@@ -107,7 +107,9 @@ fn operator(view: &View<'_>, name: &Range<usize>) -> Option<(usize, Operator)> {
         [b':', ..] => (op + 1, Operator::Colon),
         rest if was_quoted && rest.starts_with(b"value=") && op > at => (op + 6, Operator::Equals),
         rest if rest.starts_with(b"is ") && op > at => (op + 3, Operator::Said),
-        rest if op > at && !rest.starts_with(b"-") && is_long_flag(view, name) => return Some((op, Operator::Space)),
+        rest if op > at && !rest.starts_with(b"-") && is_long_flag(view, name) => {
+            return Some((op, Operator::Space));
+        }
         _ => return None,
     };
     let value = view.skip_blanks(end);
@@ -116,7 +118,9 @@ fn operator(view: &View<'_>, name: &Range<usize>) -> Option<(usize, Operator)> {
 }
 
 fn is_long_flag(view: &View<'_>, name: &Range<usize>) -> bool {
-    name.start >= 2 && view.text.get(name.start - 2..name.start) == Some(b"--") && view.byte(name.end).is_some_and(is_blank)
+    name.start >= 2
+        && view.text.get(name.start - 2..name.start) == Some(b"--")
+        && view.byte(name.end).is_some_and(is_blank)
 }
 
 fn is_quote(byte: u8) -> bool {
@@ -134,7 +138,11 @@ fn value(view: &View<'_>, at: usize, op: Operator) -> Option<Value> {
     };
     if op == Operator::Tag {
         let until = view.skip(at, |byte| byte != b'<' && !byte.is_ascii_whitespace());
-        return (view.byte(until) == Some(b'<')).then_some(Value { range: at..until, form: Form::Quoted, in_call: false });
+        return (view.byte(until) == Some(b'<')).then_some(Value {
+            range: at..until,
+            form: Form::Quoted,
+            in_call: false,
+        });
     }
     if let Some((quote, is_escaped, from)) = quote {
         let until = closing(view, from, quote, is_escaped);
@@ -176,7 +184,8 @@ fn typed(view: &View<'_>, at: usize) -> Option<Value> {
 
 /// A value without quotes: up to a blank, or what cannot be part of it where it is written like this.
 fn bare(view: &View<'_>, from: usize, op: Operator) -> Option<Value> {
-    let is_glued = matches!(op, Operator::Equals | Operator::Colon) && view.before(from).is_some_and(|byte| !is_blank(byte));
+    let is_glued = matches!(op, Operator::Equals | Operator::Colon)
+        && view.before(from).is_some_and(|byte| !is_blank(byte));
     let stops = |byte: u8| {
         byte.is_ascii_whitespace()
             || is_quote(byte)
@@ -190,7 +199,8 @@ fn bare(view: &View<'_>, from: usize, op: Operator) -> Option<Value> {
     while !is_reference && until > from && view.before(until).is_some_and(|byte| b",.)}]>".contains(&byte)) {
         until -= 1;
     }
-    let in_call = view.rest(until).first().is_some_and(|byte| b"),".contains(byte)) || view.rest(until).starts_with(b"(");
+    let in_call = view.rest(until).first().is_some_and(|byte| b"),".contains(byte))
+        || view.rest(until).starts_with(b"(");
     let form = match op {
         Operator::Equals | Operator::Space => Form::Tight,
         Operator::Said => Form::Said,
@@ -208,7 +218,9 @@ fn is_secret(text: &str, kind: Kind, value: &Value, is_sure: bool) -> bool {
     match kind {
         Kind::Password => is_password(text, value, is_sure),
         Kind::Token => is_token(text, value.form, is_sure),
-        Kind::Perhaps => text.len() >= 20 && is_random(text, 20) && !is_plain_hex(text) && value.form != Form::Said,
+        Kind::Perhaps => {
+            text.len() >= 20 && is_random(text, 20) && !is_plain_hex(text) && value.form != Form::Said
+        }
     }
 }
 
@@ -216,7 +228,10 @@ fn is_password(text: &str, value: &Value, is_sure: bool) -> bool {
     if is_metavariable(text) || names_itself(text) || text.chars().any(char::is_control) {
         return false;
     }
-    let is_code = text.contains(['(', '[', '{']) || text.contains("::") || text.contains("->") || text.starts_with(['&', '*', '!', '=']);
+    let is_code = text.contains(['(', '[', '{'])
+        || text.contains("::")
+        || text.contains("->")
+        || text.starts_with(['&', '*', '!', '=']);
     match value.form {
         Form::Quoted => !text.contains(' ') || is_sure,
         Form::Tight if value.in_call && !is_sure => is_mixed(text) && !is_code,

@@ -14,7 +14,9 @@ pub(super) fn is_command(view: &View<'_>) -> bool {
 
 /// The secret of a flag that stands at the view's letters, in a line with its command.
 pub(super) fn argument(view: &View<'_>, flag: &str, form: Form) -> Option<Range<usize>> {
-    if view.text.get(view.at..view.end) != Some(flag.as_bytes()) || !view.before(view.at).is_none_or(|b| b.is_ascii_whitespace()) {
+    if view.text.get(view.at..view.end) != Some(flag.as_bytes())
+        || !view.before(view.at).is_none_or(|b| b.is_ascii_whitespace())
+    {
         return None;
     }
     let next = view.byte(view.end)?;
@@ -36,7 +38,9 @@ pub(super) fn argument(view: &View<'_>, flag: &str, form: Form) -> Option<Range<
         Form::Openssl => return None,
     };
     let value = view.str(&secret);
-    if form == Form::Attached && is_other_flag(&value) || form == Form::Cookie && !value.contains(|c: char| c.is_ascii_digit()) {
+    if form == Form::Attached && is_other_flag(&value)
+        || form == Form::Cookie && !value.contains(|c: char| c.is_ascii_digit())
+    {
         return None;
     }
     (is_password_argument(&value) && !value.starts_with('-')).then_some(secret)

@@ -33,13 +33,19 @@ impl Key {
         }
         let body = body(line);
         let least = if self.is_in_body { 1 } else { SHORTEST_FIRST };
-        if body.len() >= least && line.get(body.clone()).is_some_and(|text| text.iter().all(|byte| is_base64(*byte))) {
+        if body.len() >= least
+            && line.get(body.clone()).is_some_and(|text| text.iter().all(|byte| is_base64(*byte)))
+        {
             self.is_in_body = true;
             return Role::Body(body);
         }
         self.n_headers += 1;
         let may_be_header = body.is_empty() || line.get(body).is_some_and(is_header);
-        if self.is_in_body || self.n_headers > MOST_HEADERS || !may_be_header { Role::Over } else { Role::Header }
+        if self.is_in_body || self.n_headers > MOST_HEADERS || !may_be_header {
+            Role::Over
+        } else {
+            Role::Header
+        }
     }
 }
 

@@ -20,7 +20,8 @@ impl Secrets {
     /// From the variables of an environment, of which those that look like secrets are taken, and the names that the
     /// setting `privacy.hide` lists.
     pub fn new(env: impl IntoIterator<Item = (String, String)>, hide: &[String]) -> Self {
-        let mut values: Vec<String> = env.into_iter().flat_map(|(name, value)| secrets_of(&name, &value)).collect();
+        let mut values: Vec<String> =
+            env.into_iter().flat_map(|(name, value)| secrets_of(&name, &value)).collect();
         // The longest first: a value may begin with another one.
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
@@ -39,7 +40,9 @@ impl Secrets {
 fn secrets_of(name: &str, value: &str) -> Vec<String> {
     let is_enough = |text: &str| match kind(name) {
         Some(Kind::Password) => text.len() >= SHORTEST_VALUE && is_password_argument(text) && !is_place(text),
-        Some(Kind::Token | Kind::Perhaps) => is_random(text, 8) || (text.len() >= 16 && is_random(&text.replace(' ', ""), 16)),
+        Some(Kind::Token | Kind::Perhaps) => {
+            is_random(text, 8) || (text.len() >= 16 && is_random(&text.replace(' ', ""), 16))
+        }
         None => false,
     };
     let is_many = value.contains('\n');

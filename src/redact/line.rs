@@ -12,7 +12,10 @@ use super::view::{AHEAD, BACK, boundary, is_word};
 pub(super) enum Part {
     Text(Range<usize>),
     /// Stands in the text where a secret begins; `end` may not be its last word.
-    Placeholder { rule: Rule, range: Range<usize> },
+    Placeholder {
+        rule: Rule,
+        range: Range<usize>,
+    },
     /// The secret that was begun last ends here.
     Ends(usize),
 }
@@ -103,7 +106,8 @@ impl Line {
 
     fn swallow(&mut self, text: &[u8]) {
         if self.in_secret {
-            self.at += text.get(self.at..).unwrap_or_default().iter().take_while(|byte| is_word(**byte)).count();
+            self.at +=
+                text.get(self.at..).unwrap_or_default().iter().take_while(|byte| is_word(**byte)).count();
         }
     }
 

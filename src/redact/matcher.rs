@@ -41,7 +41,11 @@ enum Call {
 pub(super) enum Answer {
     Nothing,
     /// A secret at a place in the line. Where two begin at one place, the lower rank gives the name.
-    Secret { range: Range<usize>, rule: Rule, rank: u8 },
+    Secret {
+        range: Range<usize>,
+        rule: Rule,
+        rank: u8,
+    },
     /// These flags are secrets from here to the end of the line.
     Command(u64),
     /// Lines of a private key follow.
@@ -51,7 +55,10 @@ pub(super) enum Answer {
 }
 
 impl Matcher {
-    #[expect(clippy::expect_used, reason = "letting secrets through would be worse; known values are limited in number")]
+    #[expect(
+        clippy::expect_used,
+        reason = "letting secrets through would be worse; known values are limited in number"
+    )]
     pub(super) fn new(secrets: &Secrets) -> Self {
         let mut patterns: Vec<(Vec<u8>, Call)> = token_calls();
         patterns.extend(name_calls());
@@ -61,7 +68,9 @@ impl Matcher {
             (b"cookie:".to_vec(), Call::Cookie),
             (b"-----begin ".to_vec(), Call::Headline),
         ]);
-        patterns.extend(secrets.values.iter().take(MOST_KNOWN).map(|value| (call_of(value), Call::Value(value.clone()))));
+        patterns.extend(
+            secrets.values.iter().take(MOST_KNOWN).map(|value| (call_of(value), Call::Value(value.clone()))),
+        );
         for (number, name) in secrets.names().take(MOST_KNOWN) {
             for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
                 patterns.push((call_of(&name), Call::Private { number, name }));
@@ -74,7 +83,11 @@ impl Matcher {
     }
 
     /// Where calls stand in a part of a line, by their ends.
-    pub(super) fn calls<'a>(&'a self, line: &'a [u8], part: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
+    pub(super) fn calls<'a>(
+        &'a self,
+        line: &'a [u8],
+        part: Range<usize>,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
         let found = self.automaton.try_find_overlapping_iter(Input::new(line).range(part)).ok();
         found.into_iter().flatten().map(|found| (found.pattern().as_usize(), found.range()))
     }
@@ -140,7 +153,8 @@ fn token_calls() -> Vec<(Vec<u8>, Call)> {
 /// The words of names. One that holds another one needs no call of its own.
 fn name_calls() -> Vec<(Vec<u8>, Call)> {
     let names = &rules().names;
-    let words: Vec<&str> = names.passwords.iter().chain(&names.tokens).map(String::as_str).chain(["key"]).collect();
+    let words: Vec<&str> =
+        names.passwords.iter().chain(&names.tokens).map(String::as_str).chain(["key"]).collect();
     let is_needed = |word: &&&str| !words.iter().any(|other| other != *word && word.contains(other));
     words.iter().filter(is_needed).map(|word| (call_of(word), Call::Name)).collect()
 }
@@ -187,6 +201,7 @@ fn private(view: &View<'_>, name: &str) -> Option<Range<usize>> {
         inside.is_some_and(|byte| is_word(*byte)) && outside.is_some_and(is_word)
     };
     let bytes = name.as_bytes();
-    let is_whole = !joins(bytes.first(), view.before(range.start)) && !joins(bytes.last(), view.byte(range.end));
+    let is_whole =
+        !joins(bytes.first(), view.before(range.start)) && !joins(bytes.last(), view.byte(range.end));
     (is_here && is_whole).then_some(range)
 }

@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn names_of_tokens() {
-        for name in ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "apiKey", "X-Api-Key", "client_secret", "GH_PAT"] {
+        for name in
+            ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "apiKey", "X-Api-Key", "client_secret", "GH_PAT"]
+        {
             check(name, Some(Kind::Token));
         }
         for name in ["DATADOG_KEY", "AccountKey", "_authToken", "apikey", "SECRET_KEY_BASE64", "sessionid"] {
@@ -131,7 +133,9 @@ mod tests {
         for name in ["key", "primary_key", "PUBLIC_KEY", "max_tokens", "tokens", "next_token", "csrfToken"] {
             check(name, None);
         }
-        for name in ["token_count", "password_field", "keyboard", "monkey", "is_secret", "secret_name", "author"] {
+        for name in
+            ["token_count", "password_field", "keyboard", "monkey", "is_secret", "secret_name", "author"]
+        {
             check(name, None);
         }
         for name in ["compass", "bypass", "passed", "", "_", "2"] {

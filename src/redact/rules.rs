@@ -80,7 +80,8 @@ impl TokenRule {
     /// What follows the start. Anchored there; on bytes, because what a terminal shows need not be UTF-8.
     #[expect(clippy::expect_used, reason = "the table is part of the program, and a test compiles all of it")]
     pub(super) fn then(&self) -> &Regex {
-        self.compiled.get_or_init(|| Regex::new(&format!("(?-u)^(?:{})", self.then)).expect("a rule compiles"))
+        self.compiled
+            .get_or_init(|| Regex::new(&format!("(?-u)^(?:{})", self.then)).expect("a rule compiles"))
     }
 }
 

@@ -133,7 +133,9 @@ impl<'r> Stream<'r> {
             }
             Part::Ends(at) => {
                 let end = self.offset + at;
-                piece.found.extend(self.open.take().map(|found| Found { span: found.span.start..end, ..found }));
+                piece
+                    .found
+                    .extend(self.open.take().map(|found| Found { span: found.span.start..end, ..found }));
             }
         }
     }

@@ -53,7 +53,8 @@ pub(super) fn url_password(view: &View<'_>) -> Option<Range<usize>> {
     };
     let password = userinfo.start + colon + 1..userinfo.end;
     let value = view.str(&password);
-    let is_secret = !value.is_empty() && !is_reference(&value) && !is_placeholder(&value) && !value.contains(['{', '(']);
+    let is_secret =
+        !value.is_empty() && !is_reference(&value) && !is_placeholder(&value) && !value.contains(['{', '(']);
     is_secret.then_some(password)
 }
 
@@ -83,7 +84,8 @@ pub(super) fn headline(view: &View<'_>) -> Option<usize> {
 
 /// The cookies of a header line: all of `Cookie:`, the first value of `Set-Cookie:`.
 pub(super) fn cookies(view: &View<'_>) -> Option<Range<usize>> {
-    let is_set = view.text.get(..view.at).is_some_and(|before| before.to_ascii_lowercase().ends_with(b"set-"));
+    let is_set =
+        view.text.get(..view.at).is_some_and(|before| before.to_ascii_lowercase().ends_with(b"set-"));
     if !is_set && view.before(view.at).is_some_and(|byte| is_word(byte) || byte == b'-') {
         return None;
     }
@@ -94,7 +96,8 @@ pub(super) fn cookies(view: &View<'_>) -> Option<Range<usize>> {
     if equals == from || !view.text.get(from..equals)?.iter().all(is_name) {
         return None;
     }
-    let first = equals + 1..view.skip(equals + 1, |byte| byte != b';' && !byte.is_ascii_whitespace()).min(until);
+    let first =
+        equals + 1..view.skip(equals + 1, |byte| byte != b';' && !byte.is_ascii_whitespace()).min(until);
     let all = if is_set { first } else { from..until };
     let value = view.str(&all);
     (all.len() >= 6 && !is_reference(&value) && !is_placeholder(&value)).then_some(all)

@@ -40,13 +40,17 @@ pub(super) fn is_placeholder(value: &str) -> bool {
     if different.len() <= 2 || value.starts_with("...") || value.ends_with("...") {
         return true;
     }
-    let parts: Vec<String> =
-        value.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let parts: Vec<String> = value
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
     let placeholders = &rules().names.placeholders;
     let is_one = |part: &String| {
         let small = part.to_lowercase();
         placeholders.contains(&small)
-            || (part.chars().all(char::is_alphabetic) && words(part).iter().all(|word| placeholders.contains(word)))
+            || (part.chars().all(char::is_alphabetic)
+                && words(part).iter().all(|word| placeholders.contains(word)))
     };
     !parts.is_empty() && parts.iter().all(is_one)
 }
@@ -54,7 +58,8 @@ pub(super) fn is_placeholder(value: &str) -> bool {
 /// Whether a long value is an example after all: made with the eye, not by a machine.
 pub(super) fn is_example(value: &str) -> bool {
     let small = value.to_ascii_lowercase();
-    let patterns = ["example", "xxxxx", "*****", "abcdefgh", "12345678", "placeholder", "changeme", ".....", "0000000"];
+    let patterns =
+        ["example", "xxxxx", "*****", "abcdefgh", "12345678", "placeholder", "changeme", ".....", "0000000"];
     patterns.iter().any(|pattern| small.contains(pattern))
 }
 
@@ -93,7 +98,9 @@ pub(super) fn is_dotted_name(value: &str, most_digits: usize) -> bool {
         part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    value.contains('.') && value.split('.').all(is_ident) && count(value, |byte| byte.is_ascii_digit()) <= most_digits
+    value.contains('.')
+        && value.split('.').all(is_ident)
+        && count(value, |byte| byte.is_ascii_digit()) <= most_digits
 }
 
 /// Words, versions and short numbers, with marks between them.
@@ -104,7 +111,9 @@ fn is_row_of_words(value: &str) -> bool {
         if letters.is_empty() {
             return n_digits <= 4;
         }
-        letters.bytes().all(|byte| byte.is_ascii_alphabetic()) && n_digits <= 3 && switches(letters) * 3 <= letters.len()
+        letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && n_digits <= 3
+            && switches(letters) * 3 <= letters.len()
     };
     value.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).all(is_word)
 }
@@ -113,7 +122,8 @@ fn is_row_of_words(value: &str) -> bool {
 fn is_version(value: &str) -> bool {
     let numbers = value.trim_start_matches('v');
     let first: Vec<&str> = numbers.splitn(3, '.').collect();
-    first.len() >= 2 && first.iter().take(2).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    first.len() >= 2
+        && first.iter().take(2).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// How often small and capital letters follow each other: words begin with a capital, random letters do not care.
@@ -147,10 +157,14 @@ mod tests {
 
     #[test]
     fn what_people_name_is_not() {
-        for value in ["my-secret-token-2024", "production_v2_cluster", "ContinuationTokenRequest", "1.23.456-alpha.7"] {
+        for value in
+            ["my-secret-token-2024", "production_v2_cluster", "ContinuationTokenRequest", "1.23.456-alpha.7"]
+        {
             check_random(value, false);
         }
-        for value in ["application/json", "deadbeefcafe", "123456789012345", "refs/heads/main-2", "xxxxxxxxxxxx1a"] {
+        for value in
+            ["application/json", "deadbeefcafe", "123456789012345", "refs/heads/main-2", "xxxxxxxxxxxx1a"]
+        {
             check_random(value, false);
         }
     }
@@ -162,10 +176,14 @@ mod tests {
 
     #[test]
     fn what_stands_for_a_value_is_none() {
-        for value in ["changeme", "your-token-here", "YOUR_API_KEY", "********", "xxxx", "<password>", "$PASS", "${X}"] {
+        for value in
+            ["changeme", "your-token-here", "YOUR_API_KEY", "********", "xxxx", "<password>", "$PASS", "${X}"]
+        {
             check_placeholder(value, true);
         }
-        for value in ["{{ vault.pw }}", "%s", "test", "[redacted]", "...", "<secret:jwt>", "apiKeyHere", "test-token"] {
+        for value in
+            ["{{ vault.pw }}", "%s", "test", "[redacted]", "...", "<secret:jwt>", "apiKeyHere", "test-token"]
+        {
             check_placeholder(value, true);
         }
     }

@@ -75,7 +75,8 @@ impl<'a> View<'a> {
         if !is_word(before) {
             return true;
         }
-        let escape = at.checked_sub(2).and_then(|slash| self.byte(slash)) == Some(b'\\') && b"nrt".contains(&before);
+        let escape =
+            at.checked_sub(2).and_then(|slash| self.byte(slash)) == Some(b'\\') && b"nrt".contains(&before);
         let percent = at.checked_sub(3).and_then(|percent| self.text.get(percent..at));
         escape || matches!(percent, Some([b'%', a, b]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
     }

@@ -23,7 +23,9 @@ fn shows(text: &str, secret: &str) -> bool {
 fn is_on_secret(case: &Case, found: &Found) -> bool {
     let span = &found.span;
     case.secrets.iter().any(|secret| {
-        case.text.match_indices(secret.as_str()).any(|(at, _)| at < span.end && span.start < at + secret.len())
+        case.text
+            .match_indices(secret.as_str())
+            .any(|(at, _)| at < span.end && span.start < at + secret.len())
     })
 }
 
@@ -43,7 +45,8 @@ fn measured() -> Figures {
     for case in secret_cases() {
         let redacted = redactor.redact(&case.text);
         figures.n_secrets += case.secrets.len();
-        let shown: Vec<&String> = case.secrets.iter().filter(|secret| shows(&redacted.text, secret)).collect();
+        let shown: Vec<&String> =
+            case.secrets.iter().filter(|secret| shows(&redacted.text, secret)).collect();
         figures.n_hidden += case.secrets.len() - shown.len();
         if !shown.is_empty() {
             figures.missed.push(format!("{}: {:?} from {:?}", case.what, redacted.text, case.text));
@@ -53,7 +56,12 @@ fn measured() -> Figures {
             if is_on_secret(&case, found) {
                 figures.n_right += 1;
             } else {
-                figures.wrong.push(format!("{}: {:?} in {:?}", found.rule.name(), &case.text[found.span.clone()], case.text));
+                figures.wrong.push(format!(
+                    "{}: {:?} in {:?}",
+                    found.rule.name(),
+                    &case.text[found.span.clone()],
+                    case.text
+                ));
             }
         }
     }
@@ -90,15 +98,87 @@ fn secrets_of_the_labelled_set_are_hidden_and_nothing_else() {
 /// Parts of a text in which secrets stand, half stand, or seem to stand.
 fn fragment() -> impl Strategy<Value = String> {
     let fixed = prop::sample::select(vec![
-        "password", "token", "api_key", "AWS_SECRET_ACCESS_KEY", "--password", "key", "=", ": ", " = ", "=\"", "\"", "'", "\\\"",
-        " ", "\n", "\r\n", "\\\n", "\t", "\\n", ",", ";", "&", "|", "/", "@", ":", "://", "https://anna:", "@host ", "curl ",
-        "mysql ", " -p", " -u ", "Cookie: a=", "Set-Cookie: ", "Authorization: Basic ", "Bearer ", "-----BEGIN PRIVATE KEY-----",
-        "-----BEGIN RSA PRIVATE KEY-----\n", "\n-----END RSA PRIVATE KEY-----\n", "<secret:password>", "<secret:", "<private:1>",
-        ">", "<", "é", "日本", "🙂", "ghp_", "xoxb-", "AKIA", "eyJ", ".eyJ", ".", "-", "_", "%3D", "$", "{", "}", "(", ")", "the ",
-        " is ", "hunter2", "swordfish", "Falcon", "value=", "<password>", "</password>", "$6$", "Q~", "_mmk", ":AA",
+        "password",
+        "token",
+        "api_key",
+        "AWS_SECRET_ACCESS_KEY",
+        "--password",
+        "key",
+        "=",
+        ": ",
+        " = ",
+        "=\"",
+        "\"",
+        "'",
+        "\\\"",
+        " ",
+        "\n",
+        "\r\n",
+        "\\\n",
+        "\t",
+        "\\n",
+        ",",
+        ";",
+        "&",
+        "|",
+        "/",
+        "@",
+        ":",
+        "://",
+        "https://anna:",
+        "@host ",
+        "curl ",
+        "mysql ",
+        " -p",
+        " -u ",
+        "Cookie: a=",
+        "Set-Cookie: ",
+        "Authorization: Basic ",
+        "Bearer ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\n",
+        "\n-----END RSA PRIVATE KEY-----\n",
+        "<secret:password>",
+        "<secret:",
+        "<private:1>",
+        ">",
+        "<",
+        "é",
+        "日本",
+        "🙂",
+        "ghp_",
+        "xoxb-",
+        "AKIA",
+        "eyJ",
+        ".eyJ",
+        ".",
+        "-",
+        "_",
+        "%3D",
+        "$",
+        "{",
+        "}",
+        "(",
+        ")",
+        "the ",
+        " is ",
+        "hunter2",
+        "swordfish",
+        "Falcon",
+        "value=",
+        "<password>",
+        "</password>",
+        "$6$",
+        "Q~",
+        "_mmk",
+        ":AA",
     ])
     .prop_map(str::to_owned);
-    let made = (any::<u64>(), 1_usize..80, prop::sample::select(vec![labelled::HEX, labelled::ALNUM, labelled::BASE64]))
+    let made = (
+        any::<u64>(),
+        1_usize..80,
+        prop::sample::select(vec![labelled::HEX, labelled::ALNUM, labelled::BASE64]),
+    )
         .prop_map(|(seed, length, alphabet)| Dice::new(seed).letters(alphabet, length));
     prop_oneof![6 => fixed, 3 => made, 1 => ".{0,12}"]
 }

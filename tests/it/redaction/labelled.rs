@@ -99,7 +99,23 @@ const FORMATS: &[Format] = &[
     ("infracost", "ico-", &[(ALNUM, 32)]),
     ("sonar", "squ_", &[(HEX, 40)]),
     ("tailscale", "tskey-auth-", &[(ALNUM, 12), ("-", 0), (ALNUM, 32)]),
-    ("1password", "A3-", &[(CAPITAL, 6), ("-", 0), (CAPITAL, 6), ("-", 0), (CAPITAL, 5), ("-", 0), (CAPITAL, 5), ("-", 0), (CAPITAL, 5), ("-", 0), (CAPITAL, 5)]),
+    (
+        "1password",
+        "A3-",
+        &[
+            (CAPITAL, 6),
+            ("-", 0),
+            (CAPITAL, 6),
+            ("-", 0),
+            (CAPITAL, 5),
+            ("-", 0),
+            (CAPITAL, 5),
+            ("-", 0),
+            (CAPITAL, 5),
+            ("-", 0),
+            (CAPITAL, 5),
+        ],
+    ),
     ("age", "AGE-SECRET-KEY-1", &[(BECH32, 58)]),
     ("anthropic", "sk-ant-api03-", &[(URL64, 93), ("AA", 0)]),
     ("openai project", "sk-proj-", &[(URL64, 74), ("T3BlbkFJ", 0), (URL64, 74)]),
@@ -113,7 +129,11 @@ const FORMATS: &[Format] = &[
     ("stripe restricted", "rk_test_", &[(ALNUM, 99)]),
     ("stripe webhook", "whsec_", &[(ALNUM, 32)]),
     ("square", "sq0atp-", &[(URL64, 22)]),
-    ("plaid", "access-production-", &[(HEX, 8), ("-", 0), (HEX, 4), ("-", 0), (HEX, 4), ("-", 0), (HEX, 4), ("-", 0), (HEX, 12)]),
+    (
+        "plaid",
+        "access-production-",
+        &[(HEX, 8), ("-", 0), (HEX, 4), ("-", 0), (HEX, 4), ("-", 0), (HEX, 4), ("-", 0), (HEX, 12)],
+    ),
     ("shopify", "shpat_", &[(HEX, 32)]),
     ("shippo", "shippo_live_", &[(HEX, 40)]),
     ("easypost", "EZAK", &[(ALNUM, 54)]),
@@ -174,15 +194,54 @@ const TOKEN_PLACES: &[&str] = &[
 
 /// Names of what a machine made, and names of what a person chose.
 const TOKEN_NAMES: &[&str] = &[
-    "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "DATADOG_API_KEY", "api_key", "apiKey", "client_secret", "clientSecret",
-    "access_token", "accessToken", "auth_token", "SECRET_KEY", "JWT_SECRET", "DJANGO_SECRET_KEY", "private_key",
-    "CLOUDFLARE_API_TOKEN", "NPM_TOKEN", "slack.token", "x-api-key", "ALGOLIA_ADMIN_KEY", "SENTRY_AUTH_TOKEN",
-    "refresh_token", "webhook_secret", "encryption_key", "AccountKey", "consumer_secret", "TWILIO_AUTH_TOKEN",
-    "service_account_key", "SIGNING_SECRET", "session_token", "bot_token", "HEROKU_API_KEY", "apikey",
+    "AWS_SECRET_ACCESS_KEY",
+    "GITHUB_TOKEN",
+    "DATADOG_API_KEY",
+    "api_key",
+    "apiKey",
+    "client_secret",
+    "clientSecret",
+    "access_token",
+    "accessToken",
+    "auth_token",
+    "SECRET_KEY",
+    "JWT_SECRET",
+    "DJANGO_SECRET_KEY",
+    "private_key",
+    "CLOUDFLARE_API_TOKEN",
+    "NPM_TOKEN",
+    "slack.token",
+    "x-api-key",
+    "ALGOLIA_ADMIN_KEY",
+    "SENTRY_AUTH_TOKEN",
+    "refresh_token",
+    "webhook_secret",
+    "encryption_key",
+    "AccountKey",
+    "consumer_secret",
+    "TWILIO_AUTH_TOKEN",
+    "service_account_key",
+    "SIGNING_SECRET",
+    "session_token",
+    "bot_token",
+    "HEROKU_API_KEY",
+    "apikey",
 ];
 const PASSWORD_NAMES: &[&str] = &[
-    "password", "DB_PASSWORD", "PGPASSWORD", "dbPassword", "MYSQL_PWD", "passwd", "passphrase", "smtp_pass",
-    "spring.datasource.password", "ADMIN_PASSWORD", "redis-password", "rootPassword", "KEYSTORE_PASSWORD", "ftp_password",
+    "password",
+    "DB_PASSWORD",
+    "PGPASSWORD",
+    "dbPassword",
+    "MYSQL_PWD",
+    "passwd",
+    "passphrase",
+    "smtp_pass",
+    "spring.datasource.password",
+    "ADMIN_PASSWORD",
+    "redis-password",
+    "rootPassword",
+    "KEYSTORE_PASSWORD",
+    "ftp_password",
 ];
 
 /// Where a value stands behind its name: `#` is the name, `@` the value.
@@ -247,7 +306,8 @@ const PASSWORD_PLACES: &[&str] = &[
 ];
 
 fn password(dice: &mut Dice) -> String {
-    let words = ["sunny", "hunter", "copper", "Tiger", "Lisbon", "maple", "orbit", "Winter", "falcon", "pepper"];
+    let words =
+        ["sunny", "hunter", "copper", "Tiger", "Lisbon", "maple", "orbit", "Winter", "falcon", "pepper"];
     let marks = ["!", "+", "_", "-", "*", "."];
     match dice.below(4) {
         0 => format!("{}{}", dice.one_of(&words), dice.letters("0123456789", 3)),
@@ -281,11 +341,17 @@ pub(super) fn secret_cases() -> Vec<Case> {
     for format in FORMATS {
         for place in TOKEN_PLACES {
             let token = assembled(&mut dice, format);
-            cases.push(Case { what: format.0.to_owned(), text: place.replace('@', &token), secrets: vec![token] });
+            cases.push(Case {
+                what: format.0.to_owned(),
+                text: place.replace('@', &token),
+                secrets: vec![token],
+            });
         }
     }
     for place in NAME_PLACES {
-        for (names, make) in [(TOKEN_NAMES, machine_made as fn(&mut Dice) -> String), (PASSWORD_NAMES, password)] {
+        for (names, make) in
+            [(TOKEN_NAMES, machine_made as fn(&mut Dice) -> String), (PASSWORD_NAMES, password)]
+        {
             for name in names {
                 let secret = make(&mut dice);
                 let text = place.replace('#', name).replacen('@', &secret, 1);
@@ -296,11 +362,21 @@ pub(super) fn secret_cases() -> Vec<Case> {
     for place in PASSWORD_PLACES {
         for _ in 0..12 {
             let secret = password(&mut dice);
-            cases.push(Case { what: (*place).to_owned(), text: place.replacen('@', &secret, 1), secrets: vec![secret] });
+            cases.push(Case {
+                what: (*place).to_owned(),
+                text: place.replacen('@', &secret, 1),
+                secrets: vec![secret],
+            });
         }
     }
     for _ in 0..12 {
-        cases.extend([key_file(&mut dice), key_in_json(&mut dice), basic(&mut dice), cookie(&mut dice), set_cookie(&mut dice)]);
+        cases.extend([
+            key_file(&mut dice),
+            key_in_json(&mut dice),
+            basic(&mut dice),
+            cookie(&mut dice),
+            set_cookie(&mut dice),
+        ]);
         cases.extend([bearer(&mut dice), webhook(&mut dice), alone_in_url(&mut dice), signed(&mut dice)]);
     }
     cases
@@ -310,20 +386,29 @@ fn key_file(dice: &mut Dice) -> Case {
     let kind = dice.one_of(&["RSA ", "EC ", "OPENSSH ", "", "ENCRYPTED "]);
     let mut lines: Vec<String> = (0..6).map(|_| dice.letters(BASE64, 64)).collect();
     lines.push(format!("{}==", dice.letters(BASE64, 22)));
-    let text = format!("cat id\n-----BEGIN {kind}PRIVATE KEY-----\n{}\n-----END {kind}PRIVATE KEY-----\n$ ls\n", lines.join("\n"));
+    let text = format!(
+        "cat id\n-----BEGIN {kind}PRIVATE KEY-----\n{}\n-----END {kind}PRIVATE KEY-----\n$ ls\n",
+        lines.join("\n")
+    );
     Case { what: "key file".to_owned(), text, secrets: lines }
 }
 
 fn key_in_json(dice: &mut Dice) -> Case {
     let lines: Vec<String> = (0..5).map(|_| dice.letters(BASE64, 64)).collect();
     let body = lines.join("\\n");
-    let text = format!("{{\"type\":\"x\",\"pem\":\"-----BEGIN PRIVATE KEY-----\\n{body}\\n-----END PRIVATE KEY-----\\n\"}}");
+    let text = format!(
+        "{{\"type\":\"x\",\"pem\":\"-----BEGIN PRIVATE KEY-----\\n{body}\\n-----END PRIVATE KEY-----\\n\"}}"
+    );
     Case { what: "key in json".to_owned(), text, secrets: lines }
 }
 
 fn basic(dice: &mut Dice) -> Case {
     let secret = format!("b3Z{}8=", dice.letters(ALNUM, 23));
-    Case { what: "basic".to_owned(), text: format!("> Authorization: Basic {secret}\n> Accept: */*\n"), secrets: vec![secret] }
+    Case {
+        what: "basic".to_owned(),
+        text: format!("> Authorization: Basic {secret}\n> Accept: */*\n"),
+        secrets: vec![secret],
+    }
 }
 
 fn bearer(dice: &mut Dice) -> Case {
@@ -334,7 +419,9 @@ fn bearer(dice: &mut Dice) -> Case {
 
 fn cookie(dice: &mut Dice) -> Case {
     let (one, two) = (dice.letters(ALNUM, 26), dice.letters(HEX, 32));
-    let text = format!("GET / HTTP/1.1\r\nHost: example.com\r\nCookie: sid={one}; theme=dark; remember={two}\r\n\r\n");
+    let text = format!(
+        "GET / HTTP/1.1\r\nHost: example.com\r\nCookie: sid={one}; theme=dark; remember={two}\r\n\r\n"
+    );
     Case { what: "cookie".to_owned(), text, secrets: vec![one, two] }
 }
 
@@ -345,14 +432,19 @@ fn set_cookie(dice: &mut Dice) -> Case {
 }
 
 fn webhook(dice: &mut Dice) -> Case {
-    let secret = format!("T{}/B{}/{}", dice.letters(CAPITAL, 8), dice.letters(CAPITAL, 8), dice.letters(ALNUM, 24));
+    let secret =
+        format!("T{}/B{}/{}", dice.letters(CAPITAL, 8), dice.letters(CAPITAL, 8), dice.letters(ALNUM, 24));
     let text = format!("curl -d '{{\"text\":\"hi\"}}' https://hooks.slack.com/services/{secret}");
     Case { what: "webhook".to_owned(), text, secrets: vec![secret] }
 }
 
 fn alone_in_url(dice: &mut Dice) -> Case {
     let secret = format!("a{}5", dice.letters(HEX, 38));
-    Case { what: "token in url".to_owned(), text: format!("origin\thttps://{secret}@git.example.com/a/b.git (fetch)"), secrets: vec![secret] }
+    Case {
+        what: "token in url".to_owned(),
+        text: format!("origin\thttps://{secret}@git.example.com/a/b.git (fetch)"),
+        secrets: vec![secret],
+    }
 }
 
 fn signed(dice: &mut Dice) -> Case {
@@ -364,7 +456,8 @@ fn signed(dice: &mut Dice) -> Case {
 /// Texts of which none is secret, though parts of them look or sound like it.
 pub(super) fn harmless_cases() -> Vec<String> {
     let mut dice = Dice::new(11);
-    let mut texts: Vec<String> = PROSE.iter().chain(CODE).chain(MANUALS).chain(EXAMPLES).map(|text| (*text).to_owned()).collect();
+    let mut texts: Vec<String> =
+        PROSE.iter().chain(CODE).chain(MANUALS).chain(EXAMPLES).map(|text| (*text).to_owned()).collect();
     for _ in 0..40 {
         texts.extend(made(&mut dice));
     }
@@ -399,14 +492,21 @@ fn made(dice: &mut Dice) -> Vec<String> {
         format!("trace_id: {} span_id: {}", dice.letters(HEX, 32), dice.letters(HEX, 16)),
         format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{} anna@laptop", dice.letters(BASE64, 43)),
         format!("SHA256:{} anna@laptop (ED25519)", dice.letters(BASE64, 43)),
-        format!("-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----", dice.letters(BASE64, 64), dice.letters(BASE64, 64)),
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----",
+            dice.letters(BASE64, 64),
+            dice.letters(BASE64, 64)
+        ),
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", dice.letters(BASE64, 64)),
         format!("0x{} is the address of the key table", dice.letters(HEX, 12)),
         format!("next_page_token: {wide}"),
         format!("csrf_token = \"{}\"", dice.letters(ALNUM, 32)),
         format!("etcd member {} has started", dice.letters(HEX, 16)),
         format!("pod/api-{}-{} 1/1 Running 0 3d", dice.letters(HEX, 9), dice.letters(LOWER, 5)),
-        format!("!function(e,t){{var k={{key:t.key,token:e.next()}};return k.pass?e({}):t}}(a,b)", dice.below(9999)),
+        format!(
+            "!function(e,t){{var k={{key:t.key,token:e.next()}};return k.pass?e({}):t}}(a,b)",
+            dice.below(9999)
+        ),
         format!("//# sourceMappingURL=data:application/json;base64,eyJ{}", dice.letters(ALNUM, 200)),
         format!("arn:aws:iam::{}:role/deploy-key-reader", dice.letters("123456789", 12)),
         format!("public_key = \"{}\"", dice.letters(BASE64, 43)),
