@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each folder may use, in the order of the loop. A row may only name rows above it.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
+    ("redact", &["config"]),
     ("turn", &["config"]),
     ("gguf", &["config", "turn"]),
     ("engine", &["config", "turn", "gguf"]),
@@ -20,8 +21,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
-            "model",
+            "config", "redact", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn",
+            "store", "model",
         ],
     ),
     ("client", &["config", "turn", "daemon"]),
@@ -29,8 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
-            "model", "daemon", "client", "tui",
+            "config", "redact", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn",
+            "store", "model", "daemon", "client", "tui",
         ],
     ),
 ];
@@ -43,6 +44,7 @@ const HOMES: &[(&str, &str)] = &[
     ("llama_cpp_2", "engine"),
     ("llama_cpp_sys_2", "engine"),
     ("rusqlite", "store"),
+    ("aho_corasick", "redact"),
     ("hf_hub", "model"),
     ("safetensors", "adapter"),
     ("rayon", "learn"),
