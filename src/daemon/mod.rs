@@ -55,6 +55,7 @@ use crate::config::{Dial, Paths, PathsError, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::learn::dial::{self, Course};
 use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
+use crate::redact::Redactor;
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use book::Book;
 use shell::Shells;
@@ -134,6 +135,8 @@ pub struct DaemonConfig {
     pub trainer: OpenTrainer,
     /// [`dial::course`], unless courses are compared.
     pub course: ChooseCourse,
+    /// Takes secrets out of what ran in shells, before anything is kept of it.
+    pub redactor: Redactor,
     pub tcp: Option<TcpEndpoint>,
     pub role: ProcessRole,
     pub announce: Option<Announce>,
@@ -253,7 +256,7 @@ async fn listen_and_serve(
         presence: Presence::new(),
         news: News::new(),
         book: Book::new(),
-        shells: Shells::new(&config.paths),
+        shells: Shells::new(&config.paths, config.redactor),
         learner,
         trainer: config.trainer,
         course: config.course,

@@ -1,7 +1,7 @@
 //! What people run in their shells: remembered for the next question, and told to the turns whose suggestions it
 //! concerns. Commands come from the proxy over the socket, or through files that the hooks write (`spool`).
 //!
-//! What always holds: a failure of a person's own command is context and never a label; only what the person made of a
+//! What always holds: secrets are taken out before anything is kept; a failure of a person's own command is context and never a label; only what the person made of a
 //! suggestion, or ran in its place after it failed, says how it should have been.
 
 mod follow;
@@ -23,6 +23,7 @@ use super::state::Daemon;
 use super::teaching::parsed;
 use super::wire::shell::{ShellCommand, ShellCommands, ShellHeard, ShellMemory};
 use crate::config::Paths;
+use crate::redact::Redactor;
 use crate::turn::TurnId;
 
 pub(super) use spool::run;
@@ -41,6 +42,7 @@ type Shared = State<Arc<Daemon>>;
 pub(super) struct Shells {
     known: Mutex<HashMap<String, Known>>,
     folder: PathBuf,
+    redactor: Redactor,
 }
 
 /// What is known of a shell.
@@ -52,8 +54,17 @@ struct Known {
 }
 
 impl Shells {
-    pub(super) fn new(paths: &Paths) -> Self {
-        Self { known: Mutex::default(), folder: paths.shell_dir() }
+    pub(super) fn new(paths: &Paths, redactor: Redactor) -> Self {
+        Self { known: Mutex::default(), folder: paths.shell_dir(), redactor }
+    }
+
+    /// The command as it may be kept: without secrets, and not longer than anybody reads.
+    fn kept(&self, mut command: ShellCommand) -> ShellCommand {
+        // Secrets first: a cut in the middle of one would hide it from the rules.
+        let plain = |text: &str, limit| head_and_tail(&self.redactor.redact(text).text, limit);
+        command.text = plain(&command.text, MAX_TEXT);
+        command.output = command.output.map(|output| plain(&output, MAX_OUTPUT));
+        command
     }
 
     fn memory(&self, shell: &str) -> ShellMemory {
@@ -105,7 +116,7 @@ pub(super) async fn memory(State(daemon): Shared, Path(shell): Path<String>) -> 
 async fn hear(daemon: &Arc<Daemon>, told: ShellCommands) -> Result<ShellHeard, ApiError> {
     let mut turns = Vec::new();
     for command in told.commands {
-        let command = bounded(command);
+        let command = daemon.shells.kept(command);
         let before = daemon.shells.remember(&told.shell, &command);
         let suggested = match command.suggestion {
             Some(turn) => suggestion(daemon, turn).await?,
@@ -130,12 +141,6 @@ async fn suggestion(daemon: &Daemon, turn: TurnId) -> Result<Option<String>, Api
         Err(err) if err.status == StatusCode::NOT_FOUND => Ok(None),
         Err(err) => Err(err),
     }
-}
-
-fn bounded(mut command: ShellCommand) -> ShellCommand {
-    command.text = head_and_tail(&command.text, MAX_TEXT);
-    command.output = command.output.map(|output| head_and_tail(&output, MAX_OUTPUT));
-    command
 }
 
 /// The text, or its two ends with a mark between where it is longer than `limit` bytes.

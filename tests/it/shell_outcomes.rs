@@ -129,6 +129,24 @@ fn a_command_of_an_unknown_turn_is_no_error() {
     served.stop();
 }
 
+#[test]
+fn a_secret_in_a_command_or_its_output_is_nowhere() {
+    let served = serve();
+    let (turn, _) = ask(&served, &request("search src for todo"));
+    // Put together here, so that no scanner takes it for a real one.
+    let secret = format!("ghp_{}", "a1B2c3D4e5".repeat(4).get(..36).unwrap());
+    let command = ShellCommand {
+        output: Some(format!("remote: token {secret} is accepted")),
+        ..ran(&format!("grep -r {secret} src"), 2, Some(turn), 1000)
+    };
+    assert_eq!(tell(&served, vec![command]), [turn]);
+    let story = served.client.why(turn).unwrap();
+    let recent = served.client.shell_memory(SHELL).unwrap().recent;
+    let kept = format!("{:?} {recent:?}", story.next_states);
+    assert!(!kept.contains(&secret) && kept.contains("grep -r <secret:"), "{kept}");
+    served.stop();
+}
+
 /// A hook's record, as a shell's builtin writes it.
 fn record(text: &str, status: i32, suggestion: &str) -> String {
     let status = status.to_string();
