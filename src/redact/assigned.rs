@@ -33,6 +33,10 @@ struct Value {
 /// A value whose name holds the view's letters, and what kind of secret it is.
 pub(super) fn assigned(view: &View<'_>) -> Option<(Range<usize>, Kind)> {
     let name = name_around(view);
+    // Of a name that a placeholder begins, only half is known.
+    if view.follows_placeholder(name.start) {
+        return None;
+    }
     let (after, op) = operator(view, &name)?;
     let shown = view.str(&name);
     let is_parameter = view.before(name.start).is_some_and(|byte| b"?&".contains(&byte));
@@ -62,6 +66,12 @@ fn name_around(view: &View<'_>) -> Range<usize> {
     // `\nPASSWORD=`: the `n` belongs to the backslash.
     if view.before(from) == Some(b'\\') && view.byte(from).is_some_and(|byte| b"nrt".contains(&byte)) {
         from += 1;
+    }
+    // A flag's name begins behind its dashes, whatever they stand behind.
+    if let Some(dashes) =
+        view.text.get(from..view.at).and_then(|text| text.windows(2).rposition(|pair| pair == b"--"))
+    {
+        from += dashes + 2;
     }
     while from < view.at && view.byte(from).is_some_and(|byte| b".-".contains(&byte)) {
         from += 1;
@@ -99,9 +109,8 @@ fn operator(view: &View<'_>, name: &Range<usize>) -> Option<(usize, Operator)> {
     at = view.skip(at, |byte| is_quote(byte) || byte == b']');
     let op = view.skip_blanks(at);
     let (end, sign) = match view.rest(op) {
-        [b':', b'=', ..] | [b'=', b'>', ..] | [b'?', b'=', ..] => (op + 2, Operator::Is),
         [b'=', b'=', b'=', ..] => (op + 3, Operator::Is),
-        [b'=', b'=', ..] => (op + 2, Operator::Is),
+        [b':' | b'?' | b'=', b'=', ..] | [b'=', b'>', ..] => (op + 2, Operator::Is),
         [b'=', ..] => (op + 1, Operator::Is),
         [b':', b':', ..] => return None,
         [b':', ..] => (op + 1, Operator::Colon),
@@ -232,21 +241,23 @@ fn is_password(text: &str, value: &Value, is_sure: bool) -> bool {
         || text.contains("::")
         || text.contains("->")
         || text.starts_with(['&', '*', '!', '=']);
-    match value.form {
+    let fits = match value.form {
         Form::Quoted => !text.contains(' ') || is_sure,
         Form::Tight if value.in_call && !is_sure => is_mixed(text) && !is_code,
         Form::Tight => !is_code || is_sure,
-        Form::Loose | Form::Said => text.len() >= 5 && is_mixed(text) && !is_code,
-    }
-    .then(|| !is_label(text))
-    .unwrap_or(false)
+        Form::Loose | Form::Said => text.len() >= 5 && is_mixed(text) && !is_code && !is_type_or_number(text),
+    };
+    fits && !is_label(text)
 }
 
 fn is_token(text: &str, form: Form, is_sure: bool) -> bool {
     match form {
         Form::Tight if is_sure => is_random(text, 8) || is_uuid(text),
         Form::Tight | Form::Quoted => is_random(text, 12) || is_uuid(text),
-        Form::Loose | Form::Said => is_random(text, 12),
+        Form::Loose | Form::Said => {
+            let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+            has_digit && is_random(text, 12) && !text.contains("::") && !is_metavariable(text)
+        }
     }
 }
 
@@ -255,13 +266,21 @@ fn is_mixed(text: &str) -> bool {
     let has = |is_counted: fn(&char) -> bool| text.chars().any(|c| is_counted(&c));
     let marks = text.trim_matches(|c: char| !c.is_alphanumeric()).chars().any(|c| "!@#$%^&*+?~".contains(c));
     let has_letter = has(|c| c.is_alphabetic());
-    has_letter && (has(|c| c.is_ascii_digit()) || marks)
+    has_letter && (has(char::is_ascii_digit) || marks)
 }
 
 /// `PASSWORD`, `DB_PASS`, `FILE0`: what manuals write for a value.
 fn is_metavariable(text: &str) -> bool {
-    let letters = text.strip_suffix(|c: char| c.is_ascii_digit()).unwrap_or(text);
-    letters.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    let has = |is_counted: fn(&u8) -> bool| text.bytes().any(|byte| is_counted(&byte));
+    let n_digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let may_be_constant =
+        text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    may_be_constant && has(u8::is_ascii_uppercase) && (n_digits <= 1 || text.contains('_'))
+}
+
+/// `__u32`, `uint8_t`, `0x100`: what code writes behind a colon.
+fn is_type_or_number(text: &str) -> bool {
+    text.starts_with("__") || text.ends_with("_t") || text.starts_with("0x")
 }
 
 /// `user_password`, `passwordInput`: a name, not a value.

@@ -50,7 +50,7 @@ impl Key {
 }
 
 /// The line without its margin: indentation, marks of quotes and of program text.
-fn body(line: &[u8]) -> Range<usize> {
+pub(super) fn body(line: &[u8]) -> Range<usize> {
     let from = line.iter().take_while(|byte| b" \t>|\"'".contains(byte)).count();
     let mut until = line.len();
     while until > from {

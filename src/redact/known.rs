@@ -1,6 +1,8 @@
 //! Secrets that are known beforehand: values of the user's environment, and names that the user wants to be kept private.
 //! Pure: the environment is an argument.
 
+use std::fmt::Write as _;
+
 use super::assigned::is_password_argument;
 use super::names::{Kind, kind};
 use super::values::{is_place, is_random};
@@ -64,7 +66,7 @@ fn percent_encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
 
 use super::known::Secrets;
 use super::rules::rules;
-use super::view::{View, is_word};
+use super::view::{PLACEHOLDERS, View, is_word};
 use super::{Rule, assigned, flags, names, tokens};
 
 /// No call is longer: of a longer known value the first bytes call.
@@ -118,13 +118,8 @@ impl Matcher {
             },
             Some(Call::Url) => secret(tokens::url_password(&view), "password", 2),
             Some(Call::Cookie) => secret(tokens::cookies(&view), "cookie", 2),
-            Some(Call::Headline) => match tokens::headline(&view) {
-                Some(_) => match tokens::key_body(&view) {
-                    Some(body) => secret(Some(body), "private-key", 2),
-                    None => Answer::Key,
-                },
-                None => Answer::Nothing,
-            },
+            Some(Call::Headline) if tokens::opens_key(&view) => Answer::Key,
+            Some(Call::Headline) => secret(tokens::key_body(&view), "private-key", 2),
             Some(Call::Command { flags }) if flags::is_command(&view) => Answer::Command(*flags),
             Some(Call::Flag { rule, flag }) if active & (1 << rule) != 0 => {
                 let form = rules().flags.get(*rule).map(|rule| rule.form);
@@ -178,15 +173,8 @@ fn call_of(text: &str) -> Vec<u8> {
 
 /// Whether a placeholder stands right before or behind: then this is the rest of something that was judged as a whole.
 fn touches_placeholder(view: &View<'_>, range: &Range<usize>) -> bool {
-    let marks: [&[u8]; 2] = [b"<secret:", b"<private:"];
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_behind = marks.iter().any(|mark| view.rest(range.end).starts_with(mark));
-    let is_before = view.before(range.start) == Some(b'>') && {
-        let colon = view.skip_back(range.start - 1, 40, name);
-        let text = view.text.get(..colon).unwrap_or_default();
-        marks.iter().any(|mark| text.ends_with(mark))
-    };
-    is_behind || is_before
+    let is_behind = PLACEHOLDERS.iter().any(|mark| view.rest(range.end).starts_with(mark));
+    is_behind || view.follows_placeholder(range.start)
 }
 
 fn exactly(view: &View<'_>, value: &str) -> Option<Range<usize>> {

@@ -31,6 +31,8 @@ pub(super) struct TokenRule {
     #[serde(default)]
     pub(super) leftwards: bool,
     #[serde(default)]
+    pub(super) mixed: bool,
+    #[serde(default)]
     pub(super) entropy: f64,
     #[serde(skip)]
     compiled: OnceLock<Regex>,

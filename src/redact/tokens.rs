@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::key::body;
 use super::rules::TokenRule;
 use super::values::{entropy, is_example, is_placeholder, is_random, is_reference};
 use super::view::{View, is_blank, is_word};
@@ -19,7 +20,8 @@ pub(super) fn token(view: &View<'_>, rule: &TokenRule, start: &str) -> Option<Ra
     let found = matched(view, rule)?;
     let value = view.str(&found);
     let is_made_up = is_example(&value) || is_reference(&value) || is_placeholder(&value);
-    (!is_made_up && entropy(value.as_bytes()) >= rule.entropy).then_some(found)
+    let is_word = rule.mixed && !value.bytes().any(|byte| byte.is_ascii_digit() || byte == b'=');
+    (!is_made_up && !is_word && entropy(value.as_bytes()) >= rule.entropy).then_some(found)
 }
 
 fn matched(view: &View<'_>, rule: &TokenRule) -> Option<Range<usize>> {
@@ -67,10 +69,22 @@ pub(super) fn key_body(view: &View<'_>) -> Option<Range<usize>> {
     while escapes(view.rest(from)) || view.byte(from).is_some_and(is_blank) {
         from += if view.byte(from) == Some(b'\\') { 2 } else { 1 };
     }
-    while until.checked_sub(2).is_some_and(|at| at >= from && escapes(view.rest(at))) {
+    while until > from
+        && view.text.get(from..until).is_some_and(|text| text.ends_with(b"\\n") || text.ends_with(b"\\r"))
+    {
         until -= 2;
     }
+    // A backslash alone says that the line goes on: it belongs to the text.
+    while until > from && view.before(until).is_some_and(|byte| byte == b'\\' || is_blank(byte)) {
+        until -= 1;
+    }
     (until >= from + 32).then_some(from..until)
+}
+
+/// Whether the key's lines follow the line of its headline: nothing else stands behind it there.
+pub(super) fn opens_key(view: &View<'_>) -> bool {
+    let rest = headline(view).map(|end| view.rest(end)).unwrap_or_default();
+    headline(view).is_some() && body(rest).is_empty()
 }
 
 /// Where the headline of a private key ends: `-----BEGIN RSA PRIVATE KEY-----`.

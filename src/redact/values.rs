@@ -25,7 +25,8 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
 /// Whether the text stands for a value instead of being one: a variable, a template, a mark of what was taken out.
 pub(super) fn is_reference(value: &str) -> bool {
     let after_dollar = value.strip_prefix('$').and_then(|rest| rest.chars().next());
-    after_dollar.is_some_and(|next| next.is_ascii_alphabetic() || "_{(@*1".contains(next))
+    value.starts_with('{')
+        || after_dollar.is_some_and(|next| next.is_ascii_alphabetic() || "_{(@*1".contains(next))
         || ["${", "{{", "$(", "#{", "<%", "%(", "<secret:", "<private:", "%s", "%v", "\\("]
             .iter()
             .any(|mark| value.contains(mark))
@@ -116,6 +117,15 @@ fn is_row_of_words(value: &str) -> bool {
             && switches(letters) * 3 <= letters.len()
     };
     value.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).all(is_word)
+        || is_mostly_words(value)
+}
+
+/// `X509CertificateTemplateFlag`: three words or more, which are most of it. Random letters rarely make a long one.
+fn is_mostly_words(value: &str) -> bool {
+    let words = words(value);
+    let is_long = |word: &&String| word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let in_words: usize = words.iter().filter(is_long).map(String::len).sum();
+    words.len() >= 3 && in_words * 10 >= value.len() * 6
 }
 
 /// `1.2.3-beta.4`, `v10`: begins with numbers between points.

@@ -8,6 +8,9 @@ pub(super) const BACK: usize = 192;
 /// Bytes of a line after them. A secret that is longer is hidden up to here, and on to the end of its word.
 pub(super) const AHEAD: usize = 8192;
 
+/// How placeholders begin.
+pub(super) const PLACEHOLDERS: [&[u8]; 2] = [b"<secret:", b"<private:"];
+
 /// Part of a line. Places are counted in this part.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
@@ -66,6 +69,15 @@ impl<'a> View<'a> {
                 [b'\\', b'\r', b'\n', ..] => at += 3,
                 _ => return at,
             }
+        }
+    }
+
+    /// Whether a placeholder ends at `at`.
+    pub(super) fn follows_placeholder(&self, at: usize) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        self.before(at) == Some(b'>') && {
+            let name = self.skip_back(at - 1, 40, is_part);
+            PLACEHOLDERS.iter().any(|mark| self.text.get(..name).is_some_and(|text| text.ends_with(mark)))
         }
     }
 
