@@ -13,6 +13,8 @@ mod word;
 
 use std::ops::Range;
 
+pub(crate) use through::SHELLS;
+
 /// A command line, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {

@@ -111,7 +111,7 @@ fn opened(command: &Simple, inner: Inner, depth: usize) -> Line {
                 words: words.to_vec(),
                 redirects: command.redirects.clone(),
                 span,
-                has_more_words: command.program() == Some("xargs") || command.program() == Some("parallel"),
+                has_more_words: matches!(command.program(), Some("xargs" | "parallel" | "fd" | "fdfind")),
                 ..Simple::default()
             };
             Line { commands: vec![simple], unknown: unknown.into_iter().collect() }
@@ -228,13 +228,11 @@ fn operand_at(command: &Simple, letters: &str, long: &[&str], n: usize) -> Optio
 
 /// Whether an option's value is the next word: `-u root`, `--user root`, but not `-uroot` and `--user=root`.
 fn takes_next(option: &str, letters: &str, long: &[&str]) -> bool {
-    match option.strip_prefix("--") {
-        Some(name) => long.contains(&name),
-        None => {
-            let bundle = option.trim_start_matches('-');
-            bundle.find(|letter| letters.contains(letter)).is_some_and(|at| at + 1 == bundle.len())
-        }
+    if let Some(name) = option.strip_prefix("--") {
+        return long.contains(&name);
     }
+    let bundle = option.trim_start_matches('-');
+    bundle.find(|letter| letters.contains(letter)).is_some_and(|at| at + 1 == bundle.len())
 }
 
 /// The value of a script option: `-c X`, `-lc X`, `-cX`, `--command X`, `--command=X`.

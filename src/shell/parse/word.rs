@@ -73,7 +73,7 @@ impl Reader<'_> {
             }
             self.piece(&mut draft, letter);
         }
-        (!draft.is_empty()).then(|| self.finished(draft, start))
+        (!draft.is_empty()).then(|| self.finished(&draft, start))
     }
 
     /// A word within `[[ … ]]`, where `<`, `&&` and brackets are words too.
@@ -83,7 +83,7 @@ impl Reader<'_> {
         if self.rest().starts_with("]]") {
             self.at += 2;
             draft.push_all("]]", true);
-            return self.finished(draft, start).into_iter().next();
+            return self.finished(&draft, start).into_iter().next();
         }
         while let Some(letter) = self.peek().filter(|letter| !letter.is_whitespace()) {
             if letter == '(' {
@@ -93,7 +93,7 @@ impl Reader<'_> {
                 self.piece(&mut draft, letter);
             }
         }
-        (!draft.is_empty()).then(|| self.finished(draft, start))?.into_iter().next()
+        (!draft.is_empty()).then(|| self.finished(&draft, start))?.into_iter().next()
     }
 
     fn piece(&mut self, draft: &mut Draft, letter: char) {
@@ -376,15 +376,12 @@ impl Reader<'_> {
         draft.push_all(&text, true);
     }
 
-    fn finished(&mut self, draft: Draft, start: usize) -> Vec<Word> {
+    fn finished(&mut self, draft: &Draft, start: usize) -> Vec<Word> {
         let span = self.span(start);
-        let drafts = match with_braces(&draft.letters) {
-            Some(drafts) => drafts,
-            None => {
-                self.is_unknown(Why::TooManyWords, start);
-                vec![draft.letters.clone()]
-            }
-        };
+        let drafts = with_braces(&draft.letters).unwrap_or_else(|| {
+            self.is_unknown(Why::TooManyWords, start);
+            vec![draft.letters.clone()]
+        });
         let word = |letters: Vec<Letter>| {
             let begins_quoted = letters.first().is_none_or(|first| first.letter == '~' && first.is_quoted);
             Word {
