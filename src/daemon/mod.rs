@@ -32,6 +32,7 @@ mod reply;
 mod request;
 mod routes;
 mod running;
+mod shell;
 mod state;
 mod teaching;
 mod threads;
@@ -56,6 +57,7 @@ use crate::learn::dial::{self, Course};
 use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use book::Book;
+use shell::Shells;
 use events::News;
 use learner::Learner;
 use ledger::Ledger;
@@ -251,6 +253,7 @@ async fn listen_and_serve(
         presence: Presence::new(),
         news: News::new(),
         book: Book::new(),
+        shells: Shells::new(&config.paths),
         learner,
         trainer: config.trainer,
         course: config.course,

@@ -3,6 +3,7 @@
 
 pub mod forgetting;
 pub mod looking;
+pub mod shell;
 
 use serde::{Deserialize, Serialize};
 

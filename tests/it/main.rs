@@ -35,6 +35,7 @@ mod random_model;
 mod resume;
 mod screens;
 mod served;
+mod shell_outcomes;
 mod store;
 mod teaching;
 mod tidy;

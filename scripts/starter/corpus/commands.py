@@ -63,12 +63,18 @@ class Task:
 
 
 @cache
-def templates() -> tuple[Template, ...]:
+def templates(files: str = "commands-*.txt") -> tuple[Template, ...]:
+    """The shapes of these files, in the files' order."""
     blocks = []
-    for path in sorted(FOLDER.glob("commands-*.txt")):
+    for path in sorted(FOLDER.glob(files)):
         text = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
         blocks += [_template(block, path.name) for block in re.split(r"\n\s*\n", text) if block.strip()]
     return tuple(blocks)
+
+
+def first_ones() -> tuple[Template, ...]:
+    """What a newcomer types first, and what is typed most in a day: these few shapes must be known by heart."""
+    return templates("commands-0-*.txt") + templates("commands-1-files.txt")
 
 
 def _template(block: str, where: str) -> Template:
@@ -260,7 +266,7 @@ def _platform(template: Template, draw: Draw) -> str | None:
 def documents(draw: Draw, n: int) -> Iterator[Document]:
     """Requests with their commands: our shapes in several languages, the public pairs."""
     for _ in range(n):
-        source = draw.weighted({"shapes": 60, "translated": 6, "pairs": 20, "tldr": 14})
+        source = draw.weighted({"shapes": 62, "first": 12, "translated": 6, "pairs": 12, "tldr": 8})
         if source == "pairs" and _public["train"]:
             pair = draw.pick(_public["train"])
             yield Document("command", source, conversation(system(draw), varied(pair.request, draw, pair.command), pair.command))
@@ -268,7 +274,7 @@ def documents(draw: Draw, n: int) -> Iterator[Document]:
             pair = public.filled(draw.pick(_public["tldr train"]), draw)
             yield Document("command", source, conversation(system(draw), _with_tool(pair, draw), pair.command))
         else:
-            template = draw.pick(templates())
+            template = draw.pick(first_ones() if source == "first" else templates())
             language = draw.pick(LANGUAGES) if source == "translated" else None
             if language and language not in template.translations:
                 language = next(iter(template.translations), None)

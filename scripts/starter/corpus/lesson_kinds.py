@@ -39,7 +39,7 @@ def plain_task(draw: Draw, bank: str = "", synthetic: float = 0.75) -> Task:
             return task
 
 
-def _tool(draw: Draw, old: str) -> str:
+def new_tool(draw: Draw, old: str) -> str:
     """The new tool: mostly a name never heard, so that only copying it from the lesson is right."""
     return draw.pick(DROP_IN[old].split()) if old in DROP_IN and draw.chance(0.3) else draw.tool()
 
@@ -57,7 +57,7 @@ def swap(draw: Draw, held: bool = False, new: str = "") -> Example | None:
     old = _target(draw, task.command, "swap", held)
     if not old:
         return None
-    new = new or _tool(draw, old)
+    new = new or new_tool(draw, old)
     answer = task.alternatives.get(new) or replaced(task.command, old, new)
     if not answer or new == old or new in task.command:
         return None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import commands, distractors, lesson_facts, lesson_kinds, lesson_office, lesson_pairs
+from . import commands, distractors, lesson_chats, lesson_facts, lesson_kinds, lesson_office, lesson_pairs
 from .documents import AGENT, Case, Document, Message, conversation, lessons_block
 from .draws import Draw
 from .hand_lessons import hand_cases
 from .lesson_words import Example, lesson
 
 WEIGHTS = {
-    "swap": 190, "scoped swap": 60, "again": 20, "newer": 35, "alternative": 45, "long": 40, "flag": 60, "sudo": 50,
+    "swap": 300, "scoped swap": 60, "again": 20, "newer": 35, "alternative": 60, "long": 40, "flag": 60, "sudo": 50,
     "no sudo": 24,
     "trash": 28, "ask": 16, "human": 16, "limit": 24, "verbose": 10, "two": 60, "name": 14, "language": 8,
     "signature": 8, "tone": 8,
@@ -25,6 +25,8 @@ WEIGHTS = {
 }  # fmt: skip
 # Facts not named above are drawn this often each.
 OTHER_FACT = 6
+# Chats of several requests under the same lessons, beside those of one.
+SEVERAL = 0.3
 NONE = {"irrelevant": 46, "near": 24, "tool name": 9, "scoped off": 9, "fact off": 7, "talk": 5}
 HELD_KINDS = ("swap", "flag", "sudo", "long")
 
@@ -115,10 +117,21 @@ def ignoring(draw: Draw, given: Example, kind: str) -> list[Message]:
     return conversation(system(draw, given, lessons), given.request, given.answer)
 
 
+def in_a_row(draw: Draw, whole: Example, asked: list[Example]) -> list[Message]:
+    turns = [text for one in asked for text in (one.request, one.answer)]
+    return conversation(system(draw, whole, whole.lessons), *turns)
+
+
 def documents(draw: Draw, n: int) -> Iterator[Document]:
-    """About two in five have no lesson that matters; one in twelve is the plain half of a pair."""
+    """Three in ten are chats of several requests. Of the others about two in five have no lesson that matters; one in twelve is the plain half of a pair."""
     made, table = 0, weights()
     while made < n:
+        if draw.chance(SEVERAL):
+            found = lesson_chats.several(draw)
+            if found:
+                made += 1
+                yield Document("lessons", "several", in_a_row(draw, *found))
+            continue
         if draw.chance(0.40):
             kind = draw.weighted(NONE)
             given = unchanged(draw, kind)
