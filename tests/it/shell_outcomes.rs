@@ -132,8 +132,19 @@ fn a_command_of_an_unknown_turn_is_no_error() {
 /// A hook's record, as a shell's builtin writes it.
 fn record(text: &str, status: i32, suggestion: &str) -> String {
     let status = status.to_string();
-    let fields =
-        ["v1", "bash", SHELL, text, &status, &status, "'/home/anna'", "'/home/anna'", "12", suggestion, "1000"];
+    let fields = [
+        "v1",
+        "bash",
+        SHELL,
+        text,
+        &status,
+        &status,
+        "'/home/anna'",
+        "'/home/anna'",
+        "12",
+        suggestion,
+        "1000",
+    ];
     format!("{}\u{1e}", fields.join("\u{1f}"))
 }
 

@@ -14,17 +14,23 @@ fn check(line: &str, level: Level, kind: DangerKind) {
 
 #[track_caller]
 fn check_grave(kind: DangerKind, lines: &[&str]) {
-    lines.iter().for_each(|line| check(line, Level::Grave, kind));
+    for line in lines {
+        check(line, Level::Grave, kind);
+    }
 }
 
 #[track_caller]
 fn check_mild(kind: DangerKind, lines: &[&str]) {
-    lines.iter().for_each(|line| check(line, Level::Mild, kind));
+    for line in lines {
+        check(line, Level::Mild, kind);
+    }
 }
 
 #[track_caller]
 fn check_harmless(lines: &[&str]) {
-    lines.iter().for_each(|line| assert_eq!(dangers(line), [], "{line}"));
+    for line in lines {
+        assert_eq!(dangers(line), [], "{line}");
+    }
 }
 
 #[test]
@@ -267,6 +273,12 @@ fn what_only_looks_or_talks_is_harmless() {
         "chmod +x run.sh",
         "chmod 600 key",
         "chown bob a",
+    ]);
+}
+
+#[test]
+fn what_looks_like_a_danger_elsewhere_is_harmless() {
+    check_harmless(&[
         "curl https://a.b -o i.sh",
         "curl x | jq .",
         "curl x | python3 -m json.tool",
