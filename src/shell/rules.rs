@@ -22,8 +22,8 @@ use pattern::Pattern;
 
 /// Parts of commands that need no rule of their own beside one that has a rule.
 pub const NEUTRAL: &[&str] = &[
-    "cd", "pushd", "popd", "pwd", "true", "false", ":", "echo", "printf", "test", "[", "[[", "sleep", "wait", "time", "nice",
-    "nohup", "command", "builtin", "timeout", "env", "stdbuf", "ionice", "setsid", "noglob",
+    "cd", "pushd", "popd", "pwd", "true", "false", ":", "echo", "printf", "test", "[", "[[", "sleep", "wait",
+    "time", "nice", "nohup", "command", "builtin", "timeout", "env", "stdbuf", "ionice", "setsid", "noglob",
 ];
 
 /// All rules of a file.

@@ -65,7 +65,9 @@ impl Rules {
             RulesError::Line { line: line_of(text, error.span()), what }
         })?;
         let mut rules = Vec::new();
-        for (effect, entries) in [(Effect::Deny, file.deny), (Effect::Ask, file.ask), (Effect::Allow, file.allow)] {
+        for (effect, entries) in
+            [(Effect::Deny, file.deny), (Effect::Ask, file.ask), (Effect::Allow, file.allow)]
+        {
             for entry in entries {
                 rules.push(rule(text, effect, entry, project)?);
             }

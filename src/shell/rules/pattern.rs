@@ -3,8 +3,15 @@
 use crate::shell::parse::{Simple, Word, parse};
 
 /// Directories whose programs a bare name stands for.
-const PROGRAM_FOLDERS: &[&str] =
-    &["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/", "/opt/homebrew/bin/", "/run/current-system/sw/bin/"];
+const PROGRAM_FOLDERS: &[&str] = &[
+    "/bin/",
+    "/usr/bin/",
+    "/sbin/",
+    "/usr/sbin/",
+    "/usr/local/bin/",
+    "/opt/homebrew/bin/",
+    "/run/current-system/sw/bin/",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -73,7 +80,9 @@ fn fit(pattern: &[String], words: &[Word]) -> bool {
             (0..=words.len()).any(|n| words.get(n..).is_some_and(|after| fit(rest, after)))
         }
         (None, Some(_)) | (Some(_), None) => false,
-        (Some((first, rest)), Some((word, after))) => letters_fit(first, &as_written(word)) && fit(rest, after),
+        (Some((first, rest)), Some((word, after))) => {
+            letters_fit(first, &as_written(word)) && fit(rest, after)
+        }
     }
 }
 
@@ -112,5 +121,7 @@ fn has_option(command: &Simple, wanted: &str) -> bool {
 }
 
 fn is_bundle(option: &str) -> bool {
-    option.strip_prefix('-').is_some_and(|letters| !letters.is_empty() && letters.chars().all(|one| one.is_ascii_alphanumeric()))
+    option
+        .strip_prefix('-')
+        .is_some_and(|letters| !letters.is_empty() && letters.chars().all(|one| one.is_ascii_alphanumeric()))
 }

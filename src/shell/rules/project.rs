@@ -66,7 +66,9 @@ impl Project {
             && directories.iter().all(|from| {
                 self.path(word, from).is_some_and(|path| {
                     let below = path.strip_prefix(&self.root);
-                    below.is_ok_and(|rest| rest.components().next().is_some_and(|first| first.as_os_str() != ".git"))
+                    below.is_ok_and(|rest| {
+                        rest.components().next().is_some_and(|first| first.as_os_str() != ".git")
+                    })
                 })
             })
     }
@@ -109,7 +111,8 @@ pub(super) fn delete_outside(line: &Line, project: &Project) -> Option<String> {
     for danger in deletes {
         let commands = line.commands.iter().filter(|command| command.span == danger.span);
         for command in commands {
-            let is_inside = directories.as_deref().is_some_and(|from| deletes_inside(command, line, project, from));
+            let is_inside =
+                directories.as_deref().is_some_and(|from| deletes_inside(command, line, project, from));
             if !is_inside {
                 return Some(danger.why);
             }
@@ -133,7 +136,9 @@ fn deletes_inside(command: &Simple, line: &Line, project: &Project, from: &[Path
             everywhere(&command.operands().collect::<Vec<_>>())
         }
         Some("find") => searches_inside(command, project, from),
-        Some("git") => stands_inside() && !command.has(&["-C", "--git-dir", "--work-tree"]) && !command.has(&[".."]),
+        Some("git") => {
+            stands_inside() && !command.has(&["-C", "--git-dir", "--work-tree"]) && !command.has(&[".."])
+        }
         Some("cargo" | "bundle") => stands_inside() && command.arguments().len() == 1,
         Some("rsync") => {
             let target: Vec<&Word> = command.operands().last().into_iter().collect();

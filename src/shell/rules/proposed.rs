@@ -1,21 +1,81 @@
 //! The rules that "always" would write: as narrow as they can be and still be of use.
 
-use super::{Effect, Project, Rule, Rules, rule_on, Decision};
 use super::pattern::Pattern;
+use super::{Decision, Effect, Project, Rule, Rules, rule_on};
 use crate::shell::danger::dangers;
 use crate::shell::parse::{Simple, parse};
 
 /// Programs whose first word says what they do.
 const WITH_VERBS: &[&str] = &[
-    "git", "cargo", "npm", "pnpm", "yarn", "bun", "go", "pip", "pip3", "uv", "poetry", "docker", "kubectl", "systemctl", "brew", "apt",
-    "gh", "make", "just", "mix", "dotnet", "gradle", "mvn", "terraform", "rustup", "conda", "helm",
+    "git",
+    "cargo",
+    "npm",
+    "pnpm",
+    "yarn",
+    "bun",
+    "go",
+    "pip",
+    "pip3",
+    "uv",
+    "poetry",
+    "docker",
+    "kubectl",
+    "systemctl",
+    "brew",
+    "apt",
+    "gh",
+    "make",
+    "just",
+    "mix",
+    "dotnet",
+    "gradle",
+    "mvn",
+    "terraform",
+    "rustup",
+    "conda",
+    "helm",
 ];
 
 /// Programs that only look.
 const LOOKING: &[&str] = &[
-    "ls", "cat", "head", "tail", "wc", "du", "df", "grep", "rg", "stat", "file", "which", "tree", "ps", "uname", "date", "whoami",
-    "id", "hostname", "uptime", "free", "lsof", "diff", "cmp", "sha256sum", "md5sum", "basename", "dirname", "realpath", "pgrep", "nproc",
-    "lscpu", "lsblk", "cut", "uniq", "tr", "nl", "jq",
+    "ls",
+    "cat",
+    "head",
+    "tail",
+    "wc",
+    "du",
+    "df",
+    "grep",
+    "rg",
+    "stat",
+    "file",
+    "which",
+    "tree",
+    "ps",
+    "uname",
+    "date",
+    "whoami",
+    "id",
+    "hostname",
+    "uptime",
+    "free",
+    "lsof",
+    "diff",
+    "cmp",
+    "sha256sum",
+    "md5sum",
+    "basename",
+    "dirname",
+    "realpath",
+    "pgrep",
+    "nproc",
+    "lscpu",
+    "lsblk",
+    "cut",
+    "uniq",
+    "tr",
+    "nl",
+    "jq",
 ];
 
 /// Rules with which this command would run without asking in this project; why there are none.
@@ -73,11 +133,18 @@ fn widened(command: &Simple) -> String {
 }
 
 fn is_verb(word: &str) -> bool {
-    !word.is_empty() && !word.starts_with('-') && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == ':')
+    !word.is_empty()
+        && !word.starts_with('-')
+        && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == ':')
 }
 
 fn exact(command: &Simple) -> String {
-    command.words.iter().map(|word| if word.is_home { word.text.clone() } else { quoted(&word.text) }).collect::<Vec<_>>().join(" ")
+    command
+        .words
+        .iter()
+        .map(|word| if word.is_home { word.text.clone() } else { quoted(&word.text) })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A word as a pattern reads it back.

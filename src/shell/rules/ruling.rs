@@ -8,8 +8,20 @@ use crate::shell::danger::{Level, dangers_in};
 use crate::shell::parse::{Line, RedirectKind, SHELLS, Simple, parse};
 
 /// Variables that change how a program talks and not what it does.
-const HARMLESS_VARIABLES: &[&str] =
-    &["LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", "NO_COLOR", "CLICOLOR", "TERM", "COLUMNS", "RUST_BACKTRACE", "RUST_LOG", "CI"];
+const HARMLESS_VARIABLES: &[&str] = &[
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "TZ",
+    "NO_COLOR",
+    "CLICOLOR",
+    "TERM",
+    "COLUMNS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "CI",
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -52,9 +64,12 @@ fn matched(rules: &Rules, line: &Line, project: &Project, effect: Effect) -> Opt
         (Some(within), Some(all)) => all.iter().any(|dir| dir.starts_with(within)),
         _ => true,
     };
-    let rule = rules.rules.iter().filter(|rule| rule.effect == effect).filter(holds).find(|rule| {
-        line.commands.iter().any(|command| rule.pattern.occurs_in(command))
-    })?;
+    let rule = rules
+        .rules
+        .iter()
+        .filter(|rule| rule.effect == effect)
+        .filter(holds)
+        .find(|rule| line.commands.iter().any(|command| rule.pattern.occurs_in(command)))?;
     let why = rule.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
     Some(match effect {
         Effect::Deny => format!("Your rule denies `{}`{why}.", rule.command),
@@ -113,7 +128,10 @@ fn allowed(rules: &Rules, line: &Line, project: &Project, directories: &[PathBuf
         }
         let grave = graves.iter().find(|danger| danger.span == command.span);
         let fitting = rules.rules.iter().filter(|rule| rule.effect == Effect::Allow).find(|rule| {
-            let in_scope = rule.within.as_ref().is_none_or(|within| directories.iter().all(|dir| dir.starts_with(within)));
+            let in_scope = rule
+                .within
+                .as_ref()
+                .is_none_or(|within| directories.iter().all(|dir| dir.starts_with(within)));
             in_scope && rule.pattern.fits(command) && (grave.is_none() || rule.pattern.is_exact())
         });
         match fitting {
@@ -121,10 +139,8 @@ fn allowed(rules: &Rules, line: &Line, project: &Project, directories: &[PathBuf
             None if grave.is_none() && is_neutral(command, line, at) => {}
             None => {
                 let what = command.words.first().map_or("", |word| word.text.as_str());
-                return Err(grave.map_or_else(
-                    || format!("No rule allows `{what}` here."),
-                    |danger| danger.why.clone(),
-                ));
+                return Err(grave
+                    .map_or_else(|| format!("No rule allows `{what}` here."), |danger| danger.why.clone()));
             }
         }
     }
@@ -132,7 +148,10 @@ fn allowed(rules: &Rules, line: &Line, project: &Project, directories: &[PathBuf
     by.dedup();
     match by.as_slice() {
         [] => Err("No rule allows it.".to_owned()),
-        rules => Ok(format!("Your rules allow it: {}.", rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", "))),
+        rules => Ok(format!(
+            "Your rules allow it: {}.",
+            rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", ")
+        )),
     }
 }
 
@@ -140,9 +159,13 @@ fn allowed(rules: &Rules, line: &Line, project: &Project, directories: &[PathBuf
 fn is_neutral(command: &Simple, line: &Line, at: usize) -> bool {
     let Some(program) = command.words.first().map(|word| word.text.as_str()) else { return true };
     let runs_next = line.commands.get(at + 1).is_some_and(|next| {
-        next.through.len() > command.through.len() && next.through.get(command.through.len()).map(String::as_str) == Some(program)
+        next.through.len() > command.through.len()
+            && next.through.get(command.through.len()).map(String::as_str) == Some(program)
     });
-    let is_wrapper = ["time", "nice", "nohup", "command", "builtin", "timeout", "env", "stdbuf", "ionice", "setsid", "noglob"];
+    let is_wrapper = [
+        "time", "nice", "nohup", "command", "builtin", "timeout", "env", "stdbuf", "ionice", "setsid",
+        "noglob",
+    ];
     if SHELLS.contains(&program) || is_wrapper.contains(&program) {
         return runs_next;
     }

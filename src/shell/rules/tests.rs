@@ -75,97 +75,109 @@ fn check(decision: Decision, commands: &[&str]) {
 
 #[test]
 fn what_every_part_is_allowed_to_do_runs() {
-    check(Decision::Allow, &[
-        "git status",
-        "git status -s src",
-        "/usr/bin/git status",
-        "git status | wc -l",
-        "cd src && cargo test",
-        "ls; echo done",
-        "time cargo test --release 2>&1",
-        "bash -c 'git status; ls'",
-        "ls > out.txt",
-        "ls 2>/dev/null",
-        "sudo ls /root",
-        "git log $(ls) || ls".trim_end_matches("$(ls) || ls"),
-        "touch a.txt",
-        "NO_COLOR=1 ls",
-        "ssh web uptime",
-        "(ls; ls)",
-        "if ls; then ls; fi",
-    ]);
+    check(
+        Decision::Allow,
+        &[
+            "git status",
+            "git status -s src",
+            "/usr/bin/git status",
+            "git status | wc -l",
+            "cd src && cargo test",
+            "ls; echo done",
+            "time cargo test --release 2>&1",
+            "bash -c 'git status; ls'",
+            "ls > out.txt",
+            "ls 2>/dev/null",
+            "sudo ls /root",
+            "git log $(ls) || ls".trim_end_matches("$(ls) || ls"),
+            "touch a.txt",
+            "NO_COLOR=1 ls",
+            "ssh web uptime",
+            "(ls; ls)",
+            "if ls; then ls; fi",
+        ],
+    );
 }
 
 #[test]
 fn what_any_part_is_not_allowed_to_do_asks() {
-    check(Decision::Ask, &[
-        "make",
-        "echo hi",
-        "cd src",
-        "ls && make",
-        "ls | sh",
-        "ls | xargs ls",
-        "ls $(make)",
-        "ls `make`",
-        "ls <(make)",
-        "bash -c 'ls; make'",
-        "bash",
-        "sudo make",
-        "./ls",
-        "/tmp/ls",
-        "touch a.md",
-        "touch a.txt b.txt",
-        "git push",
-        "git -C x push origin",
-        "",
-        "'ls",
-    ]);
+    check(
+        Decision::Ask,
+        &[
+            "make",
+            "echo hi",
+            "cd src",
+            "ls && make",
+            "ls | sh",
+            "ls | xargs ls",
+            "ls $(make)",
+            "ls `make`",
+            "ls <(make)",
+            "bash -c 'ls; make'",
+            "bash",
+            "sudo make",
+            "./ls",
+            "/tmp/ls",
+            "touch a.md",
+            "touch a.txt b.txt",
+            "git push",
+            "git -C x push origin",
+            "",
+            "'ls",
+        ],
+    );
 }
 
 #[test]
 fn what_is_not_known_asks_whatever_is_allowed() {
-    check(Decision::Ask, &[
-        "ls $dir",
-        "ls \"$dir\"",
-        "ls $(ls)",
-        "$ls",
-        "cd $x; ls",
-        "cd -; ls",
-        "ls > $f",
-        "ls > /etc/x",
-        "ls >> ~/.bashrc",
-        "ls > ../../x",
-        "cd /tmp; ls > x",
-        "LD_PRELOAD=x ls",
-        "PATH=. ls",
-        "PATH=.; ls",
-        "env LD_PRELOAD=x ls",
-        "eval \"$x\"",
-        "source x",
-        "git status & $y",
-    ]);
+    check(
+        Decision::Ask,
+        &[
+            "ls $dir",
+            "ls \"$dir\"",
+            "ls $(ls)",
+            "$ls",
+            "cd $x; ls",
+            "cd -; ls",
+            "ls > $f",
+            "ls > /etc/x",
+            "ls >> ~/.bashrc",
+            "ls > ../../x",
+            "cd /tmp; ls > x",
+            "LD_PRELOAD=x ls",
+            "PATH=. ls",
+            "PATH=.; ls",
+            "env LD_PRELOAD=x ls",
+            "eval \"$x\"",
+            "source x",
+            "git status & $y",
+        ],
+    );
 }
 
 #[test]
 fn deny_wins_over_everything() {
-    check(Decision::Deny, &[
-        "git push --force",
-        "git push origin main --force",
-        "git push --force=x",
-        "git -c a=b push --force",
-        "ls && git push --force",
-        "sudo git push --force",
-        "bash -c 'git push --force'",
-        "echo $(curl x)",
-        "curl x | sh",
-        "xargs curl",
-        "/usr/bin/curl x",
-        "'curl' x",
-        "ssh web curl x",
-        "rm -fr node_modules",
-        "rm -r -f ./a node_modules $x",
-        "cd $x && curl y",
-    ]);
+    check(
+        Decision::Deny,
+        &[
+            "git push --force",
+            "git push origin main --force",
+            "git push --force=x",
+            "git -c a=b push --force",
+            "ls && git push --force",
+            "sudo git push --force",
+            "bash -c 'git push --force'",
+            "echo $(curl x)",
+            "curl x | sh",
+            "xargs curl",
+            "/usr/bin/curl x",
+            "'curl' x",
+            "ssh web curl x",
+            "rm -fr node_modules",
+            "rm -r -f ./a node_modules $x",
+            "cd $x && curl y",
+        ],
+    );
     assert_eq!(
         ruled_in(&project(), "git push --force", Decision::Deny),
         "Your rule denies `git push --force` (others work there)."
@@ -176,31 +188,34 @@ fn deny_wins_over_everything() {
 #[test]
 fn a_recursive_delete_outside_the_project_always_asks() {
     check(Decision::Allow, &["rm -rf target", "cd .. && rm -rf target", "find . -name '*.pyc' -delete"]);
-    check(Decision::Ask, &[
-        "rm -rf /",
-        "rm -rf ..",
-        "rm -rf ../..",
-        "rm -rf ~/x",
-        "rm -rf /p",
-        "cd .. && rm -rf .",
-        "cd / && rm -rf target",
-        "cd; rm -rf target",
-        "cd $x; rm -rf target",
-        "rm -rf $x",
-        "rm -rf \"$HOME\"",
-        "rm -rf ../.git",
-        "rm -rf ~root",
-        "find / -delete",
-        "find / -name x -delete",
-        "find .. -exec rm {} +",
-        "find -delete",
-        "ls | xargs rm -rf",
-        "sudo rm -rf /",
-        "ssh web rm -rf x",
-        "bash -c 'rm -rf /'",
-        "rm -rf a*/../../..",
-        "rsync -a --delete a/ /b",
-    ]);
+    check(
+        Decision::Ask,
+        &[
+            "rm -rf /",
+            "rm -rf ..",
+            "rm -rf ../..",
+            "rm -rf ~/x",
+            "rm -rf /p",
+            "cd .. && rm -rf .",
+            "cd / && rm -rf target",
+            "cd; rm -rf target",
+            "cd $x; rm -rf target",
+            "rm -rf $x",
+            "rm -rf \"$HOME\"",
+            "rm -rf ../.git",
+            "rm -rf ~root",
+            "find / -delete",
+            "find / -name x -delete",
+            "find .. -exec rm {} +",
+            "find -delete",
+            "ls | xargs rm -rf",
+            "sudo rm -rf /",
+            "ssh web rm -rf x",
+            "bash -c 'rm -rf /'",
+            "rm -rf a*/../../..",
+            "rsync -a --delete a/ /b",
+        ],
+    );
     let rules = Rules::read(RULES, &project()).unwrap();
     assert!(rule_on(&rules, "rm -rf ~/x", &project()).always_asks);
     let home = Project::of("/home/u".into(), "/home/u".into(), Some("/home/u".into()));
@@ -249,12 +264,24 @@ fn check_error(text: &str, expected: &str) {
 #[test]
 fn a_mistake_is_named_with_its_line() {
     check_error("[[allow]]\ncommand = ls\n", "line 2: string values must be quoted, expected literal string");
-    check_error("\n[[allow]]\ncommnd = \"ls\"\n", "line 3: unknown field `commnd`, expected one of `command`, `in`, `why`");
+    check_error(
+        "\n[[allow]]\ncommnd = \"ls\"\n",
+        "line 3: unknown field `commnd`, expected one of `command`, `in`, `why`",
+    );
     check_error("[[allow]]\nwhy = \"x\"\n", "line 1: missing field `command`");
-    check_error("[[alow]]\ncommand = \"ls\"\n", "line 1: unknown field `alow`, expected one of `allow`, `ask`, `deny`, `sandbox`");
+    check_error(
+        "[[alow]]\ncommand = \"ls\"\n",
+        "line 1: unknown field `alow`, expected one of `allow`, `ask`, `deny`, `sandbox`",
+    );
     check_error("[[deny]]\ncommand = \"\"\n", "line 2: ``: the pattern is empty");
-    check_error("[[allow]]\ncommand = \"a && b\"\n", "line 2: `a && b`: a pattern is one command; write a rule for each part");
-    check_error("[[allow]]\ncommand = \"* x\"\n", "line 2: `* x`: the program must be named: it cannot have a `*`");
+    check_error(
+        "[[allow]]\ncommand = \"a && b\"\n",
+        "line 2: `a && b`: a pattern is one command; write a rule for each part",
+    );
+    check_error(
+        "[[allow]]\ncommand = \"* x\"\n",
+        "line 2: `* x`: the program must be named: it cannot have a `*`",
+    );
     check_error(
         "[[allow]]\ncommand = \"ls > x\"\n",
         "line 2: `ls > x`: a pattern has a program and words, no redirection and no variable",
@@ -269,8 +296,17 @@ fn a_mistake_is_named_with_its_line() {
 #[test]
 fn the_default_file_says_nothing_and_its_examples_are_right() {
     assert_eq!(Rules::read(default_file(), &project()).unwrap(), Rules::default());
-    let is_example = |line: &&str| line.starts_with("# [") || line.contains(" = \"") || line.starts_with("# write");
-    let examples: Vec<&str> = default_file().lines().filter(|line| !line.starts_with("# [[allow]]  ") && !line.starts_with("# [[ask]]  ") && !line.starts_with("# [[deny]]  ")).filter(is_example).collect();
+    let is_example =
+        |line: &&str| line.starts_with("# [") || line.contains(" = \"") || line.starts_with("# write");
+    let examples: Vec<&str> = default_file()
+        .lines()
+        .filter(|line| {
+            !line.starts_with("# [[allow]]  ")
+                && !line.starts_with("# [[ask]]  ")
+                && !line.starts_with("# [[deny]]  ")
+        })
+        .filter(is_example)
+        .collect();
     let text = examples.join("\n").replace("# ", "");
     let rules = Rules::read(&text, &project()).unwrap();
     assert_eq!(rules.rules.len(), 3);
@@ -316,11 +352,24 @@ fn added_rules_leave_the_file_as_it_is() {
     let rules = rules_for(&Rules::default(), "git status -s", &project()).unwrap();
     let text = with_rules(default_file(), &rules, "2026-01-02").unwrap();
     assert!(text.starts_with(default_file().trim_end()), "{text}");
-    assert!(text.ends_with("\n[[allow]]\ncommand = \"git status *\"\nin = \"/p\"\nwhy = \"always, said on 2026-01-02\"\n"), "{text}");
-    let again = with_rules(&text, &rules_for(&Rules::default(), "touch 'a b'", &project()).unwrap(), "2026-01-03").unwrap();
+    assert!(
+        text.ends_with(
+            "\n[[allow]]\ncommand = \"git status *\"\nin = \"/p\"\nwhy = \"always, said on 2026-01-02\"\n"
+        ),
+        "{text}"
+    );
+    let again =
+        with_rules(&text, &rules_for(&Rules::default(), "touch 'a b'", &project()).unwrap(), "2026-01-03")
+            .unwrap();
     let read = Rules::read(&again, &project()).unwrap();
-    assert_eq!(read.rules.iter().map(|rule| rule.command.as_str()).collect::<Vec<_>>(), ["git status *", "touch 'a b'"]);
+    assert_eq!(
+        read.rules.iter().map(|rule| rule.command.as_str()).collect::<Vec<_>>(),
+        ["git status *", "touch 'a b'"]
+    );
     assert_eq!(rule_on(&read, "touch 'a b' && git status", &project()).decision, Decision::Allow);
     let own = with_rules(RULES, &rules, "2026-01-02").unwrap();
-    assert!(Rules::read(&own, &project()).unwrap().rules.len() == Rules::read(RULES, &project()).unwrap().rules.len() + 1);
+    assert!(
+        Rules::read(&own, &project()).unwrap().rules.len()
+            == Rules::read(RULES, &project()).unwrap().rules.len() + 1
+    );
 }
