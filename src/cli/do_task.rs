@@ -37,7 +37,7 @@ pub(super) struct DoArgs {
     /// The task; several words need no quotes
     #[arg(value_name = "TASK", required_unless_present = "rules")]
     task: Vec<String>,
-    /// Most commands to run
+    /// Most commands to run; with 1, its end is the end
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     steps: u32,
     /// Show the first command and what would happen to it; run nothing
@@ -66,8 +66,18 @@ pub(super) fn run(place: &Place, args: &DoArgs) -> anyhow::Result<Exit> {
     let talk = Talk::begin(place, &settings.chat.system, &task)?;
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let look = Look { color: place.may_color_notes(), plain: settings.chat.plain };
-    let mut doing =
-        Doing { talk, held, cwd, asks, dry_run: args.dry_run, json: args.json, look, steps: Vec::new() };
+    let shell = variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
+    let mut doing = Doing {
+        talk,
+        held,
+        cwd,
+        shell,
+        asks,
+        dry_run: args.dry_run,
+        json: args.json,
+        look,
+        steps: Vec::new(),
+    };
     let why = work(&mut doing, args.steps)?;
     let report = Report { task: &task, why: &why, steps: &doing.steps };
     if args.json {
@@ -100,6 +110,13 @@ fn work(doing: &mut Doing, most: u32) -> anyhow::Result<Why> {
             return Ok(doing.end(Why::Limit { most }));
         }
         match doing.take(proposal.turn, &command)? {
+            // One command is all that was wanted: how it ended is how the task ended.
+            Next::GoOn { has_run: true } if most == 1 => {
+                return Ok(match doing.last_status() {
+                    Some(0) => Why::Done { said: String::new() },
+                    status => Why::Failed { status: status.unwrap_or(-1) },
+                });
+            }
             Next::GoOn { has_run } => n_run += u32::from(has_run),
             Next::End(why) => return Ok(doing.end(why)),
         }

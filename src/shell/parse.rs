@@ -118,6 +118,9 @@ pub enum Why {
     TooDeep,
     #[error("its braces make too many words to look at")]
     TooManyWords,
+    /// A quoted text that ends with a backslash: to fish the quote goes on.
+    #[error("shells read its quotes in different ways")]
+    Ambiguous,
 }
 
 /// Takes a command line apart. Never fails: what it cannot read is in [`Line::unknown`].
@@ -131,7 +134,9 @@ impl Simple {
     /// The program's name without its folder; `None`: none is named, or it is not known.
     pub fn program(&self) -> Option<&str> {
         let word = self.words.first().filter(|word| word.is_known)?;
-        Some(word.text.rsplit('/').next().unwrap_or(&word.text))
+        // `=rm` is zsh's way to name the file of a program.
+        let name = word.text.rsplit('/').next().unwrap_or(&word.text);
+        Some(name.strip_prefix('=').unwrap_or(name))
     }
 
     /// What follows the program.

@@ -14,6 +14,9 @@ use crate::shell::rules::{
 };
 use crate::shell::sandbox;
 
+/// Shells that read a line as the rules do.
+const POSIX: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "mksh", "ash", "rbash"];
+
 /// The rules that hold in this directory.
 pub(super) struct Held {
     path: PathBuf,
@@ -28,8 +31,15 @@ impl Held {
         Ok(Self { path: path.to_path_buf(), project, rules })
     }
 
-    pub(super) fn rule_on(&self, command: &str) -> Ruling {
-        rule_on(&self.rules, command, &self.project)
+    /// `shell` will run it. Rules read a line as POSIX shells do; fish and others have escapes of their own.
+    pub(super) fn rule_on(&self, command: &str, shell: &str) -> Ruling {
+        let ruling = rule_on(&self.rules, command, &self.project);
+        let name = shell.rsplit('/').next().unwrap_or(shell);
+        if ruling.decision != Decision::Allow || POSIX.contains(&name) || !command.contains('\\') {
+            return ruling;
+        }
+        let why = format!("{name} reads backslashes in its own way.");
+        Ruling { decision: Decision::Ask, why, always_asks: true }
     }
 
     /// The rules that "always" would write.

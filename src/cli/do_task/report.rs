@@ -45,8 +45,14 @@ pub(super) enum Why {
     NoCommand {
         said: String,
     },
-    /// The person ended it.
-    Stopped,
+    /// The person ended it. After a command that worked, that is a good end.
+    Stopped {
+        has_worked: bool,
+    },
+    /// The only command that was to run failed.
+    Failed {
+        status: i32,
+    },
     /// The person pressed Ctrl+C, or the command was ended from outside.
     Interrupted,
     /// A rule denies it, or nobody could be asked.
@@ -62,9 +68,9 @@ pub(super) enum Why {
 impl Why {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Done { .. } | Self::DryRun => Exit::Done,
-            Self::NoCommand { .. } | Self::Limit { .. } => Exit::Failed,
-            Self::Stopped | Self::Refused { .. } => Exit::Refused,
+            Self::Done { .. } | Self::DryRun | Self::Stopped { has_worked: true } => Exit::Done,
+            Self::NoCommand { .. } | Self::Failed { .. } | Self::Limit { .. } => Exit::Failed,
+            Self::Stopped { .. } | Self::Refused { .. } => Exit::Refused,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -72,13 +78,14 @@ impl Why {
     /// The last line for the person; `None`: they know.
     pub(super) fn line(&self) -> Option<String> {
         match self {
+            Self::Done { said } if said.is_empty() => None,
             Self::Done { said } if said.trim_matches('.').eq_ignore_ascii_case("done") => Some("done".into()),
             Self::Done { said } => Some(format!("done: {said}")),
             Self::NoCommand { said } if said.is_empty() => Some("the model proposes no command".into()),
             Self::NoCommand { said } => Some(format!("no command: {said}")),
             Self::Refused { said } => Some(said.clone()),
             Self::Limit { most } => Some(format!("stopped after {most} commands; --steps allows more")),
-            Self::Stopped | Self::Interrupted | Self::DryRun => None,
+            Self::Stopped { .. } | Self::Failed { .. } | Self::Interrupted | Self::DryRun => None,
         }
     }
 }
@@ -92,9 +99,12 @@ mod tests {
         let why = Why::Limit { most: 3 };
         let report = serde_json::to_value(Report { task: "t", why: &why, steps: &[] }).unwrap();
         assert_eq!(report, serde_json::json!({"task": "t", "ended": "limit", "most": 3, "steps": []}));
-        let why = Why::Stopped;
+        let why = Why::Stopped { has_worked: false };
         let report = serde_json::to_value(Report { task: "t", why: &why, steps: &[] }).unwrap();
-        assert_eq!(report, serde_json::json!({"task": "t", "ended": "stopped", "steps": []}));
+        assert_eq!(
+            report,
+            serde_json::json!({"task": "t", "ended": "stopped", "has_worked": false, "steps": []})
+        );
     }
 
     #[test]

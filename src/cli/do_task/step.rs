@@ -9,7 +9,6 @@ use super::held::Held;
 use super::report::{StepReport, Why};
 use super::talk::Talk;
 use crate::cli::output;
-use crate::cli::place::variable;
 use crate::shell::danger::{Level, dangers};
 use crate::shell::rules::{Decision, Ruling};
 use crate::shell::run::{Command, Ran, run};
@@ -21,6 +20,8 @@ pub(super) struct Doing {
     pub(super) talk: Talk,
     pub(super) held: Held,
     pub(super) cwd: PathBuf,
+    /// The person's shell runs the commands.
+    pub(super) shell: String,
     /// There is a person who can be asked.
     pub(super) asks: bool,
     pub(super) dry_run: bool,
@@ -42,6 +43,15 @@ impl Doing {
         last.status
     }
 
+    /// The status of the last command that ran.
+    pub(super) fn last_status(&self) -> Option<i32> {
+        self.steps.iter().rev().find_map(|step| step.status)
+    }
+
+    fn stopped(&self) -> Why {
+        Why::Stopped { has_worked: self.last_status() == Some(0) }
+    }
+
     pub(super) fn has_worked(&self) -> bool {
         self.steps.iter().any(|step| step.status == Some(0))
     }
@@ -56,6 +66,7 @@ impl Doing {
     /// Rules, the person, the run.
     pub(super) fn take(&mut self, turn: Option<TurnId>, proposed: &str) -> anyhow::Result<Next> {
         let ruling = self.looked_at(turn, proposed, proposed);
+        self.show(proposed, &ruling);
         if self.dry_run {
             return Ok(Next::End(Why::DryRun));
         }
@@ -73,11 +84,14 @@ impl Doing {
         }
     }
 
-    /// Shows a command and begins its report.
+    fn show(&self, command: &str, ruling: &Ruling) {
+        self.look.show(command, &self.cwd.display().to_string(), &dangers(command), ruling);
+    }
+
+    /// Rules on a command and begins its report.
     fn looked_at(&mut self, turn: Option<TurnId>, proposed: &str, command: &str) -> Ruling {
-        let ruling = self.held.rule_on(command);
+        let ruling = self.held.rule_on(command, &self.shell);
         let found = dangers(command);
-        self.look.show(command, &self.cwd.display().to_string(), &found, &ruling);
         self.steps.push(StepReport {
             turn,
             proposed: proposed.to_owned(),
@@ -100,7 +114,7 @@ impl Doing {
             match self.look.choice(ruling.decision == Decision::Deny)? {
                 Choice::Yes => return self.run(turn, &command, "yes"),
                 Choice::No => return self.instead(turn),
-                Choice::End => return Ok(Next::End(Why::Stopped)),
+                Choice::End => return Ok(Next::End(self.stopped())),
                 Choice::Interrupt => return Ok(Next::End(Why::Interrupted)),
                 Choice::Always => {
                     if self.always(&command)? {
@@ -123,6 +137,7 @@ impl Doing {
                     if ruling.decision != Decision::Deny && !is_grave {
                         return self.run(turn, &command, "edit");
                     }
+                    self.show(&command, &ruling);
                 }
             }
         }
@@ -138,7 +153,7 @@ impl Doing {
                 self.talk.reply(turn, words.trim());
                 Ok(Next::GoOn { has_run: false })
             }
-            None => Ok(Next::End(Why::Stopped)),
+            None => Ok(Next::End(self.stopped())),
         }
     }
 
@@ -163,8 +178,7 @@ impl Doing {
     }
 
     fn run(&mut self, turn: Option<TurnId>, command: &str, decided: &'static str) -> anyhow::Result<Next> {
-        let shell = variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
-        let plain: Vec<OsString> = vec![shell.into(), "-c".into(), command.into()];
+        let plain: Vec<OsString> = vec![self.shell.clone().into(), "-c".into(), command.into()];
         let by_rule = decided == "rule" || decided == "always";
         let boxed = by_rule.then(|| self.held.sandboxed(plain.clone()));
         if let Some(Err(why)) = &boxed {

@@ -230,6 +230,23 @@ fn wrappers_are_looked_through() {
 }
 
 #[test]
+fn git_runs_programs_too() {
+    check(
+        "git submodule foreach --recursive 'rm x; ls'",
+        &["git submodule foreach --recursive 'rm x; ls'", "git> rm x", "; git> ls"],
+    );
+    check("git bisect run make test", &["git bisect run make test", "git> make test"]);
+    check("git status", &["git status"]);
+}
+
+#[test]
+fn what_shells_read_differently_is_unknown() {
+    let line = "ls '\\'' ; rm -rf x; echo '";
+    check_unknown(line, &["ls '\\ ; rm -rf x; echo '"], &[(Why::Ambiguous, "'\\'")]);
+    assert_eq!(parse("=rm x").commands[0].program(), Some("rm"));
+}
+
+#[test]
 fn scripts_that_are_not_in_the_line_are_unknown() {
     check_unknown("bash x.sh", &["bash x.sh"], &[(Why::Script, "x.sh")]);
     check_unknown("source ~/.bashrc", &["source ~/.bashrc"], &[(Why::Script, "~/.bashrc")]);

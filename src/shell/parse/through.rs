@@ -169,6 +169,7 @@ fn inners(command: &Simple) -> (Vec<Inner>, bool) {
         ),
         "docker" | "podman" | "nerdctl" => elsewhere(in_container(command)),
         "kubectl" | "oc" => elsewhere(after_dashes(command)),
+        "git" => here(by_git(command).into_iter().collect()),
         "parallel" => here(in_parallel(command).into_iter().collect()),
         name if SHELLS.contains(&name) => here(of_shell(command).into_iter().collect()),
         name => match WRAPPERS.iter().find(|wrapper| wrapper.name == name) {
@@ -286,6 +287,23 @@ fn after_each(command: &Simple, starts: &[&str], ends: &[&str]) -> Vec<Inner> {
         }
     }
     found
+}
+
+/// `git submodule foreach SCRIPT`, `git bisect run PROGRAM …`.
+fn by_git(command: &Simple) -> Option<Inner> {
+    let verbs = |first: &str, second: &str| {
+        let at = command.words.windows(2).position(|pair| {
+            let mut texts = pair.iter().map(|word| word.text.as_str());
+            texts.next() == Some(first) && texts.next() == Some(second)
+        })?;
+        let rest = command.words.get(at + 2..)?;
+        Some(at + 2 + rest.iter().take_while(|word| word.text.starts_with('-')).count())
+    };
+    match (verbs("submodule", "foreach"), verbs("bisect", "run")) {
+        (Some(from), _) => joined_words(command, from),
+        (_, Some(from)) => Some(Inner::Words { from, to: command.words.len() }),
+        _ => None,
+    }
 }
 
 fn after_dashes(command: &Simple) -> Option<Inner> {

@@ -159,6 +159,9 @@ impl Reader<'_> {
         draft.has_quotes = true;
         loop {
             match self.bump() {
+                Some('\'') if draft.letters.last().is_some_and(|last| last.letter == '\\') => {
+                    return self.is_unknown(Why::Ambiguous, from);
+                }
                 Some('\'') => return,
                 Some(letter) => draft.push(letter, true),
                 None => return self.is_unknown(Why::Unclosed, from),

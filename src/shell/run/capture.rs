@@ -56,6 +56,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn pieces_make_no_difference(pieces in prop::collection::vec("[a-z]{0,20000}", 0..6)) {
             let (mut whole, mut apart) = (Capture::default(), Capture::default());
