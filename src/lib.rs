@@ -23,6 +23,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`config`] | settings resolved once (file, environment, flags) and where files live |
+//! | [`redact`] | secrets and private names out of text, before it is stored, prompted or learned from; pure |
 //! | [`turn`] | messages, turns, sessions; messages into a prompt through the model's own chat template; pure |
 //! | [`gguf`] | the model file format: header, metadata, vocabulary, writing; pure |
 //! | [`engine`] | serving: model, contexts, batching, sampling, adapters; the only home of llama.cpp |
@@ -96,6 +97,7 @@ pub mod judge;
 pub mod learn;
 pub mod lesson;
 pub mod model;
+pub mod redact;
 pub mod shell;
 pub mod signal;
 pub mod store;

@@ -63,7 +63,7 @@ pub(super) fn run(place: &Place, args: &DoArgs) -> anyhow::Result<Exit> {
     if task.trim().is_empty() {
         return Err(exit::Stop::new(Exit::Usage, "nothing to do; write `chela do \"…\"`").into());
     }
-    let talk = Talk::begin(place, &settings.chat.system, &task)?;
+    let talk = Talk::begin(place, &settings, &task)?;
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let look = Look { color: place.may_color_notes(), plain: settings.chat.plain };
     let shell = variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());

@@ -22,6 +22,7 @@ mod loading;
 mod model;
 mod output;
 mod place;
+mod redact;
 mod sandboxed;
 mod serve;
 mod served;
@@ -82,6 +83,8 @@ enum Command {
     Learn(learn::LearnCommand),
     /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
     Forget(forget::ForgetArgs),
+    /// Hide secrets in a text: stdin to stdout
+    Redact(redact::RedactArgs),
     /// List turns: what was asked, what was concluded of the answers
     Turns(turns::TurnsArgs),
     /// Explain an answer: what followed it, what was concluded and learned from it
@@ -147,6 +150,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Tour(tour)) => tour::run(&place, &tour),
         Some(Command::Learn(command)) => learn::run(&place, &command),
         Some(Command::Forget(forget)) => forget::run(&place, &forget),
+        Some(Command::Redact(redact)) => redact::run(&place, &redact),
         Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),
         Some(Command::Stats(stats)) => stats::run(&place, &stats),

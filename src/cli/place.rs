@@ -79,8 +79,12 @@ pub(super) fn variable(name: &str) -> Option<String> {
 
 /// The variables that may override settings. Names and values that are not UTF-8 cannot be meant.
 pub(super) fn overrides() -> Vec<(String, String)> {
+    environment().into_iter().filter(|(name, _)| name.starts_with("CHELA_")).collect()
+}
+
+/// The environment, as far as it is UTF-8.
+pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("CHELA_"))
         .collect()
 }

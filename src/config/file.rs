@@ -22,6 +22,7 @@ pub struct Settings {
     pub serve: Serve,
     pub chat: Chat,
     pub learn: Learning,
+    pub privacy: Privacy,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -72,6 +73,13 @@ pub struct Chat {
     pub plain: bool,
     pub system: String,
     pub alternate_screen: AlternateScreen,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// Names that no stored text, prompt or training text holds. Their order numbers their placeholders.
+    pub hide: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -221,12 +229,10 @@ fn insert(table: &mut toml::Table, section: &str, key: &str, value: &str) {
     }
 }
 
-/// `8` is a number, `true` a flag, everything else a string.
+/// `8` is a number, `true` a flag, `["a", "b"]` a list, everything else a string.
 fn parse_scalar(value: &str) -> toml_edit::Value {
     match value.parse::<toml_edit::Value>() {
-        Ok(parsed) if parsed.is_integer() || parsed.is_float() || parsed.is_bool() || parsed.is_str() => {
-            parsed
-        }
+        Ok(parsed) if !parsed.is_inline_table() && !parsed.is_datetime() => parsed,
         _ => value.into(),
     }
 }
@@ -319,6 +325,17 @@ mod tests {
     fn a_value_out_of_range_is_named_with_its_range() {
         let error = load_text("[sampling]\ntemperature = 9.0", &[]).unwrap_err().to_string();
         assert!(error.contains("sampling.temperature must be 0 to 2"), "{error}");
+    }
+
+    #[test]
+    fn names_to_hide_are_a_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        set_key(&file, "privacy.hide", r#"["Falcon", "anna@example.com"]"#).unwrap();
+        assert_eq!(load(&file, []).unwrap().privacy.hide, ["Falcon", "anna@example.com"]);
+        assert!(set_key(&file, "privacy.hide", "Falcon").is_err());
+        let from_env = load_text("", &[("CHELA_PRIVACY_HIDE", r#"["Falcon"]"#)]).unwrap();
+        assert_eq!(from_env.privacy.hide, ["Falcon"]);
     }
 
     #[test]

@@ -468,3 +468,21 @@ fn a_terminated_run_ends_its_command_and_restores_the_terminal() {
     let (code, screen) = terminal.ends();
     assert_eq!(code, 130, "{screen}");
 }
+
+#[test]
+fn secrets_in_an_output_reach_neither_the_model_nor_the_ledger() {
+    let token = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
+    let command = format!("echo token {token}");
+    let task = Task::new(&[("This command ran", "done"), ("x", &command)])
+        .rules("[[allow]]\ncommand = \"echo *\"\n");
+    let (stdout, stderr, code) = task.piped(&["x"]);
+    assert_eq!((stdout, code), (format!("token {token}\n"), 0), "{stderr}");
+    let states = task.next_states(1);
+    let (command, _, output) = outcome(&states[0]);
+    assert!(
+        !command.contains(&token) && !output.contains(&token) && output.starts_with("token "),
+        "{output}"
+    );
+    let asked = serde_json::to_string(&task.served.client.turn(TurnId(2)).unwrap().messages).unwrap();
+    assert!(asked.contains("This command ran") && !asked.contains(&token), "{asked}");
+}

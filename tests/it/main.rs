@@ -33,6 +33,7 @@ mod model;
 mod parity;
 mod policies;
 mod random_model;
+mod redaction;
 mod resume;
 mod screens;
 mod served;

@@ -1,15 +1,18 @@
 //! The conversation with the model: the task, its commands, how they ended.
 //!
 //! How a command ended is told to the daemon as an outcome and asked about in a thread of its own: as a message in the
-//! command's thread it would count as a person's words.
+//! command's thread it would count as a person's words. Secrets are hidden before anything leaves for the daemon.
 
 use anyhow::Context;
 
 use super::answer::{Proposed, read};
 use crate::cli::place::Place;
+use crate::cli::redact::environment;
 use crate::cli::{Exit, exit, output};
 use crate::client::Client;
+use crate::config::Settings;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState};
+use crate::redact::{Redactor, Secrets};
 use crate::turn::next_state::{CommandOutcome, NextState};
 use crate::turn::{Message, Role, SessionId, Source, TurnId, TurnKind, plain_request};
 
@@ -23,6 +26,7 @@ const SHOWN_TAIL: usize = 1400;
 
 pub(super) struct Talk {
     client: Client,
+    redactor: Redactor,
     session: SessionId,
     task: String,
     cwd: Option<String>,
@@ -38,7 +42,7 @@ pub(super) struct Proposal {
 }
 
 impl Talk {
-    pub(super) fn begin(place: &Place, system: &str, task: &str) -> anyhow::Result<Self> {
+    pub(super) fn begin(place: &Place, settings: &Settings, task: &str) -> anyhow::Result<Self> {
         let client = Client::connect(&place.paths)?;
         if let ModelState::Loading { name } = client.status()?.model {
             output::note(&format!("loading {name} …"));
@@ -50,8 +54,10 @@ impl Talk {
         getrandom::fill(&mut bytes).context("no random numbers from the system")?;
         let session = SessionId(format!("do-{:016x}", u64::from_le_bytes(bytes)));
         let cwd = std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned());
-        let messages = plain_request(system, task);
-        Ok(Self { client, session, task: task.to_owned(), cwd, messages, parent: None })
+        let redactor = Redactor::new(&Secrets::new(environment(), &settings.privacy.hide));
+        let task = redactor.redact(task).text.into_owned();
+        let messages = plain_request(&settings.chat.system, &task);
+        Ok(Self { client, redactor, session, task, cwd, messages, parent: None })
     }
 
     /// The next command, or the end.
@@ -87,19 +93,22 @@ impl Talk {
     /// What the person wants instead.
     pub(super) fn reply(&mut self, turn: Option<TurnId>, words: &str) {
         self.parent = turn;
-        self.messages.push(Message::new(Role::User, words));
+        self.messages.push(Message::new(Role::User, self.hidden(words)));
     }
 
     /// The command that the person made of the answer.
     pub(super) fn edited(&mut self, turn: Option<TurnId>, command: &str) {
-        self.tell(turn, &NextState::Edit { text: command.to_owned() });
+        let command = self.hidden(command);
+        self.tell(turn, &NextState::Edit { text: command.clone() });
         if let Some(last) = self.messages.last_mut().filter(|last| last.role == Role::Assistant) {
-            command.clone_into(&mut last.content);
+            last.content = command;
         }
     }
 
     /// How the command ended; the model is asked what follows.
     pub(super) fn ended(&mut self, turn: Option<TurnId>, outcome: CommandOutcome) {
+        let command = self.hidden(&outcome.command);
+        let outcome = CommandOutcome { command, output: self.hidden(&outcome.output), ..outcome };
         let output = shown(&outcome.output);
         let form = if outcome.status == 0 { WORKED } else { FAILED };
         let lines = form.trim_end().split('\n').filter(|line| *line != "{output}" || !output.is_empty());
@@ -113,6 +122,10 @@ impl Talk {
         self.messages.push(Message::new(Role::User, text));
         self.parent = None;
         self.tell(turn, &NextState::Command(outcome));
+    }
+
+    fn hidden(&self, text: &str) -> String {
+        self.redactor.redact(text).text.into_owned()
     }
 
     /// Nobody's work stops because the daemon could not write something down.
