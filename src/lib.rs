@@ -36,6 +36,7 @@
 //! | [`model`] | models on disk: find, check, download, verify, quantize, the starter model |
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
 //! | [`client`] | typed client of the daemon |
+//! | [`shell`] | the user's shell: what command lines say and which may run, running one; the only home of portable-pty |
 //! | [`tui`] | the chat; the only home of ratatui and crossterm |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
@@ -97,6 +98,7 @@ pub mod learn;
 pub mod lesson;
 pub mod model;
 pub mod redact;
+pub mod shell;
 pub mod signal;
 pub mod store;
 pub mod tui;

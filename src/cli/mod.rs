@@ -11,6 +11,7 @@ mod chat;
 mod completions;
 mod config;
 mod daemon;
+mod do_task;
 mod doctor;
 mod exit;
 mod export;
@@ -22,6 +23,7 @@ mod model;
 mod output;
 mod place;
 mod redact;
+mod sandboxed;
 mod serve;
 mod served;
 mod stats;
@@ -65,6 +67,8 @@ enum Command {
     Chat(chat::ChatArgs),
     /// Ask once; only the answer goes to stdout
     Ask(ask::AskArgs),
+    /// Do a task: proposes one command at a time, asks, runs it, looks, goes on
+    Do(do_task::DoArgs),
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -109,6 +113,9 @@ enum Command {
     Bench(bench::BenchCommand),
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
+    /// Runs a program that may write only where it is told (what `chela do` starts)
+    #[command(hide = true)]
+    Sandboxed(sandboxed::SandboxedArgs),
     /// Print the manual page (roff): chela man | man -l -
     Man(completions::ManArgs),
 }
@@ -135,6 +142,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
+        Some(Command::Do(task)) => do_task::run(&place, &task),
+        Some(Command::Sandboxed(sandboxed)) => sandboxed::run(&sandboxed),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),

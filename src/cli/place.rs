@@ -60,6 +60,11 @@ impl Place {
         (size.ws_col > 0).then(|| usize::from(size.ws_col))
     }
 
+    /// Whether stderr may carry colours.
+    pub(super) fn may_color_notes(&self) -> bool {
+        !self.no_color && std::io::stderr().is_terminal()
+    }
+
     /// Whether stdout may carry colours.
     pub(super) fn may_color(&self) -> bool {
         !self.no_color && std::io::stdout().is_terminal()

@@ -90,6 +90,11 @@ impl Paths {
         self.config_dir.join("config.toml")
     }
 
+    /// What `chela do` may run without asking.
+    pub fn rules_file(&self) -> PathBuf {
+        self.config_dir.join("rules.toml")
+    }
+
     pub fn ledger(&self) -> PathBuf {
         self.data_dir.join("ledger.db")
     }

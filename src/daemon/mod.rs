@@ -58,13 +58,13 @@ use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
 use crate::redact::Redactor;
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use book::Book;
-use shell::Shells;
 use events::News;
 use learner::Learner;
 use ledger::Ledger;
 use models::Models;
 use policy::Policies;
 use running::Register;
+use shell::Shells;
 use state::{Daemon, Presence};
 
 /// How long the runtime waits for work on blocking threads when the daemon ends.

@@ -1,3 +1,8 @@
-//! The shell co-pilot: the PTY proxy, marks, capture, hooks, and what stands between a suggestion and running it.
+//! The user's shell: what its command lines say, which of them chela may run, running one, and what chela costs there.
 
+pub mod danger;
 pub mod measure;
+pub mod parse;
+pub mod rules;
+pub mod run;
+pub mod sandbox;

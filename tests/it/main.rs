@@ -16,6 +16,7 @@ mod check_file;
 mod cli;
 mod crash;
 mod distributions;
+mod do_task;
 mod embeddings;
 mod engine;
 mod faults;

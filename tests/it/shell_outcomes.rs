@@ -150,8 +150,19 @@ fn a_secret_in_a_command_or_its_output_is_nowhere() {
 /// A hook's record, as a shell's builtin writes it.
 fn record(text: &str, status: i32, suggestion: &str) -> String {
     let status = status.to_string();
-    let fields =
-        ["v1", "bash", SHELL, text, &status, &status, "'/home/anna'", "'/home/anna'", "12", suggestion, "1000"];
+    let fields = [
+        "v1",
+        "bash",
+        SHELL,
+        text,
+        &status,
+        &status,
+        "'/home/anna'",
+        "'/home/anna'",
+        "12",
+        suggestion,
+        "1000",
+    ];
     format!("{}\u{1e}", fields.join("\u{1f}"))
 }
 

@@ -25,11 +25,7 @@ pub(super) struct Followed {
 }
 
 /// `suggested`: the answer of the turn that the command names. `before`: a suggestion that failed earlier.
-pub(super) fn states(
-    suggested: Option<&str>,
-    ran: &ShellCommand,
-    before: Option<&Tried>,
-) -> Followed {
+pub(super) fn states(suggested: Option<&str>, ran: &ShellCommand, before: Option<&Tried>) -> Followed {
     match (suggested, ran.suggestion) {
         (Some(suggested), Some(turn)) => of_suggestion(suggested, turn, ran),
         _ => before.map(|tried| of_own_command(tried, ran)).unwrap_or_default(),
