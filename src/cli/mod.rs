@@ -11,6 +11,7 @@ mod chat;
 mod completions;
 mod config;
 mod daemon;
+mod danger;
 mod doctor;
 mod exit;
 mod export;
@@ -24,6 +25,7 @@ mod place;
 mod serve;
 mod served;
 mod stats;
+mod suggest;
 mod teach;
 mod tour;
 mod train;
@@ -64,6 +66,8 @@ enum Command {
     Chat(chat::ChatArgs),
     /// Ask once; only the answer goes to stdout
     Ask(ask::AskArgs),
+    /// A command for your shell's line, from words or after a failure (the keys of `chela init` call this)
+    Suggest(suggest::SuggestArgs),
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -132,6 +136,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
+        Some(Command::Suggest(suggest)) => suggest::run(&place, &suggest),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
