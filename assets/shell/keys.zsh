@@ -12,7 +12,7 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
   typeset -g __chela_empty=${CHELA_KEY_ASK_EMPTY-${__chela_k_empty-?}}
   typeset -g __chela_fix_key=${CHELA_KEY_FIX-${__chela_k_fix-alt-f}}
   typeset -g __chela_announce=${CHELA_ANNOUNCE_FIX-${__chela_k_announce-on}}
-  typeset -g __chela_ghost_kind=${CHELA_GHOST-${__chela_k_ghost-model}}
+  typeset -g __chela_ghost_kind=${CHELA_GHOST-${__chela_k_ghost-history}}
   typeset -g __chela_quiet="${__chela_k_quiet-grep egrep fgrep rg diff cmp test [ [[ false}"
   typeset -g __chela_quiet=" ${CHELA_QUIET-$__chela_quiet} "
 

@@ -16,6 +16,7 @@ mod doctor;
 mod exit;
 mod export;
 mod forget;
+mod keys;
 mod learn;
 mod lessons;
 mod loading;

@@ -65,7 +65,7 @@ impl Asking {
         let client = Client::connect(&self.paths)?;
         match self.last_failure(&client)? {
             Some(failure) => self.proposed(&client, self.around.fix(&failure), telling),
-            None => Ok(Outcome::NoCommand("no command failed here since the last prompt".to_owned())),
+            None => Ok(Outcome::NoCommand("nothing is known of a command that failed here".to_owned())),
         }
     }
 

@@ -44,14 +44,26 @@ impl Around {
         match last {
             Some(failure) if asks_for_fix(words) => self.fix(failure),
             Some(failure) if points_at_failure(words) => {
-                plain_request(&self.system(), &failure.told().replace(FIX_END, words))
+                plain_request(&self.system(), &self.told(failure).replace(FIX_END, words))
             }
             _ => plain_request(&self.system(), words),
         }
     }
 
     pub(super) fn fix(&self, failure: &Failure) -> Vec<Message> {
-        plain_request(&self.system(), &failure.told())
+        plain_request(&self.system(), &self.told(failure))
+    }
+
+    /// The failure in the prompt's words. What every shell says of status 127 is known without having been captured.
+    fn told(&self, failure: &Failure) -> String {
+        let program = failure.command.split_whitespace().next().unwrap_or_default();
+        let said = match self.shell {
+            _ if failure.status != 127 || !failure.output.is_empty() => return failure.told(),
+            Some(ShellKind::Zsh) => format!("zsh: command not found: {program}"),
+            Some(ShellKind::Fish) => format!("fish: Unknown command: {program}"),
+            Some(ShellKind::Bash) | None => format!("bash: {program}: command not found"),
+        };
+        Failure { output: said, ..failure.clone() }.told()
     }
 
     fn system(&self) -> String {
@@ -222,6 +234,12 @@ mod tests {
             failed("").told(),
             "This command failed:\n$ gti status\nexit 127\nGive the next command."
         );
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_as_the_shell_says_it() {
+        let told = &around().fix(&failed(""))[1].content;
+        assert!(told.contains("exit 127\nzsh: command not found: gti\n"), "{told}");
     }
 
     #[test]

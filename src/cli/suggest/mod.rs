@@ -58,6 +58,9 @@ pub(super) struct SuggestArgs {
     /// The shell that the command is for: bash, zsh or fish
     #[arg(long, value_name = "SHELL", value_parser = kind)]
     shell: Option<ShellKind>,
+    /// Print the keys for --shell and their settings, and ask nothing
+    #[arg(long, requires = "shell", conflicts_with_all = ["fix", "complete", "teach", "line"])]
+    keys: bool,
     /// Which shell this is: the eight digits that it drew
     #[arg(long, value_name = "ID")]
     shell_id: Option<String>,
@@ -90,6 +93,11 @@ impl SuggestArgs {
 }
 
 pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
+    if let (true, Some(shell)) = (args.keys, args.shell) {
+        let script = super::keys::script(shell, &place.settings()?.shell);
+        std::io::stdout().lock().write_all(script.as_bytes())?;
+        return Ok(Exit::Done);
+    }
     let settings = place.prepare()?;
     let asking = Asking::new(place, &settings, args);
     if args.complete {
