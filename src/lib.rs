@@ -35,6 +35,7 @@
 //! | [`model`] | models on disk: find, check, download, verify, quantize, the starter model |
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
 //! | [`client`] | typed client of the daemon |
+//! | [`shell`] | the PTY proxy: bytes through, marks, captured commands; the only home of portable-pty |
 //! | [`tui`] | the chat; the only home of ratatui and crossterm |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
@@ -95,6 +96,7 @@ pub mod judge;
 pub mod learn;
 pub mod lesson;
 pub mod model;
+pub mod shell;
 pub mod signal;
 pub mod store;
 pub mod tui;

@@ -5,7 +5,7 @@
 # CHELA_ANNOUNCE_FIX=off and CHELA_QUIET="grep diff" say when a failure is announced.
 # bash has no ghost text: its line editor cannot draw any. In vi mode no Alt key is bound, because Esc and a letter typed
 # quickly is the same to a terminal; there `?` asks, and "fix it" is a question.
-if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} != off && ${TERM:-dumb} != dumb &&
+if [[ $- == *i* && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela_k_on-on}} != off && ${TERM:-dumb} != dumb &&
   -z ${__chela_keys_on-} ]] && ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then
   __chela_keys_on=1 __chela_s='' __chela_failed='' __chela_is_known='' __chela_number='' __chela_histcmd=''
   __chela_empty=${CHELA_KEY_ASK_EMPTY-${__chela_k_empty-?}}
@@ -15,8 +15,9 @@ if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} 
 
   # Asks chela and puts what comes back into the line. bash has taken its prompt line away; chela stands in its place.
   __chela_suggest() {
+    { local -; set +eux; } 2>/dev/null
     local got text='' more=()
-    [[ -n ${CHELA_SHELL_ID-} ]] && more+=(--shell-id "$CHELA_SHELL_ID")
+    [[ -n ${__chela_id-} ]] && more+=(--shell-id "$__chela_id")
     [[ $(builtin bind -v 2>/dev/null) == *'enable-bracketed-paste on'* ]] && more+=(--keep-paste)
     if [[ -n $__chela_failed && -n $__chela_is_known ]]; then
       text=$(HISTTIMEFORMAT='' builtin history 1)
@@ -32,6 +33,7 @@ if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} 
 
   # On an empty line the prompt of chela; elsewhere the character itself.
   __chela_ask_empty() {
+    { local -; set +eux; } 2>/dev/null
     if [[ -z $READLINE_LINE ]]; then
       __chela_suggest
     else
@@ -48,6 +50,7 @@ if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} 
 
   # After a failure, on an empty line: the fix. Elsewhere what the key means in bash: a word forward.
   __chela_fix() {
+    { local -; set +eux; } 2>/dev/null
     if [[ -z $READLINE_LINE ]]; then
       if [[ -n $__chela_failed ]]; then __chela_suggest --fix; fi
       return 0
@@ -64,9 +67,9 @@ if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} 
   # Whether a failure with status 1 says nothing: `grep` that found nothing, and what else is named as quiet.
   __chela_is_quiet() {
     local line=''
-    if [[ -n ${CHELA_CTL-} ]] && { HISTTIMEFORMAT='' builtin history 1 >|"$CHELA_CTL.last"; } 2>/dev/null; then
-      builtin read -r line <"$CHELA_CTL.last"
-      : >|"$CHELA_CTL.last"
+    if [[ -n ${__chela_line-} ]] && { HISTTIMEFORMAT='' builtin history 1 >|"$__chela_line"; } 2>/dev/null; then
+      builtin read -r line <"$__chela_line"
+      builtin : >|"$__chela_line"
     else
       line=$(HISTTIMEFORMAT='' builtin history 1)
     fi
@@ -75,22 +78,32 @@ if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} 
 
   # Before each prompt: what failed, and one dim line about it.
   __chela_keys_prompt() {
-    local status=$? number='\#'
+    { local status=$?; local -; set +eux; } 2>/dev/null
+    local number='\#'
+    # Before 5.1 other commands may stand between the command and this one; the hooks saw its status first.
+    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)) || status=${__chela_status-$status}
     number=${number@P}
     __chela_s=''
-    if [[ $number != "$__chela_number" && -n $__chela_number ]]; then
+    if [[ -n $__chela_number && $number != "$__chela_number" ]]; then
       __chela_failed='' __chela_is_known=''
-      case $status in 0 | 130 | 137 | 141 | 143 | 148) ;; *)
-        __chela_failed=$status
-        [[ $HISTCMD != "$__chela_histcmd" ]] && __chela_is_known=1
-        if [[ $__chela_announce != off && -n $__chela_fix_label ]] && { ((status != 1)) || ! __chela_is_quiet; }; then
-          builtin printf '\e[2mchela: %s\e[0m\n' "$__chela_fix_label"
-        fi
-        ;;
+      case $status in
+      0 | 130 | 137 | 141 | 143 | 148) ;;
+      *) __chela_keys_failed ;;
       esac
     fi
     __chela_number=$number __chela_histcmd=$HISTCMD
     return "$status"
+  }
+
+  # The text of what failed is in the history only if the history grew by one: a leading space keeps it out.
+  __chela_keys_failed() {
+    [[ -z ${CHELA_DISABLE-} ]] || return 0
+    __chela_failed=$status
+    if ((HISTCMD == __chela_histcmd + 1)); then __chela_is_known=1; fi
+    [[ $__chela_announce != off && -n $__chela_fix_label && $__chela_is_known ]] || return 0
+    if ((status == 1)) && __chela_is_quiet; then return 0; fi
+    # Behind output that did not end its line, on a line of its own.
+    builtin printf '%*s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' $((${COLUMNS:-80} - 1)) '' "$__chela_fix_label"
   }
 
   # __chela_key KEY FUNCTION: binds it for typing; Alt keys not in vi's insert mode.
@@ -115,20 +128,18 @@ if [[ $- == *i* && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} 
   [[ $__chela_empty == ? ]] && __chela_key "$__chela_empty" __chela_ask_empty
 
   # How the announcement names the way to a fix.
-  case ${CHELA_KEY_FIX-${__chela_k_fix-alt-f}} in
-  alt-?) [[ -o vi ]] && __chela_fix_label="$__chela_empty, then \"fix it\", puts a fix into the line" ||
-    __chela_fix_label="Alt+${CHELA_KEY_FIX-${__chela_k_fix-alt-f}} puts a fix into the line" ;;
-  ctrl-?) __chela_fix_label="Ctrl+${CHELA_KEY_FIX-$__chela_k_fix} puts a fix into the line" ;;
+  __chela_fix_label=${CHELA_KEY_FIX-${__chela_k_fix-alt-f}}
+  case $__chela_fix_label in
+  alt-?) __chela_fix_label=${__chela_fix_label#alt-} __chela_fix_label=Alt+${__chela_fix_label^} ;;
+  ctrl-?) __chela_fix_label=${__chela_fix_label#ctrl-} __chela_fix_label=Ctrl+${__chela_fix_label^} ;;
+  *) __chela_fix_label='' ;;
   esac
-  __chela_fix_label=${__chela_fix_label/+alt-/+} __chela_fix_label=${__chela_fix_label/+ctrl-/+}
-  [[ $__chela_fix_label =~ ^(Alt|Ctrl)\+(.)(.*)$ ]] &&
-    __chela_fix_label="${BASH_REMATCH[1]}+${BASH_REMATCH[2]^}${BASH_REMATCH[3]}"
+  if [[ $__chela_fix_label == Alt* && -o vi ]]; then __chela_fix_label="$__chela_empty, then \"fix it\","; fi
 
-  # Behind the person's own commands, each of which sees the status of the command before the prompt.
+  # In front of the person's own commands: a DEBUG trap takes what comes after them for a command that was typed. The
+  # hooks, which have to be first, put themselves there.
   if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
-    PROMPT_COMMAND+=(__chela_keys_prompt)
-  elif [[ ${PROMPT_COMMAND-} == *__chela_first* ]]; then
-    PROMPT_COMMAND="$PROMPT_COMMAND;__chela_keys_prompt"
+    PROMPT_COMMAND=(__chela_keys_prompt ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"})
   else
     PROMPT_COMMAND="__chela_keys_prompt${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
   fi

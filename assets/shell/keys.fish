@@ -14,7 +14,7 @@ function __chela_setting --argument-names variable setting otherwise
     end
 end
 
-if status is-interactive; and test "$CHELA_DISABLE" != 1; and test (__chela_setting CHELA_KEYS __chela_k_on on) != off
+if status is-interactive; and test -z "$CHELA_DISABLE"; and test (__chela_setting CHELA_KEYS __chela_k_on on) != off
     and test "$TERM" != dumb; and not set -q __chela_keys_on
     set -g __chela_keys_on 1
     set -g __chela_s ''
@@ -29,7 +29,7 @@ if status is-interactive; and test "$CHELA_DISABLE" != 1; and test (__chela_sett
     # Asks chela and puts what comes back into the line. The prompt of chela stands below the last row of the line.
     function __chela_suggest
         set -l more
-        set -q CHELA_SHELL_ID; and set -a more --shell-id $CHELA_SHELL_ID
+        test -n "$__chela_id"; and set -a more --shell-id $__chela_id
         test -n "$__chela_failed_text"; and set -a more --failed $__chela_failed_text --status $__chela_failed
         set -l cursor (commandline --cursor)
         set -l got (command $__chela_bin suggest --shell fish --below --keep-paste $more $argv </dev/tty | string collect)
@@ -86,6 +86,7 @@ if status is-interactive; and test "$CHELA_DISABLE" != 1; and test (__chela_sett
         set -g __chela_failed_text ''
         contains -- $s 0 130 137 141 143 148; and return
         set -q fish_private_mode; and return
+        test -z "$CHELA_DISABLE"; or return
         string match --quiet --regex '^\s' -- $argv[1]; and return
         set -g __chela_failed $s
         set -g __chela_failed_text $argv[1]

@@ -5,9 +5,9 @@
 # CHELA_ANNOUNCE_FIX=off and CHELA_QUIET="grep diff" say when a failure is announced, CHELA_GHOST is off, history or model.
 # In vi mode no Alt key is bound, because Esc and a letter typed quickly is the same to a terminal; there `?` asks, and
 # "fix it" is a question. Everything is drawn through the line editor; zle-line-init and keymap-select are left alone.
-if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__chela_k_on-on}} != off &&
+if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela_k_on-on}} != off &&
   ${TERM:-dumb} != dumb && -z ${__chela_keys_on-} ]]; then
-  typeset -g __chela_keys_on=1 __chela_s='' __chela_failed='' __chela_failed_text='' __chela_text=''
+  typeset -g __chela_keys_on=1 __chela_s='' __chela_failed='' __chela_failed_text='' __chela_key_text=''
   typeset -gi __chela_has_run=0
   typeset -g __chela_empty=${CHELA_KEY_ASK_EMPTY-${__chela_k_empty-?}}
   typeset -g __chela_fix_key=${CHELA_KEY_FIX-${__chela_k_fix-alt-f}}
@@ -22,7 +22,7 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
     local got
     local -i cursor=CURSOR
     local -a more=()
-    [[ -n ${CHELA_SHELL_ID-} ]] && more+=(--shell-id $CHELA_SHELL_ID)
+    [[ -n ${__chela_id-} ]] && more+=(--shell-id $__chela_id)
     [[ -n $__chela_failed_text ]] && more+=(--failed $__chela_failed_text --status $__chela_failed)
     __chela_ghost_clear
     (( ${+widgets[autosuggest-clear]} )) && zle autosuggest-clear
@@ -59,7 +59,7 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
     fi
   }
 
-  __chela_keys_preexec() { __chela_has_run=1 __chela_text=$1 }
+  __chela_keys_preexec() { __chela_has_run=1 __chela_key_text=$1 }
 
   # Before each prompt: what failed, and one dim line about it.
   __chela_keys_precmd() {
@@ -69,9 +69,9 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
     (( __chela_has_run )) || return s
     __chela_has_run=0 __chela_failed='' __chela_failed_text=''
     (( s == 0 || s == 130 || s == 137 || s == 141 || s == 143 || s == 148 )) && return s
-    [[ $__chela_text == [[:space:]]* ]] && return s
-    __chela_failed=$s __chela_failed_text=$__chela_text
-    local program=${${(z)__chela_text}[1]:t}
+    [[ $__chela_key_text == [[:space:]]* || -n $CHELA_DISABLE ]] && return s
+    __chela_failed=$s __chela_failed_text=$__chela_key_text
+    local program=${${(z)__chela_key_text}[1]:t}
     [[ $__chela_announce == off || ( $s -eq 1 && $__chela_quiet == *" ${(q)program} "* ) ]] || __chela_announce_fix
     return s
   }
@@ -169,8 +169,8 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
     exec {__chela_ghost_fd}< <(
       builtin print -r -- $sysparams[pid]
       zselect -t 15
-      exec ${__chela_bin:-chela} suggest --complete --shell zsh ${CHELA_SHELL_ID:+--shell-id} \
-        ${CHELA_SHELL_ID:+$CHELA_SHELL_ID} --line "$BUFFER" </dev/null 2>/dev/null
+      exec ${__chela_bin:-chela} suggest --complete --shell zsh ${__chela_id:+--shell-id} \
+        ${__chela_id:+$__chela_id} --line "$BUFFER" </dev/null 2>/dev/null
     )
     zle -F -w $__chela_ghost_fd chela-ghost-answer
   }
@@ -221,8 +221,8 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
     (( ${+ZSH_AUTOSUGGEST_USE_ASYNC} && $#1 >= 3 && $#1 <= 200 )) || return 0
     [[ $1 == [[:space:]]* || $1 == *$'\n'* ]] && return 0
     zselect -t 15
-    local got=$(command ${__chela_bin:-chela} suggest --complete --shell zsh ${CHELA_SHELL_ID:+--shell-id} \
-      ${CHELA_SHELL_ID:+$CHELA_SHELL_ID} --line "$1" </dev/null 2>/dev/null)
+    local got=$(command ${__chela_bin:-chela} suggest --complete --shell zsh ${__chela_id:+--shell-id} \
+      ${__chela_id:+$__chela_id} --line "$1" </dev/null 2>/dev/null)
     [[ $got == *$'\x1f'"$1"?* ]] && suggestion=${got#*$'\x1f'}
   }
 
@@ -265,4 +265,6 @@ if [[ -o interactive && -o zle && ${CHELA_DISABLE:-0} != 1 && ${CHELA_KEYS-${__c
   typeset -ga precmd_functions preexec_functions
   preexec_functions+=(__chela_keys_preexec)
   precmd_functions+=(__chela_keys_precmd __chela_ghost_begin)
+  [[ -z $__chela_key_aliases ]] || builtin setopt aliases
+  builtin unset __chela_key_aliases
 fi

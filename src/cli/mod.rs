@@ -11,7 +11,6 @@ mod chat;
 mod completions;
 mod config;
 mod daemon;
-mod danger;
 mod doctor;
 mod exit;
 mod export;

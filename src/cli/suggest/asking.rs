@@ -6,10 +6,11 @@ use super::SuggestArgs;
 use super::command::{Found, command};
 use super::context::{Around, Failure, failure, is_failure};
 use crate::cli::place::{Place, variable};
-use crate::cli::{danger, exit};
+use crate::cli::exit;
 use crate::client::{Client, ClientError};
 use crate::config::{Paths, Settings};
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, Rate, Teach};
+use crate::shell::danger::dangers;
 use crate::tui::suggest::{Outcome, Proposal, Purpose, Telling};
 use crate::turn::{Message, Role, SessionId, Source, TurnId, TurnKind};
 
@@ -142,7 +143,7 @@ impl Asking {
 fn outcome(turn: Option<TurnId>, answer: &str) -> Outcome {
     match (command(answer, is_program), turn) {
         (Found::Command(command), Some(turn)) => {
-            let dangers = danger::reasons(&command);
+            let dangers = dangers(&command).into_iter().map(|danger| danger.why).collect();
             Outcome::Command(Proposal { turn, command, dangers })
         }
         (Found::Command(text) | Found::Prose(text), _) => {
