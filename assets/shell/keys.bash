@@ -103,7 +103,7 @@ if [[ $- == *i* && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela_k_on-on}} != o
     [[ $__chela_announce != off && -n $__chela_fix_label && $__chela_is_known ]] || return 0
     if ((status == 1)) && __chela_is_quiet; then return 0; fi
     # Behind output that did not end its line, on a line of its own.
-    builtin printf '%*s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' $((${COLUMNS:-80} - 1)) '' "$__chela_fix_label"
+    builtin printf '%*s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' "${COLUMNS:-80}" '' "$__chela_fix_label"
   }
 
   # __chela_key KEY FUNCTION: binds it for typing; Alt keys not in vi's insert mode.

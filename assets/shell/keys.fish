@@ -98,7 +98,7 @@ if status is-interactive; and test -z "$CHELA_DISABLE"; and test (__chela_settin
         set -l name (string match --regex '^(alt|ctrl)-(.)$' -- $__chela_fix_key); or return
         set -l how (string replace alt Alt -- $name[2] | string replace ctrl Ctrl)+(string upper -- $name[3])
         # Behind output that did not end its line, on a line of its own.
-        printf '%s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' (string repeat --count (math $COLUMNS - 1) ' ') $how
+        printf '%s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' (string repeat --count $COLUMNS ' ') $how
     end
 
     # __chela_key MODE KEY FUNCTION

@@ -88,7 +88,7 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
     ctrl-?) how="Ctrl+${(U)__chela_fix_key#ctrl-}" ;;
     *) return ;;
     esac
-    builtin print -n -f '%*s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' -- $(( COLUMNS - 1 )) '' $how
+    builtin print -n -f '%*s\r\e[2mchela: %s puts a fix into the line\e[0m\e[K\n' -- $COLUMNS '' $how
   }
 
   # __chela_key KEY WIDGET: binds it for typing; Alt keys not in vi's insert mode.

@@ -98,29 +98,32 @@ pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
         std::io::stdout().lock().write_all(script.as_bytes())?;
         return Ok(Exit::Done);
     }
-    let settings = place.prepare()?;
-    let asking = Asking::new(place, &settings, args);
+    let settings = place.prepare();
+    let is_bare = settings.as_ref().is_ok_and(|settings| settings.chat.theme == Theme::None);
+    let asking = settings.map(|settings| Asking::new(place, &settings, args));
     if args.complete {
         let line = args.line.as_deref().unwrap_or_default();
-        return print(complete::completed(&asking, line)?.as_ref());
+        return print(complete::completed(&asking?, line)?.as_ref());
     }
     let env = TerminalEnv::resolve(variable);
     let is_capable = !env.term.is_empty() && env.term != "dumb";
-    match is_capable.then(|| Tty::take(args.keep_paste)) {
-        Some(Ok(tty)) => {
-            let inline = Inline {
-                purpose: args.purpose(),
-                question: args.question(),
-                history_file: place.paths.state_dir.join("asked.jsonl"),
-                ink: if settings.chat.theme == Theme::None { Ink::NoColour } else { Ink::Full },
-                reflows: env.reflows(),
-                is_below: args.below,
-                work: Arc::new(move |question, telling| asking.answer(question, telling)),
-            };
-            print(run_prompt(inline, tty)?.as_ref())
-        }
-        _ => without_prompt(&asking, args),
-    }
+    let Some(Ok(tty)) = is_capable.then(|| Tty::take(args.keep_paste)) else {
+        return without_prompt(&asking?, args);
+    };
+    let inline = Inline {
+        purpose: args.purpose(),
+        // What is wrong already is said at once.
+        question: args.question().or_else(|| asking.is_err().then(String::new)),
+        history_file: place.paths.state_dir.join("asked.jsonl"),
+        ink: if is_bare { Ink::NoColour } else { Ink::Full },
+        reflows: env.reflows(),
+        is_below: args.below,
+        work: Arc::new(move |question, telling| match &asking {
+            Ok(asking) => asking.answer(question, telling),
+            Err(error) => Outcome::Failed(exit::sentence(error)),
+        }),
+    };
+    print(run_prompt(inline, tty)?.as_ref())
 }
 
 /// Where nothing can be drawn: asks what is in the line. A dangerous command needs a yes that nobody can give here.

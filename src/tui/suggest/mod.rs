@@ -193,7 +193,7 @@ impl Driver {
     }
 
     fn start(&self, question: String) -> anyhow::Result<()> {
-        if self.prompt.purpose == Purpose::Ask {
+        if self.prompt.purpose == Purpose::Ask && !question.is_empty() {
             let now = jiff::Timestamp::now().as_second();
             // A history that cannot be written costs a line of it, not the answer.
             let _ = history::append(&self.history_file, &question, now);
