@@ -119,6 +119,7 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
   # Ghost text. What follows in the newest line of the history that begins like this one is shown at once; where there is
   # none, the model is asked after a pause. The next key takes it all back.
   typeset -g __chela_ghost='' __chela_ghost_turn='' __chela_ghost_mark='' __chela_ghost_of='' __chela_ghost_pid=''
+  typeset -g __chela_ghost_prefix='' __chela_ghost_line=''
   typeset -gi __chela_ghost_fd=-1
   typeset -gA __chela_ghost_keys=()
 
@@ -155,13 +156,27 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
     [[ -n $POSTDISPLAY || -z $BUFFER || $CONTEXT != start || $KEYMAP == vicmd ]] && return 0
     [[ $BUFFER == *$'\n'* || $WIDGET == *(paste|isearch|history)* ]] && return 0
     (( CURSOR == $#BUFFER && $#BUFFER <= 200 && PENDING == 0 )) || return 0
-    local found=${history[(r)${(b)BUFFER}*]}
-    if [[ -n $found && $found != "$BUFFER" ]]; then
-      [[ $found == *$'\n'* ]] || __chela_ghost_show "${found#"$BUFFER"}" ''
+    __chela_ghost_search
+    if [[ -n $__chela_ghost_line ]]; then
+      [[ $__chela_ghost_line == *$'\n'* ]] || __chela_ghost_show "${__chela_ghost_line#"$BUFFER"}" ''
     elif [[ $__chela_ghost_kind == model && $BUFFER != [[:space:]]* && $#BUFFER -ge 3 ]]; then
       __chela_ghost_ask
     fi
     return 0
+  }
+
+  # The newest line of the history that goes on where this one ends. Going through a long history takes milliseconds, so
+  # what was found for the beginning of this line is looked at first.
+  __chela_ghost_search() {
+    [[ -n $__chela_ghost_prefix && $BUFFER == "$__chela_ghost_prefix"* ]] &&
+      [[ -z $__chela_ghost_line || $__chela_ghost_line == "$BUFFER"?* ]] && return
+    __chela_ghost_prefix=$BUFFER __chela_ghost_line=${history[(r)${(b)BUFFER}?*]}
+  }
+
+  # The line is done: no ghost stays behind it, and the history will be another one.
+  __chela_ghost_finish() {
+    __chela_ghost_clear
+    __chela_ghost_prefix='' __chela_ghost_line=''
   }
 
   # Asks the model after a pause of 150 ms. The process says its number first, so that the next key can end it.
@@ -238,12 +253,12 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
     fi
     zmodload zsh/parameter 2>/dev/null && autoload -Uz +X add-zle-hook-widget 2>/dev/null || return s
     zle -N chela-ghost-update __chela_ghost_update
-    zle -N chela-ghost-clear __chela_ghost_clear
+    zle -N chela-ghost-finish __chela_ghost_finish
     zle -N chela-ghost-answer __chela_ghost_answer
     zle -N chela-ghost-accept __chela_ghost_accept_all
     zle -N chela-ghost-word __chela_ghost_accept_all
     add-zle-hook-widget line-pre-redraw chela-ghost-update
-    add-zle-hook-widget line-finish chela-ghost-clear
+    add-zle-hook-widget line-finish chela-ghost-finish
     # What the keys did before; asked in one go, because each question is a process.
     local -a keys=('^[[C' '^[OC' '^[[F' '^[OF' '^[[4~' '^E' '^[[1;3C')
     local -a were=("${(@f)$(for key in $keys; do bindkey -M main -- $key; done)}")

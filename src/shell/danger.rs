@@ -157,7 +157,8 @@ fn named<'a>(words: impl Iterator<Item = &'a Word>) -> String {
 /// Short, and without letters that would move the cursor.
 fn shortened(text: &str) -> String {
     const MOST: usize = 48;
-    let mut shown: String = text.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).take(MOST).collect();
+    let mut shown: String =
+        text.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).take(MOST).collect();
     if text.chars().count() > MOST {
         shown.push('…');
     }

@@ -146,12 +146,14 @@ impl Simple {
 
     /// Whether a switch is given: as one of the letters in a bundle (`-rf`), or as a long option (with or without value).
     pub fn has_flag(&self, letters: &str, long: &[&str]) -> bool {
-        self.arguments().iter().take_while(|word| word.text != "--").any(|word| match word.text.strip_prefix("--") {
-            Some(name) => long.contains(&name.split('=').next().unwrap_or(name)),
-            None => word.text.strip_prefix('-').is_some_and(|bundle| {
-                let is_bundle = bundle.chars().all(|letter| letter.is_ascii_alphanumeric());
-                is_bundle && bundle.chars().any(|letter| letters.contains(letter))
-            }),
+        self.arguments().iter().take_while(|word| word.text != "--").any(|word| {
+            match word.text.strip_prefix("--") {
+                Some(name) => long.contains(&name.split('=').next().unwrap_or(name)),
+                None => word.text.strip_prefix('-').is_some_and(|bundle| {
+                    let is_bundle = bundle.chars().all(|letter| letter.is_ascii_alphanumeric());
+                    is_bundle && bundle.chars().any(|letter| letters.contains(letter))
+                }),
+            }
         })
     }
 
@@ -169,6 +171,9 @@ impl Simple {
 
     /// The text of a here-document or here-string, if it is known.
     pub fn given_text(&self) -> Option<&Word> {
-        self.redirects.iter().rfind(|redirect| redirect.kind == RedirectKind::Text).map(|redirect| &redirect.target)
+        self.redirects
+            .iter()
+            .rfind(|redirect| redirect.kind == RedirectKind::Text)
+            .map(|redirect| &redirect.target)
     }
 }

@@ -85,7 +85,11 @@ impl<'a> Setup<'a> {
         let pty = native_pty_system().openpty(size).unwrap();
         let child = pty.slave.spawn_command(self.command(&folder)).unwrap();
         drop(pty.slave);
-        let seen = Seen { screen: vt100::Parser::new(cells(24), cells(self.columns), 0), n_bytes: 0, is_over: false };
+        let seen = Seen {
+            screen: vt100::Parser::new(cells(24), cells(self.columns), 0),
+            n_bytes: 0,
+            is_over: false,
+        };
         let typed = Typed {
             writer: Arc::new(Mutex::new(pty.master.take_writer().unwrap())),
             seen: Arc::new((Mutex::new(seen), Condvar::new())),
@@ -158,7 +162,9 @@ impl Typed {
                 // Linux ends a terminal without a program in it with an error instead of an end.
                 let n = reader.read(&mut bytes).unwrap_or(0);
                 let chunk = &bytes[..n];
-                let asks = [&b"\x1b[c"[..], b"\x1b[0c"].iter().any(|ask| chunk.windows(ask.len()).any(|w| &w == ask));
+                let asks = [&b"\x1b[c"[..], b"\x1b[0c"]
+                    .iter()
+                    .any(|ask| chunk.windows(ask.len()).any(|w| &w == ask));
                 if asks {
                     let _ = writer.lock().unwrap().write_all(b"\x1b[?62c");
                 }
@@ -214,6 +220,15 @@ impl Typed {
         self.master.resize(PtySize { rows: 24, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
+    /// Runs what a person would and waits for the next prompt.
+    #[track_caller]
+    pub(crate) fn enter(&self, command: &str) {
+        self.keys(command);
+        self.until_line(command);
+        self.keys("\r");
+        self.until_line("");
+    }
+
     /// Runs a command of the test's own on an emptied line and waits for its answer, so that everything before it is over.
     #[track_caller]
     pub(crate) fn run(&self, command: &str, answer: &str) {
@@ -260,14 +275,17 @@ pub(crate) fn serve(gate: &Gate) -> (Served, Arc<Scripted>) {
     let gate = gate.clone();
     let script = move |asked: &Asked| {
         let says = |text: &str| vec![Step::Say(text.to_owned())];
-        let question = asked.prompt.rsplit_once("user").map_or(asked.prompt.as_str(), |(_, question)| question);
+        let question =
+            asked.prompt.rsplit_once("user").map_or(asked.prompt.as_str(), |(_, question)| question);
         match question {
             q if q.contains("make a file") => says("```sh\ntouch made\n```\nThat makes it."),
             q if q.contains("This command failed") => says("echo fixed"),
             q if q.contains("Complete the command: zz") => says("zz --top"),
             q if q.contains("wipe") => says("rm -rf wiped"),
             q if q.contains("who are you") => says("I am an agent."),
-            q if q.contains("slow") => vec![Step::Say("echo ".into()), Step::Wait(gate.clone()), Step::Say("late".into())],
+            q if q.contains("slow") => {
+                vec![Step::Say("echo ".into()), Step::Wait(gate.clone()), Step::Say("late".into())]
+            }
             _ => says("true"),
         }
     };

@@ -26,7 +26,10 @@ fn check(name: &str, purpose: Purpose, play: impl Fn(&mut Prompt)) {
         let (row, column) = terminal.screen().cursor_position();
         let contents = terminal.screen().contents().replace('\u{a0}', " ");
         let lines: Vec<&str> = contents.lines().map(str::trim_end).collect();
-        assert_snapshot!(format!("{name}_{columns}x{rows}"), format!("{}\n\ncursor {row},{column}", lines.join("\n")));
+        assert_snapshot!(
+            format!("{name}_{columns}x{rows}"),
+            format!("{}\n\ncursor {row},{column}", lines.join("\n"))
+        );
         terminal.process(&surface.leave(size));
         assert_eq!(terminal.screen().contents().trim_end(), "output of before\nP>");
     }
@@ -93,7 +96,8 @@ fn a_danger_is_marked_and_explained() {
 fn words_and_failures_take_the_place_of_a_command() {
     check("suggest_prose", Purpose::Ask, |prompt| {
         sent(prompt, "who are you");
-        prompt.handle(Event::Done(Outcome::NoCommand("the answer is no command: I am chela.\x1b[31m".into())));
+        prompt
+            .handle(Event::Done(Outcome::NoCommand("the answer is no command: I am chela.\x1b[31m".into())));
     });
     check("suggest_failed", Purpose::Ask, |prompt| {
         sent(prompt, "list files");

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::SuggestArgs;
 use super::command::{Found, command};
 use super::context::{Around, Failure, failure, is_failure};
-use crate::cli::place::{Place, variable};
 use crate::cli::exit;
+use crate::cli::place::{Place, variable};
 use crate::client::{Client, ClientError};
 use crate::config::{Paths, Settings};
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, Rate, Teach};
@@ -170,8 +170,7 @@ fn wait_for_model(client: &Client, telling: &Telling) -> anyhow::Result<()> {
 fn is_program(name: &str) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let is_executable = |file: &Path| {
-        std::fs::metadata(file)
-            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
     let path = variable("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| is_executable(&folder.join(name)))
@@ -179,6 +178,7 @@ fn is_program(name: &str) -> bool {
 
 /// What the shell drew; a call by hand gets a session of its own by the process.
 fn shell_id(given: Option<&str>) -> String {
-    let is_plain = |id: &&str| !id.is_empty() && id.len() <= 32 && id.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_plain =
+        |id: &&str| !id.is_empty() && id.len() <= 32 && id.chars().all(|c| c.is_ascii_alphanumeric());
     given.filter(is_plain).map_or_else(|| format!("{:08x}", std::process::id()), str::to_owned)
 }

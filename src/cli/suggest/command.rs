@@ -1,5 +1,7 @@
 //! The command in an answer: without fences, prompts and prose. Pure.
 
+use super::context::without_escapes;
+
 /// What an answer holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
@@ -26,14 +28,14 @@ pub(super) fn command(answer: &str, is_program: impl Fn(&str) -> bool) -> Found 
     }
 }
 
-/// Without what a terminal would obey and what the eye does not see: control characters, changes of the writing
+/// Without what a terminal would obey and what the eye does not see: escape sequences, control characters, changes of the writing
 /// direction, characters without a width.
 fn visible(text: &str) -> String {
     let is_hidden = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
-    text.replace("\r\n", "\n").chars().filter(|c| !is_hidden(*c)).collect()
+    without_escapes(text).replace("\r\n", "\n").chars().filter(|c| !is_hidden(*c)).collect()
 }
 
 /// What stands between the first pair of fences; a fence that is not closed goes to the end.
@@ -93,7 +95,7 @@ fn looks_like_command(line: &str, is_program: &impl Fn(&str) -> bool) -> bool {
     }
     let is_name = first.chars().all(|c| c.is_alphanumeric() || "_./+-@~$".contains(c) || c == ';');
     // `sudo`, `for` and `cd` are on no PATH or mean nothing by themselves; a sentence ends like one or begins like one.
-    let ends_like_prose = last.len() > 1
+    let ends_like_prose = last.starts_with(char::is_alphabetic)
         && last.trim_end_matches(['.', '!', '?', ':']).chars().all(char::is_alphabetic)
         && last.ends_with(['.', '!', '?', ':'])
         && line.split_whitespace().count() > 1;
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_a_terminal_obeys_and_the_eye_does_not_see_goes() {
-        check("ls\u{1b}[31m -l", "ls[31m -l");
+        check("ls\u{1b}[31m -l", "ls -l");
         check("ls \u{202e}-l\u{200b}", "ls -l");
         check("ls\u{7} -l\r\n", "ls -l");
     }

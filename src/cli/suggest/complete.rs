@@ -39,7 +39,10 @@ pub(super) fn completed(asking: &Asking, line: &str) -> anyhow::Result<Option<Pr
 
 /// An answer that begins with `line` and stays on one line.
 fn grammar(line: &str) -> String {
-    let literal: String = line.chars().map(|c| if matches!(c, '"' | '\\') { format!("\\{c}") } else { c.to_string() }).collect();
+    let literal: String = line
+        .chars()
+        .map(|c| if matches!(c, '"' | '\\') { format!("\\{c}") } else { c.to_string() })
+        .collect();
     format!("root ::= \"{literal}\" [^\\n\\r]*")
 }
 

@@ -4,6 +4,7 @@
 //! commands, and what a person wants remembered of them is a lesson. The last failure goes along only where the question
 //! points at it, in the words of the fix prompt.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -149,18 +150,23 @@ fn asks_for_fix(words: &str) -> bool {
 
 /// The last lines of an output, without what only a terminal reads.
 fn end_of(output: &str) -> String {
-    static ESCAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"\x1b(?:\[[ -?]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])").ok()
-    });
-    let plain = match ESCAPES.as_ref() {
-        Some(escapes) => escapes.replace_all(output, ""),
-        None => output.into(),
-    };
-    let plain: String = plain.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let is_text = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let plain: String = without_escapes(output).chars().filter(is_text).collect();
     let lines: Vec<&str> = plain.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let kept = lines.get(lines.len().saturating_sub(MAX_LINES)..).unwrap_or_default().join("\n");
     let n_chars = kept.chars().count();
     kept.chars().skip(n_chars.saturating_sub(MAX_CHARS)).collect()
+}
+
+/// Without the sequences that colour, move and name things on a terminal.
+pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
+    static ESCAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\x1b(?:\[[ -?]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])").ok()
+    });
+    match ESCAPES.as_ref() {
+        Some(escapes) => escapes.replace_all(text, ""),
+        None => text.into(),
+    }
 }
 
 #[cfg(test)]
@@ -230,10 +236,7 @@ mod tests {
 
     #[test]
     fn a_failure_without_output_has_no_empty_line() {
-        assert_eq!(
-            failed("").told(),
-            "This command failed:\n$ gti status\nexit 127\nGive the next command."
-        );
+        assert_eq!(failed("").told(), "This command failed:\n$ gti status\nexit 127\nGive the next command.");
     }
 
     #[test]

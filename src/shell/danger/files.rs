@@ -25,7 +25,8 @@ fn delete(command: &Simple) -> Option<Finding> {
     if targets.is_empty() && !command.has_more_words {
         return None;
     }
-    let is_found = command.through.iter().any(|outer| ["find", "fd", "fdfind", "gfind"].contains(&outer.as_str()));
+    let is_found =
+        command.through.iter().any(|outer| ["find", "fd", "fdfind", "gfind"].contains(&outer.as_str()));
     let is_recursive = command.has_flag("rR", &["recursive"]) || is_program(command, &["rimraf"]);
     let asks = command.has_flag("iI", &["interactive"]) && !command.has_flag("f", &["force"]);
     if asks {
@@ -37,16 +38,23 @@ fn delete(command: &Simple) -> Option<Finding> {
         return grave(kind, format!("Deletes {sweeping}; nothing brings it back."));
     }
     match (is_found, command.has_more_words, is_recursive) {
-        (true, ..) => grave(DangerKind::RecursiveDelete, "Deletes every file that the search finds; nothing brings them back."),
-        (_, true, true) => {
-            grave(DangerKind::RecursiveDelete, "Deletes every directory that it is handed, with all that is in it, unseen.")
-        }
+        (true, ..) => grave(
+            DangerKind::RecursiveDelete,
+            "Deletes every file that the search finds; nothing brings them back.",
+        ),
+        (_, true, true) => grave(
+            DangerKind::RecursiveDelete,
+            "Deletes every directory that it is handed, with all that is in it, unseen.",
+        ),
         (_, true, false) => grave(DangerKind::Delete, "Deletes every file that it is handed, unseen."),
         (_, _, true) => grave(
             DangerKind::RecursiveDelete,
             format!("Deletes {} and everything in it; nothing brings it back.", named(targets.into_iter())),
         ),
-        _ => mild(DangerKind::Delete, format!("Deletes {}; nothing brings it back.", named(targets.into_iter()))),
+        _ => mild(
+            DangerKind::Delete,
+            format!("Deletes {}; nothing brings it back.", named(targets.into_iter())),
+        ),
     }
 }
 
@@ -75,12 +83,17 @@ fn mirror(command: &Simple) -> Option<Finding> {
     });
     if is_program(command, &["rsync"]) && deletes && !is_dry(command) && !command.has_flag("n", &[]) {
         let target = command.operands().last();
-        let why = format!("Deletes files in {} that the other side does not have.", named(target.into_iter()));
+        let why =
+            format!("Deletes files in {} that the other side does not have.", named(target.into_iter()));
         return grave(DangerKind::RecursiveDelete, why);
     }
-    let copies = is_program(command, &["rclone"]) && command.has(&["sync", "purge", "delete"]) && !is_dry(command);
+    let copies =
+        is_program(command, &["rclone"]) && command.has(&["sync", "purge", "delete"]) && !is_dry(command);
     if copies {
-        return grave(DangerKind::RecursiveDelete, "Deletes files on the other side that are not on this one.");
+        return grave(
+            DangerKind::RecursiveDelete,
+            "Deletes files on the other side that are not on this one.",
+        );
     }
     None
 }
@@ -103,7 +116,10 @@ fn write_device(command: &Simple) -> Option<Finding> {
     }
     let target = super::shortened(target);
     if is_device(&target) {
-        return grave(DangerKind::DeviceWrite, format!("Writes over the device `{target}` and what is on it."));
+        return grave(
+            DangerKind::DeviceWrite,
+            format!("Writes over the device `{target}` and what is on it."),
+        );
     }
     mild(DangerKind::Overwrite, format!("Writes over `{target}`."))
 }
@@ -112,8 +128,20 @@ fn make_file_system(command: &Simple) -> Option<Finding> {
     let program = command.program()?;
     let makes = program == "mkfs"
         || program.starts_with("mkfs.")
-        || ["mke2fs", "mkswap", "wipefs", "blkdiscard", "mkdosfs", "sgdisk", "cfdisk", "sfdisk", "fdisk", "gdisk", "parted"]
-            .contains(&program);
+        || [
+            "mke2fs",
+            "mkswap",
+            "wipefs",
+            "blkdiscard",
+            "mkdosfs",
+            "sgdisk",
+            "cfdisk",
+            "sfdisk",
+            "fdisk",
+            "gdisk",
+            "parted",
+        ]
+        .contains(&program);
     let only_looks = command.has_flag("ld", &["list", "dump", "no-act"])
         || command.has(&["print", "-p"])
         || program == "wipefs" && command.arguments().iter().all(|word| !word.text.starts_with('-'));
@@ -142,14 +170,17 @@ fn redirect(command: &Simple) -> Option<Finding> {
     let reads: Vec<&str> = if is_program(command, &["echo", "printf", "tee"]) {
         Vec::new()
     } else {
-        let input = command.redirects.iter().filter(|one| one.kind == RedirectKind::Read).map(|one| &one.target);
+        let input =
+            command.redirects.iter().filter(|one| one.kind == RedirectKind::Read).map(|one| &one.target);
         command.operands().chain(input).map(|word| word.text.as_str()).collect()
     };
     command.redirects.iter().find_map(|one| {
         let target = &one.target;
         let shown = named(std::iter::once(target));
         match one.kind {
-            RedirectKind::Write | RedirectKind::Append | RedirectKind::ReadWrite if is_device(&target.text) => {
+            RedirectKind::Write | RedirectKind::Append | RedirectKind::ReadWrite
+                if is_device(&target.text) =>
+            {
                 grave(DangerKind::DeviceWrite, format!("Writes over the device {shown} and what is on it."))
             }
             RedirectKind::Write if reads.contains(&target.text.as_str()) && target.text != "/dev/null" => {
@@ -159,7 +190,10 @@ fn redirect(command: &Simple) -> Option<Finding> {
                 grave(DangerKind::Overwrite, format!("Replaces {shown}; what was in it is lost."))
             }
             RedirectKind::Append if target.text.starts_with("/proc/") || target.text.starts_with("/sys/") => {
-                grave(DangerKind::SystemChange, format!("Writes to {shown}, which steers the running system."))
+                grave(
+                    DangerKind::SystemChange,
+                    format!("Writes to {shown}, which steers the running system."),
+                )
             }
             _ => None,
         }
@@ -175,7 +209,10 @@ fn overwrite(command: &Simple) -> Option<Finding> {
         let target = command.operands().find(|word| is_important(word) || is_device(&word.text))?;
         let shown = named(std::iter::once(target));
         if is_device(&target.text) {
-            return grave(DangerKind::DeviceWrite, format!("Writes over the device {shown} and what is on it."));
+            return grave(
+                DangerKind::DeviceWrite,
+                format!("Writes over the device {shown} and what is on it."),
+            );
         }
         return grave(DangerKind::Overwrite, format!("Replaces {shown}; what was in it is lost."));
     }
@@ -185,7 +222,10 @@ fn overwrite(command: &Simple) -> Option<Finding> {
         let source = command.operands().next()?;
         let shown = named(std::iter::once(target));
         if is_device(&target.text) {
-            return grave(DangerKind::DeviceWrite, format!("Writes over the device {shown} and what is on it."));
+            return grave(
+                DangerKind::DeviceWrite,
+                format!("Writes over the device {shown} and what is on it."),
+            );
         }
         if source.text == "/dev/null" {
             return grave(DangerKind::Overwrite, format!("Empties {shown}."));
@@ -207,7 +247,8 @@ fn move_away(command: &Simple) -> Option<Finding> {
         return grave(DangerKind::Delete, "Moves files to `/dev/null`, where they are lost.");
     }
     let sources = targets.get(..targets.len() - 1)?;
-    let moved = sources.iter().find(|word| matches!(place(word), Place::Root | Place::Home | Place::System))?;
+    let moved =
+        sources.iter().find(|word| matches!(place(word), Place::Root | Place::Home | Place::System))?;
     let why = format!("Moves {} away from where the system looks for it.", named(std::iter::once(*moved)));
     grave(DangerKind::SystemChange, why)
 }
@@ -220,7 +261,8 @@ fn change_rights(command: &Simple) -> Option<Finding> {
     let operands: Vec<&Word> = command.operands().collect();
     let opens = is_program(command, &["chmod"])
         && command.arguments().iter().any(|word| {
-            ["777", "0777", "666", "a+rwx", "o+w", "a+w", "ugo+rwx", "a=rwx", "+w", "o+rwx"].contains(&word.text.as_str())
+            ["777", "0777", "666", "a+rwx", "o+w", "a+w", "ugo+rwx", "a=rwx", "+w", "o+rwx"]
+                .contains(&word.text.as_str())
         });
     let target = operands.iter().skip(1).find_map(|word| sweeping(word));
     let wide = operands.iter().skip(1).any(|word| !matches!(place(word), Place::Other | Place::Here));
@@ -230,7 +272,10 @@ fn change_rights(command: &Simple) -> Option<Finding> {
         }
         (true, _, true) => {
             let shown = named(operands.into_iter().skip(1));
-            grave(DangerKind::Permissions, format!("Lets every user of this machine change {shown} and all below."))
+            grave(
+                DangerKind::Permissions,
+                format!("Lets every user of this machine change {shown} and all below."),
+            )
         }
         (true, _, false) => {
             let shown = named(operands.into_iter().skip(1));

@@ -12,7 +12,9 @@ fn verb(command: &Simple) -> Option<(&str, Simple)> {
     }
     let mut at = 1;
     while let Some(word) = command.words.get(at) {
-        if ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"].contains(&word.text.as_str()) {
+        if ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"]
+            .contains(&word.text.as_str())
+        {
             at += 2;
         } else if word.text.starts_with('-') {
             at += 1;
@@ -31,13 +33,19 @@ fn push(command: &Simple) -> Option<Finding> {
     }
     let refs = || rest.operands().skip(1);
     if rest.has_flag("f", &["force", "mirror"]) || refs().any(|word| word.text.starts_with('+')) {
-        return grave(DangerKind::ForcePush, "Replaces the history on the server; commits of others may be lost.");
+        return grave(
+            DangerKind::ForcePush,
+            "Replaces the history on the server; commits of others may be lost.",
+        );
     }
     if rest.has_flag("d", &["delete", "prune"]) || refs().any(|word| word.text.starts_with(':')) {
         return grave(DangerKind::ForcePush, "Deletes a branch or tag on the server, for everybody.");
     }
     if rest.has_flag("", &["force-with-lease", "force-if-includes"]) {
-        return mild(DangerKind::ForcePush, "Replaces the history on the server unless somebody has pushed since.");
+        return mild(
+            DangerKind::ForcePush,
+            "Replaces the history on the server unless somebody has pushed since.",
+        );
     }
     None
 }
@@ -66,7 +74,9 @@ fn rewrite(command: &Simple) -> Option<Finding> {
         "update-ref" if rest.has_flag("d", &["delete"]) => {
             grave(DangerKind::HistoryRewrite, "Deletes a reference; its commits may be lost.")
         }
-        "replace" => mild(DangerKind::HistoryRewrite, "Puts another object in the place of one of history's."),
+        "replace" => {
+            mild(DangerKind::HistoryRewrite, "Puts another object in the place of one of history's.")
+        }
         _ => None,
     }
 }
@@ -94,10 +104,15 @@ fn discard(command: &Simple) -> Option<Finding> {
         "stash" if rest.has(&["drop", "clear"]) => {
             grave(DangerKind::DiscardWork, "Throws away changes that were put aside.")
         }
-        "branch" if rest.has_flag("D", &[]) || rest.has_flag("d", &["delete"]) && rest.has_flag("f", &["force"]) => {
+        "branch"
+            if rest.has_flag("D", &[])
+                || rest.has_flag("d", &["delete"]) && rest.has_flag("f", &["force"]) =>
+        {
             grave(DangerKind::DiscardWork, "Deletes a branch although its commits may be nowhere else.")
         }
-        "branch" if rest.has_flag("d", &["delete"]) => mild(DangerKind::DiscardWork, "Deletes a merged branch."),
+        "branch" if rest.has_flag("d", &["delete"]) => {
+            mild(DangerKind::DiscardWork, "Deletes a merged branch.")
+        }
         "tag" if rest.has_flag("d", &["delete"]) => mild(DangerKind::DiscardWork, "Deletes a tag here."),
         "worktree" if rest.has(&["remove"]) && rest.has_flag("f", &["force"]) => {
             grave(DangerKind::DiscardWork, "Deletes a work tree with the changes in it.")
@@ -124,7 +139,10 @@ fn clean(command: &Simple) -> Option<Finding> {
             DangerKind::RecursiveDelete,
             "Deletes every file and directory that git does not know; nothing brings them back.",
         ),
-        _ => grave(DangerKind::RecursiveDelete, "Deletes every file that git does not know; nothing brings them back."),
+        _ => grave(
+            DangerKind::RecursiveDelete,
+            "Deletes every file that git does not know; nothing brings them back.",
+        ),
     }
 }
 

@@ -4,15 +4,21 @@ use super::services::{SQL_CLIENTS, destroys};
 use super::{Danger, DangerKind, Finding, grave, is_program};
 use crate::shell::parse::{Joined, Line, SHELLS, Simple};
 
-const FETCHERS: &[&str] = &["curl", "wget", "fetch", "aria2c", "http", "https", "xh", "lwp-download", "nc", "ncat"];
+const FETCHERS: &[&str] =
+    &["curl", "wget", "fetch", "aria2c", "http", "https", "xh", "lwp-download", "nc", "ncat"];
 
 const INTERPRETERS: &[&str] = &["python", "python3", "perl", "ruby", "node", "php", "deno", "bun", "lua"];
 
 pub(super) fn dangers(line: &Line) -> Vec<Danger> {
-    let mut found: Vec<Danger> = line.commands.iter().enumerate().filter_map(|(at, command)| {
-        let finding = runs_download(line, at, command).or_else(|| piped_sql(line, at, command))?;
-        Some(finding.at(command.span.clone()))
-    }).collect();
+    let mut found: Vec<Danger> = line
+        .commands
+        .iter()
+        .enumerate()
+        .filter_map(|(at, command)| {
+            let finding = runs_download(line, at, command).or_else(|| piped_sql(line, at, command))?;
+            Some(finding.at(command.span.clone()))
+        })
+        .collect();
     found.extend(fork_bomb(line));
     found
 }
@@ -39,7 +45,8 @@ fn runs_download(line: &Line, at: usize, command: &Simple) -> Option<Finding> {
 /// No script is named in the words: what comes through the pipe is it.
 fn reads_script(command: &Simple) -> bool {
     let shell = is_program(command, SHELLS);
-    let has_code = if shell { command.has_flag("c", &[]) } else { command.has_flag("cem", &["eval", "print"]) };
+    let has_code =
+        if shell { command.has_flag("c", &[]) } else { command.has_flag("cem", &["eval", "print"]) };
     let file = command.operands().next();
     !has_code && (file.is_none_or(|word| word.text == "-") || command.has_flag("s", &[]))
 }
@@ -54,7 +61,12 @@ fn piped_sql(line: &Line, at: usize, command: &Simple) -> Option<Finding> {
     if !is_program(command, SQL_CLIENTS) || command.joined != Joined::Pipe {
         return None;
     }
-    let before = line.commands.get(..at)?.iter().rev().find(|other| other.through.is_empty() || other.program().is_some())?;
+    let before = line
+        .commands
+        .get(..at)?
+        .iter()
+        .rev()
+        .find(|other| other.through.is_empty() || other.program().is_some())?;
     if !is_program(before, &["echo", "printf", "cat"]) {
         return None;
     }
@@ -68,10 +80,14 @@ fn fork_bomb(line: &Line) -> Option<Danger> {
         let [first, second] = pair else { return false };
         let name = first.program();
         let is_bare = first.words.len() == 1 && second.words.len() == 1;
-        is_bare && second.joined == Joined::Pipe && name.is_some() && name == second.program()
+        is_bare
+            && second.joined == Joined::Pipe
+            && name.is_some()
+            && name == second.program()
             && line.commands.iter().filter(|one| one.program() == name).count() > 2
     })?;
     let span = pair.first()?.span.clone();
-    let finding = grave(DangerKind::ForkBomb, "Starts processes without end until the machine stands still.")?;
+    let finding =
+        grave(DangerKind::ForkBomb, "Starts processes without end until the machine stands still.")?;
     Some(finding.at(span))
 }

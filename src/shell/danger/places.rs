@@ -18,14 +18,51 @@ pub(super) enum Place {
 
 /// Directories whose loss breaks the machine.
 const SYSTEM: &[&str] = &[
-    "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "opt", "proc", "root", "run", "sbin", "srv", "sys", "usr",
-    "var", "Applications", "Library", "System", "Users", "Volumes", "private", "mnt", "media", "nix",
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "usr",
+    "var",
+    "Applications",
+    "Library",
+    "System",
+    "Users",
+    "Volumes",
+    "private",
+    "mnt",
+    "media",
+    "nix",
 ];
 
 /// Files below the home that set the user's world up.
 const SET_UP: &[&str] = &[
-    ".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".gitconfig", ".vimrc", ".tmux.conf", ".netrc",
-    ".npmrc", ".pypirc", ".bash_history", ".zsh_history", ".env",
+    ".bashrc",
+    ".bash_profile",
+    ".profile",
+    ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".gitconfig",
+    ".vimrc",
+    ".tmux.conf",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".bash_history",
+    ".zsh_history",
+    ".env",
 ];
 
 /// Directories of secrets and settings.
@@ -43,9 +80,9 @@ pub(super) fn place(word: &Word) -> Place {
     }
     let Some(path) = text.strip_prefix('/') else { return Place::Other };
     let path = path.strip_suffix("/*").unwrap_or(path);
-    let is_user = ["home/", "Users/"].iter().any(|folder| {
-        path.strip_prefix(folder).is_some_and(|name| !name.contains('/') && !name.is_empty())
-    });
+    let is_user = ["home/", "Users/"]
+        .iter()
+        .any(|folder| path.strip_prefix(folder).is_some_and(|name| !name.contains('/') && !name.is_empty()));
     if is_user {
         return Place::Home;
     }
@@ -60,9 +97,12 @@ pub(super) fn place(word: &Word) -> Place {
 pub(super) fn is_device(path: &str) -> bool {
     let path = plain(path);
     let Some(name) = path.strip_prefix("/dev/") else { return false };
-    ["sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "rdisk", "mapper/", "dm-", "md", "mem", "kmem", "loop"]
-        .iter()
-        .any(|start| name.starts_with(start))
+    [
+        "sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "rdisk", "mapper/", "dm-", "md", "mem", "kmem",
+        "loop",
+    ]
+    .iter()
+    .any(|start| name.starts_with(start))
 }
 
 /// A file that is there already and whose loss hurts.
@@ -79,7 +119,12 @@ pub(super) fn is_important(word: &Word) -> bool {
 
 /// Without doubled slashes, `/./` and a slash at the end.
 fn plain(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').enumerate().filter(|(at, part)| *at == 0 || !part.is_empty() && *part != ".").map(|(_, part)| part).collect();
+    let parts: Vec<&str> = path
+        .split('/')
+        .enumerate()
+        .filter(|(at, part)| *at == 0 || !part.is_empty() && *part != ".")
+        .map(|(_, part)| part)
+        .collect();
     let joined = parts.join("/");
     if joined.is_empty() && path.starts_with('/') { "/".to_owned() } else { joined }
 }

@@ -8,8 +8,24 @@ pub(super) const RULES: &[Rule] =
 
 /// Programs that send their words to a database.
 pub(super) const SQL_CLIENTS: &[&str] = &[
-    "psql", "mysql", "mariadb", "sqlite3", "sqlite", "duckdb", "sqlcmd", "clickhouse-client", "clickhouse", "cockroach", "pgcli", "mycli", "litecli",
-    "bq", "snowsql", "cqlsh", "trino", "usql",
+    "psql",
+    "mysql",
+    "mariadb",
+    "sqlite3",
+    "sqlite",
+    "duckdb",
+    "sqlcmd",
+    "clickhouse-client",
+    "clickhouse",
+    "cockroach",
+    "pgcli",
+    "mycli",
+    "litecli",
+    "bq",
+    "snowsql",
+    "cqlsh",
+    "trino",
+    "usql",
 ];
 
 fn sql(command: &Simple) -> Option<Finding> {
@@ -32,15 +48,19 @@ pub(super) fn destroys(sql: &str) -> Option<&'static str> {
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         // An option such as `-e` or `--command=` may stand before the statement.
-        let start = words.iter().position(|word| ["drop", "truncate", "delete", "update", "alter"].contains(word))?;
+        let start =
+            words.iter().position(|word| ["drop", "truncate", "delete", "update", "alter"].contains(word))?;
         if start > 1 && words.first() != Some(&"with") && words.first() != Some(&"begin") {
             return None;
         }
         let filtered = words.contains(&"where") || words.contains(&"limit");
         match words.get(start..)? {
-            ["drop", "table" | "database" | "schema" | "view" | "index" | "user" | "role" | "keyspace" | "column" | "owned" | "materialized", ..] => {
-                Some("Drops a table, database or other object with all that is in it.")
-            }
+            [
+                "drop",
+                "table" | "database" | "schema" | "view" | "index" | "user" | "role" | "keyspace" | "column"
+                | "owned" | "materialized",
+                ..,
+            ] => Some("Drops a table, database or other object with all that is in it."),
             ["alter", "table", rest @ ..] if rest.contains(&"drop") => {
                 Some("Drops a part of a table with all that is in it.")
             }
@@ -54,7 +74,10 @@ pub(super) fn destroys(sql: &str) -> Option<&'static str> {
 
 fn other_databases(command: &Simple) -> Option<Finding> {
     let has_word = |any: &[&str]| {
-        command.arguments().iter().any(|word| any.iter().any(|one| word.text.to_ascii_lowercase().contains(one)))
+        command
+            .arguments()
+            .iter()
+            .any(|word| any.iter().any(|one| word.text.to_ascii_lowercase().contains(one)))
     };
     let destroys = match command.program()? {
         "dropdb" | "dropuser" => true,
@@ -87,16 +110,21 @@ fn containers(command: &Simple) -> Option<Finding> {
         return grave(DangerKind::Containers, "Stops the containers and deletes their volumes.");
     }
     match words.as_slice() {
-        ["system" | "volume", "prune", ..] => {
-            grave(DangerKind::Containers, "Deletes containers, images, networks or volumes that are not in use now.")
-        }
+        ["system" | "volume", "prune", ..] => grave(
+            DangerKind::Containers,
+            "Deletes containers, images, networks or volumes that are not in use now.",
+        ),
         [_, "prune", ..] => mild(DangerKind::Containers, "Deletes what is not in use now."),
-        ["volume", "rm" | "remove", ..] => grave(DangerKind::Containers, "Deletes a volume with what is in it."),
+        ["volume", "rm" | "remove", ..] => {
+            grave(DangerKind::Containers, "Deletes a volume with what is in it.")
+        }
         ["rm", ..] | ["container", "rm", ..] => {
             let level = if command.has_flag("fv", &["force", "volumes"]) { grave } else { mild };
             level(DangerKind::Containers, "Deletes a container with what was written in it.".to_owned())
         }
-        ["rmi", ..] | ["image", "rm", ..] => mild(DangerKind::Containers, "Deletes an image; it may have to be fetched again."),
+        ["rmi", ..] | ["image", "rm", ..] => {
+            mild(DangerKind::Containers, "Deletes an image; it may have to be fetched again.")
+        }
         ["kill", ..] => mild(DangerKind::Kill, "Ends a container without letting it save anything."),
         ["swarm", "leave", ..] | ["stack" | "service", "rm", ..] => {
             grave(DangerKind::Containers, "Takes services down.")
@@ -137,20 +165,25 @@ fn infrastructure(command: &Simple) -> Option<Finding> {
     let verb = command.operands().next().map(|word| word.text.as_str());
     match command.program()? {
         "terraform" | "tofu" | "terragrunt" => match verb? {
-            "destroy" => grave(DangerKind::Infrastructure, "Destroys everything that this configuration has made."),
+            "destroy" => {
+                grave(DangerKind::Infrastructure, "Destroys everything that this configuration has made.")
+            }
             "run-all" if command.has(&["destroy"]) => {
                 grave(DangerKind::Infrastructure, "Destroys everything that this configuration has made.")
             }
             "apply" if command.has(&["-destroy", "--destroy"]) => {
                 grave(DangerKind::Infrastructure, "Destroys everything that this configuration has made.")
             }
-            "apply" if command.has(&["-auto-approve", "--auto-approve"]) => {
-                grave(DangerKind::Infrastructure, "Changes the infrastructure without showing what would change.")
-            }
+            "apply" if command.has(&["-auto-approve", "--auto-approve"]) => grave(
+                DangerKind::Infrastructure,
+                "Changes the infrastructure without showing what would change.",
+            ),
             "state" if command.has(&["rm", "push"]) => {
                 grave(DangerKind::Infrastructure, "Changes what the tool believes to exist.")
             }
-            "force-unlock" | "taint" => mild(DangerKind::Infrastructure, "Changes what the next run will do."),
+            "force-unlock" | "taint" => {
+                mild(DangerKind::Infrastructure, "Changes what the next run will do.")
+            }
             _ => None,
         },
         "pulumi" | "cdk" | "sst" | "serverless" | "sls" | "vagrant" | "packer" | "fly" | "flyctl"
@@ -158,7 +191,12 @@ fn infrastructure(command: &Simple) -> Option<Finding> {
         {
             grave(DangerKind::Infrastructure, "Destroys machines or services with what is on them.")
         }
-        "heroku" if command.arguments().iter().any(|word| word.text.ends_with(":destroy") || word.text == "pg:reset") => {
+        "heroku"
+            if command
+                .arguments()
+                .iter()
+                .any(|word| word.text.ends_with(":destroy") || word.text == "pg:reset") =>
+        {
             grave(DangerKind::Infrastructure, "Destroys an application or its database.")
         }
         _ => None,
@@ -175,7 +213,9 @@ fn clouds(command: &Simple) -> Option<Finding> {
             ["s3", "rm", ..] => command.has_flag("", &["recursive"]),
             ["s3", "rb", ..] => true,
             ["s3", "sync", ..] => command.has_flag("", &["delete"]),
-            [_, verb, ..] => verb.starts_with("delete-") || verb.starts_with("terminate-") || verb.starts_with("purge-"),
+            [_, verb, ..] => {
+                verb.starts_with("delete-") || verb.starts_with("terminate-") || verb.starts_with("purge-")
+            }
             _ => false,
         },
         "gcloud" | "az" | "doctl" | "hcloud" | "linode-cli" | "oci" | "ibmcloud" => {
@@ -183,18 +223,24 @@ fn clouds(command: &Simple) -> Option<Finding> {
         }
         "gsutil" => words.contains(&"rm") || words.contains(&"rb"),
         "gh" | "glab" => {
-            matches!(words.as_slice(), ["repo" | "release" | "secret" | "run" | "project" | "gist" | "issue", "delete", ..])
+            matches!(
+                words.as_slice(),
+                ["repo" | "release" | "secret" | "run" | "project" | "gist" | "issue", "delete", ..]
+            )
         }
-        "mc" => matches!(words.as_slice(), ["rm" | "rb", ..]) && command.has_flag("r", &["recursive", "force"]),
-        "restic" | "borg" => {
-            words.iter().any(|word| ["forget", "prune", "delete"].contains(word))
+        "mc" => {
+            matches!(words.as_slice(), ["rm" | "rb", ..]) && command.has_flag("r", &["recursive", "force"])
         }
+        "restic" | "borg" => words.iter().any(|word| ["forget", "prune", "delete"].contains(word)),
         _ => false,
     };
     if !destroys {
         return None;
     }
-    grave(DangerKind::Infrastructure, "Deletes something that is stored elsewhere; nothing here brings it back.")
+    grave(
+        DangerKind::Infrastructure,
+        "Deletes something that is stored elsewhere; nothing here brings it back.",
+    )
 }
 
 fn publish(command: &Simple) -> Option<Finding> {
@@ -203,7 +249,9 @@ fn publish(command: &Simple) -> Option<Finding> {
     }
     let verb = command.operands().next().map(|word| word.text.as_str());
     let publishes = match command.program()? {
-        "npm" | "pnpm" | "yarn" | "cargo" | "poetry" | "uv" | "bun" => matches!(verb, Some("publish" | "unpublish" | "yank")),
+        "npm" | "pnpm" | "yarn" | "cargo" | "poetry" | "uv" | "bun" => {
+            matches!(verb, Some("publish" | "unpublish" | "yank"))
+        }
         "twine" => verb == Some("upload"),
         "gem" => matches!(verb, Some("push" | "yank")),
         _ => false,
@@ -211,21 +259,53 @@ fn publish(command: &Simple) -> Option<Finding> {
     if !publishes {
         return None;
     }
-    grave(DangerKind::Publish, "Publishes or withdraws a package for everybody; a version cannot be used again.")
+    grave(
+        DangerKind::Publish,
+        "Publishes or withdraws a package for everybody; a version cannot be used again.",
+    )
 }
 
 /// Code in another language that deletes.
 fn code(command: &Simple) -> Option<Finding> {
     let runs = is_program(
         command,
-        &["python", "python3", "python2", "perl", "ruby", "node", "deno", "bun", "php", "lua", "awk", "gawk", "mawk", "osascript"],
+        &[
+            "python",
+            "python3",
+            "python2",
+            "perl",
+            "ruby",
+            "node",
+            "deno",
+            "bun",
+            "php",
+            "lua",
+            "awk",
+            "gawk",
+            "mawk",
+            "osascript",
+        ],
     );
     if !runs {
         return None;
     }
     let signs = [
-        "rmtree", "rm -r", "rm -f", "os.remove", "os.unlink", "unlink(", "unlink ", "rmdir", "rmSync", "rm_rf", "rm_r(", "rimraf",
-        "File.delete", "remove_tree", "mkfs", "unlinkSync",
+        "rmtree",
+        "rm -r",
+        "rm -f",
+        "os.remove",
+        "os.unlink",
+        "unlink(",
+        "unlink ",
+        "rmdir",
+        "rmSync",
+        "rm_rf",
+        "rm_r(",
+        "rimraf",
+        "File.delete",
+        "remove_tree",
+        "mkfs",
+        "unlinkSync",
     ];
     let texts = command.arguments().iter().chain(command.given_text());
     let deletes = texts.into_iter().any(|word| signs.iter().any(|sign| word.text.contains(sign)));

@@ -23,8 +23,11 @@ fn kill(command: &Simple) -> Option<Finding> {
             return grave(DangerKind::Kill, "Signals the process that runs the whole system.");
         }
         let is_hard = words.iter().any(|word| ["-9", "-KILL", "-SIGKILL"].contains(word));
-        let is_hard = is_hard || words.windows(2).any(|pair| matches!(pair, ["-s", "KILL" | "SIGKILL" | "9"]));
-        return is_hard.then(|| mild(DangerKind::Kill, "Ends a process without letting it save anything.")).flatten();
+        let is_hard =
+            is_hard || words.windows(2).any(|pair| matches!(pair, ["-s", "KILL" | "SIGKILL" | "9"]));
+        return is_hard
+            .then(|| mild(DangerKind::Kill, "Ends a process without letting it save anything."))
+            .flatten();
     }
     if is_program(command, &["pkill", "killall", "xkill", "skill"]) && !command.has(&["-l", "--list-name"]) {
         if command.has_flag("u", &["user", "euid"]) && command.operands().count() <= 1 {
@@ -43,7 +46,19 @@ fn power(command: &Simple) -> Option<Finding> {
         "reboot" | "halt" | "poweroff" => true,
         "init" | "telinit" => matches!(first, Some("0" | "6")),
         "systemctl" => {
-            matches!(first, Some("poweroff" | "reboot" | "halt" | "kexec" | "rescue" | "emergency" | "suspend" | "hibernate"))
+            matches!(
+                first,
+                Some(
+                    "poweroff"
+                        | "reboot"
+                        | "halt"
+                        | "kexec"
+                        | "rescue"
+                        | "emergency"
+                        | "suspend"
+                        | "hibernate"
+                )
+            )
         }
         _ => false,
     };
@@ -56,7 +71,9 @@ fn power(command: &Simple) -> Option<Finding> {
 fn accounts(command: &Simple) -> Option<Finding> {
     let why = match command.program()? {
         "userdel" | "deluser" | "groupdel" | "delgroup" => "Deletes an account.",
-        "passwd" if command.has_flag("dl", &["delete", "lock"]) => "Takes an account's password away or locks it.",
+        "passwd" if command.has_flag("dl", &["delete", "lock"]) => {
+            "Takes an account's password away or locks it."
+        }
         "crontab" if command.has_flag("r", &[]) => "Deletes every scheduled job of this user.",
         "visudo" | "chsh" => return mild(DangerKind::SystemChange, "Changes how accounts work."),
         "usermod" | "gpasswd" => return mild(DangerKind::SystemChange, "Changes an account."),
@@ -81,12 +98,14 @@ fn services(command: &Simple) -> Option<Finding> {
         "launchctl" if matches!(first, Some("unload" | "bootout" | "remove" | "disable")) => {
             mild(DangerKind::SystemChange, "Stops a service.")
         }
-        "swapoff" if command.has_flag("a", &["all"]) => {
-            mild(DangerKind::SystemChange, "Takes the swap space away; programs may be ended for lack of memory.")
-        }
-        "umount" if command.has_flag("fla", &["force", "lazy", "all"]) => {
-            mild(DangerKind::SystemChange, "Takes a file system away from programs that may be writing to it.")
-        }
+        "swapoff" if command.has_flag("a", &["all"]) => mild(
+            DangerKind::SystemChange,
+            "Takes the swap space away; programs may be ended for lack of memory.",
+        ),
+        "umount" if command.has_flag("fla", &["force", "lazy", "all"]) => mild(
+            DangerKind::SystemChange,
+            "Takes a file system away from programs that may be writing to it.",
+        ),
         "rmmod" => mild(DangerKind::SystemChange, "Takes a driver out of the running kernel."),
         "setenforce" if first == Some("0") => {
             grave(DangerKind::SystemChange, "Turns off a guard of the system's security.")
@@ -120,7 +139,11 @@ const REMOVERS: &[(&[&str], &[&str], bool)] = &[
     (&["apt", "apt-get", "aptitude"], &["remove", "purge", "autoremove", "autopurge"], true),
     (&["dnf", "yum", "microdnf", "zypper"], &["remove", "erase", "autoremove", "rm"], true),
     (&["apk", "opkg", "pkg", "xbps-remove"], &["del", "delete", "remove"], true),
-    (&["brew", "port", "snap", "flatpak", "nix-env", "choco", "winget", "scoop"], &["uninstall", "remove", "rm", "-e"], true),
+    (
+        &["brew", "port", "snap", "flatpak", "nix-env", "choco", "winget", "scoop"],
+        &["uninstall", "remove", "rm", "-e"],
+        true,
+    ),
     (&["pip", "pip3", "pipx", "uv", "conda", "mamba", "poetry", "pdm"], &["uninstall", "remove"], false),
     (&["npm", "pnpm", "yarn", "bun"], &["uninstall", "remove", "rm", "un"], false),
     (&["cargo", "gem", "go", "composer", "bundle"], &["uninstall", "remove", "clean"], false),
@@ -140,16 +163,24 @@ fn packages(command: &Simple) -> Option<Finding> {
     let verb = command.operands().next().map(|word| word.text.as_str());
     let sub_verb = command.operands().nth(1).map(|word| word.text.as_str());
     let row = REMOVERS.iter().find(|(names, verbs, _)| {
-        let is_verb = verb.is_some_and(|verb| verbs.contains(&verb)) || verbs.iter().any(|verb| verb.starts_with('-') && command.has(&[verb]));
-        names.contains(&program) && (is_verb || program == "uv" && verb == Some("pip") && sub_verb == Some("uninstall"))
+        let is_verb = verb.is_some_and(|verb| verbs.contains(&verb))
+            || verbs.iter().any(|verb| verb.starts_with('-') && command.has(&[verb]));
+        names.contains(&program)
+            && (is_verb || program == "uv" && verb == Some("pip") && sub_verb == Some("uninstall"))
     });
     if program == "cargo" && verb == Some("clean") || program == "bundle" && verb == Some("clean") {
         return mild(DangerKind::RecursiveDelete, "Deletes what was built; the next build starts over.");
     }
     match row {
-        _ if is_bundle => grave(DangerKind::PackageRemoval, "Removes packages from the system; others may need them."),
-        Some((.., true)) => grave(DangerKind::PackageRemoval, "Removes packages from the system; others may need them."),
-        Some((.., false)) => mild(DangerKind::PackageRemoval, "Removes packages that this project or user has."),
+        _ if is_bundle => {
+            grave(DangerKind::PackageRemoval, "Removes packages from the system; others may need them.")
+        }
+        Some((.., true)) => {
+            grave(DangerKind::PackageRemoval, "Removes packages from the system; others may need them.")
+        }
+        Some((.., false)) => {
+            mild(DangerKind::PackageRemoval, "Removes packages that this project or user has.")
+        }
         None => None,
     }
 }

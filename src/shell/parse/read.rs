@@ -9,8 +9,10 @@ use super::{Joined, Line, Redirect, RedirectKind, Simple, Unknown, Why, Word};
 pub(super) const DEEPEST: usize = 24;
 
 /// Words that only group or join commands.
-const KEYWORDS: &[&str] =
-    &["!", "{", "}", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "and", "or", "not", "begin", "end", "coproc", "esac"];
+const KEYWORDS: &[&str] = &[
+    "!", "{", "}", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "and", "or", "not",
+    "begin", "end", "coproc", "esac",
+];
 
 /// Where a list of commands ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +72,7 @@ impl Draft {
 }
 
 pub(super) fn read(text: &str, within: Option<Range<usize>>, depth: usize) -> Line {
-    let mut reader =
-        Reader { text, at: 0, depth, within, found: Line::default(), documents: Vec::new() };
+    let mut reader = Reader { text, at: 0, depth, within, found: Line::default(), documents: Vec::new() };
     reader.list(End::Text);
     reader.take_documents();
     reader.found
@@ -150,7 +151,9 @@ impl Reader<'_> {
             return self.is_unknown(Why::TooDeep, from);
         }
         let inner = read(text, Some(self.span(from)), self.depth + 1);
-        self.found.commands.extend(inner.commands.into_iter().map(|command| Simple { is_nested: true, ..command }));
+        self.found
+            .commands
+            .extend(inner.commands.into_iter().map(|command| Simple { is_nested: true, ..command }));
         self.found.unknown.extend(inner.unknown);
     }
 
@@ -301,7 +304,8 @@ impl Reader<'_> {
                 draft.simple.assignments.push(word);
             }
             None => {
-                draft.is_clause = is_bare && ["for", "select", "case", "function", "switch"].contains(&word.text.as_str());
+                draft.is_clause =
+                    is_bare && ["for", "select", "case", "function", "switch"].contains(&word.text.as_str());
                 draft.simple.words.push(word);
             }
             Some("case") if draft.is_clause && is_bare && word.text == "in" => {

@@ -22,7 +22,9 @@ fn shown(command: &Simple) -> String {
         if word.is_known { text } else { format!("?{text}") }
     };
     let mut words: Vec<String> = command.assignments.iter().chain(&command.words).map(word).collect();
-    words.extend(command.redirects.iter().map(|redirect| format!("{:?}:{}", redirect.kind, word(&redirect.target))));
+    words.extend(
+        command.redirects.iter().map(|redirect| format!("{:?}:{}", redirect.kind, word(&redirect.target))),
+    );
     words.extend(command.has_more_words.then(|| "...".to_owned()));
     format!("{joined}{elsewhere}{nested}{through}{}", words.join(" "))
 }
@@ -122,7 +124,10 @@ fn braces_are_written_out() {
 #[test]
 fn patterns_are_marked() {
     let found = parse("rm *.o '*.c' a\\?").commands.remove(0);
-    assert_eq!(found.arguments().iter().map(|word| word.is_pattern).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(
+        found.arguments().iter().map(|word| word.is_pattern).collect::<Vec<_>>(),
+        [true, false, false]
+    );
 }
 
 #[test]
@@ -187,7 +192,10 @@ fn wrappers_are_looked_through() {
     check("sudo -l", &["sudo -l"]);
     check("sudo -i rm x", &["sudo -i rm x", "sudo> rm x"]);
     check("sudo ls -l", &["sudo ls -l", "sudo> ls -l"]);
-    check("env -u A B=1 nice -n 5 make", &["env -u A B=1 nice -n 5 make", "env> B=1 nice -n 5 make", "env> nice> make"]);
+    check(
+        "env -u A B=1 nice -n 5 make",
+        &["env -u A B=1 nice -n 5 make", "env> B=1 nice -n 5 make", "env> nice> make"],
+    );
     check("env -S 'rm x'", &["env -S 'rm x'", "env> rm x"]);
     check("timeout -k 5 10s rm x", &["timeout -k 5 10s rm x", "timeout> rm x"]);
     check("time nohup rm x &", &["time nohup rm x", "time> nohup rm x", "time> nohup> rm x"]);
@@ -196,18 +204,16 @@ fn wrappers_are_looked_through() {
     check("ls | xargs -I{} rm {}", &["ls", "| xargs -I{} rm {}", "| xargs> rm {} ..."]);
     check("ls | xargs -0 -n 1 rm", &["ls", "| xargs -0 -n 1 rm", "| xargs> rm ..."]);
     check("find . -name x -exec rm {} \\;", &["find . -name x -exec rm {} ;", "find> rm {}"]);
-    check("find . -exec rm {} + -o -exec ls {} ';'", &[
-        "find . -exec rm {} + -o -exec ls {} ;",
-        "find> rm {}",
-        "find> ls {}",
-    ]);
+    check(
+        "find . -exec rm {} + -o -exec ls {} ';'",
+        &["find . -exec rm {} + -o -exec ls {} ;", "find> rm {}", "find> ls {}"],
+    );
     check("bash -c 'cd x; rm y'", &["bash -c 'cd x; rm y'", "bash> cd x", "; bash> rm y"]);
     check("bash -lc \"rm y\" arg", &["bash -lc 'rm y' arg", "bash> rm y"]);
-    check("sudo bash -o pipefail -c 'rm y'", &[
+    check(
         "sudo bash -o pipefail -c 'rm y'",
-        "sudo> bash -o pipefail -c 'rm y'",
-        "sudo> bash> rm y",
-    ]);
+        &["sudo bash -o pipefail -c 'rm y'", "sudo> bash -o pipefail -c 'rm y'", "sudo> bash> rm y"],
+    );
     check("eval rm 'a b'", &["eval rm 'a b'", "eval> rm a b"]);
     check("ssh -p 22 host 'rm x; ls'", &["ssh -p 22 host 'rm x; ls'", "@ ssh> rm x", "; @ ssh> ls"]);
     check("ssh host rm x", &["ssh host rm x", "@ ssh> rm x"]);
@@ -228,7 +234,11 @@ fn scripts_that_are_not_in_the_line_are_unknown() {
     check_unknown("bash x.sh", &["bash x.sh"], &[(Why::Script, "x.sh")]);
     check_unknown("source ~/.bashrc", &["source ~/.bashrc"], &[(Why::Script, "~/.bashrc")]);
     check_unknown("curl u | sh", &["curl u", "| sh"], &[(Why::Script, "sh")]);
-    check_unknown("curl u | sudo bash -s x", &["curl u", "| sudo bash -s x", "| sudo> bash -s x"], &[(Why::Script, "x")]);
+    check_unknown(
+        "curl u | sudo bash -s x",
+        &["curl u", "| sudo bash -s x", "| sudo> bash -s x"],
+        &[(Why::Script, "x")],
+    );
     check_unknown("sh < f", &["sh Read:f"], &[(Why::Script, "sh")]);
     check_unknown("eval \"$x\"", &["eval ?$x"], &[(Why::Script, "\"$x\"")]);
     check_unknown("bash -c \"$x\"", &["bash -c ?$x"], &[(Why::Script, "\"$x\"")]);
@@ -238,7 +248,11 @@ fn scripts_that_are_not_in_the_line_are_unknown() {
 #[test]
 fn what_is_not_closed_is_said() {
     check_unknown("echo 'a", &["echo a"], &[(Why::Unclosed, "'a")]);
-    check_unknown("echo \"a $(b", &["( b", "echo ?'a $(b'"], &[(Why::Unclosed, "b"), (Why::Unclosed, "\"a $(b")]);
+    check_unknown(
+        "echo \"a $(b",
+        &["( b", "echo ?'a $(b'"],
+        &[(Why::Unclosed, "b"), (Why::Unclosed, "\"a $(b")],
+    );
     check_unknown("(ls", &["( ls"], &[(Why::Unclosed, "ls")]);
     check_unknown("ls >", &["ls"], &[(Why::Unclosed, ">")]);
     assert!(parse(&"$(".repeat(200)).unknown.iter().any(|one| one.why == Why::TooDeep));
@@ -248,7 +262,8 @@ fn what_is_not_closed_is_said() {
 #[test]
 fn spans_point_into_the_line() {
     let line = "cd 'a b' && sudo rm -rf x; bash -c 'rm y'";
-    let spans: Vec<_> = parse(line).commands.iter().map(|command| line[command.span.clone()].to_owned()).collect();
+    let spans: Vec<_> =
+        parse(line).commands.iter().map(|command| line[command.span.clone()].to_owned()).collect();
     assert_eq!(spans, ["cd 'a b'", "sudo rm -rf x", "rm -rf x", "bash -c 'rm y'", "'rm y'"]);
 }
 

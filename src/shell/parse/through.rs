@@ -45,7 +45,11 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper("caffeinate", "tw", &[]),
     wrapper("strace", "eopsuaEIOPSX", &[]),
     wrapper("ltrace", "eopsunaFlA", &[]),
-    wrapper("xargs", "IdnPLsaERJS", &["replace", "delimiter", "max-args", "max-procs", "max-lines", "max-chars", "arg-file"]),
+    wrapper(
+        "xargs",
+        "IdnPLsaERJS",
+        &["replace", "delimiter", "max-args", "max-procs", "max-lines", "max-chars", "arg-file"],
+    ),
     wrapper("busybox", "", &[]),
     wrapper("toybox", "", &[]),
     wrapper("systemd-run", "pMHuE", &["unit", "property", "slice", "uid", "gid", "setenv", "description"]),
@@ -84,7 +88,9 @@ pub(super) fn look_through(line: &mut Line, depth: usize) {
                     let mut found = opened(&command, inner, depth);
                     look_through(&mut found, depth + 1);
                     let is_elsewhere = is_elsewhere || command.is_elsewhere;
-                    line.commands.extend(found.commands.into_iter().map(|inner| ran_by(&command, inner, is_elsewhere)));
+                    line.commands.extend(
+                        found.commands.into_iter().map(|inner| ran_by(&command, inner, is_elsewhere)),
+                    );
                     line.unknown.extend(found.unknown);
                 }
             }
@@ -95,7 +101,9 @@ pub(super) fn look_through(line: &mut Line, depth: usize) {
 /// What stands inside, as a line.
 fn opened(command: &Simple, inner: Inner, depth: usize) -> Line {
     match inner {
-        Inner::Unknown(why, word) => Line { unknown: vec![Unknown { why, span: word.span }], ..Line::default() },
+        Inner::Unknown(why, word) => {
+            Line { unknown: vec![Unknown { why, span: word.span }], ..Line::default() }
+        }
         Inner::Script { text, at } => read(&text, Some(at.span), depth + 1),
         Inner::Words { from, to } => {
             let words = command.words.get(from..to).unwrap_or_default();
@@ -139,8 +147,12 @@ fn inners(command: &Simple) -> (Vec<Inner>, bool) {
         "find" | "gfind" => here(after_each(command, &["-exec", "-execdir", "-ok", "-okdir"], &[";", "+"])),
         "fd" | "fdfind" => here(after_each(command, &["-x", "-X", "--exec", "--exec-batch"], &[";"])),
         "eval" => here(joined_words(command, 1).into_iter().collect()),
-        "source" | "." => here(command.words.get(1).map(|word| Inner::Unknown(Why::Script, word.clone())).into_iter().collect()),
-        "trap" => here(command.operands().next().filter(|_| command.words.len() > 2).map(script).into_iter().collect()),
+        "source" | "." => here(
+            command.words.get(1).map(|word| Inner::Unknown(Why::Script, word.clone())).into_iter().collect(),
+        ),
+        "trap" => here(
+            command.operands().next().filter(|_| command.words.len() > 2).map(script).into_iter().collect(),
+        ),
         "watch" => {
             let from = operand_at(command, "nqd", &["interval", "equexit"], 0);
             here(from.and_then(|from| joined_words(command, from)).into_iter().collect())
@@ -148,7 +160,9 @@ fn inners(command: &Simple) -> (Vec<Inner>, bool) {
         "runuser" if own_options(command, "u", &["user"], 0).has_flag("u", &["user"]) => {
             here(words_from(command, operand_at(command, "ugG", &["user", "group"], 0)))
         }
-        "su" | "runuser" | "sg" | "script" => here(value_of(command, 'c', "command").map(script).into_iter().collect()),
+        "su" | "runuser" | "sg" | "script" => {
+            here(value_of(command, 'c', "command").map(script).into_iter().collect())
+        }
         "ssh" | "mosh" | "slogin" => elsewhere(
             operand_at(command, "BbcDEeFIiJLlmOopQRSWw", &["ssh", "port"], 1)
                 .and_then(|from| joined_words(command, from)),
@@ -185,7 +199,9 @@ fn wrapped(command: &Simple, wrapper: &Wrapper) -> Option<Inner> {
                 return Some(script(text));
             }
         }
-        "flock" if from.and_then(|from| command.words.get(from - 1)).is_some_and(|word| word.text == "-c") => {
+        "flock"
+            if from.and_then(|from| command.words.get(from - 1)).is_some_and(|word| word.text == "-c") =>
+        {
             return command.words.get(from?).map(script);
         }
         _ => {}
@@ -264,7 +280,8 @@ fn after_each(command: &Simple, starts: &[&str], ends: &[&str]) -> Vec<Inner> {
     for (at, word) in command.words.iter().enumerate() {
         if starts.contains(&word.text.as_str()) {
             let rest = command.words.get(at + 1..).unwrap_or_default();
-            let length = rest.iter().position(|word| ends.contains(&word.text.as_str())).unwrap_or(rest.len());
+            let length =
+                rest.iter().position(|word| ends.contains(&word.text.as_str())).unwrap_or(rest.len());
             found.push(Inner::Words { from: at + 1, to: at + 1 + length });
         }
     }
@@ -281,8 +298,27 @@ fn in_container(command: &Simple) -> Option<Inner> {
     let verb = command.words.iter().position(|word| ["exec", "run"].contains(&word.text.as_str()))?;
     let rest = Simple { words: command.words.get(verb..)?.to_vec(), ..Simple::default() };
     let long = &[
-        "env", "user", "workdir", "volume", "publish", "name", "network", "entrypoint", "mount", "env-file", "platform",
-        "memory", "cpus", "gpus", "hostname", "label", "add-host", "device", "restart", "pull", "index",
+        "env",
+        "user",
+        "workdir",
+        "volume",
+        "publish",
+        "name",
+        "network",
+        "entrypoint",
+        "mount",
+        "env-file",
+        "platform",
+        "memory",
+        "cpus",
+        "gpus",
+        "hostname",
+        "label",
+        "add-host",
+        "device",
+        "restart",
+        "pull",
+        "index",
     ];
     let from = verb + operand_at(&rest, "euwvplmh", long, 1)?;
     Some(Inner::Words { from, to: command.words.len() })

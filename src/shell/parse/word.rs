@@ -112,7 +112,8 @@ impl Reader<'_> {
             }
             '~' if draft.is_empty() => {
                 self.bump();
-                draft.is_home = !self.peek().is_some_and(|next| next.is_ascii_alphanumeric() || "_-+".contains(next));
+                draft.is_home =
+                    !self.peek().is_some_and(|next| next.is_ascii_alphanumeric() || "_-+".contains(next));
                 draft.push('~', false);
             }
             _ => {
@@ -398,7 +399,8 @@ impl Reader<'_> {
 
 fn is_pattern(letters: &[Letter]) -> bool {
     let bare: String = letters.iter().filter(|one| !one.is_quoted).map(|one| one.letter).collect();
-    bare.contains(['*', '?']) || bare.find('[').is_some_and(|at| bare.get(at + 1..).is_some_and(|rest| rest.contains(']')))
+    bare.contains(['*', '?'])
+        || bare.find('[').is_some_and(|at| bare.get(at + 1..).is_some_and(|rest| rest.contains(']')))
 }
 
 fn is_home(letters: &[Letter]) -> bool {
@@ -429,7 +431,8 @@ fn with_braces(letters: &[Letter]) -> Option<Vec<Vec<Letter>>> {
 
 /// The first brace that makes several words, and these.
 fn first_brace(letters: &[Letter]) -> Option<(Range<usize>, Vec<Vec<Letter>>)> {
-    let is = |at: usize, letter: char| letters.get(at).is_some_and(|one| one.letter == letter && !one.is_quoted);
+    let is =
+        |at: usize, letter: char| letters.get(at).is_some_and(|one| one.letter == letter && !one.is_quoted);
     for start in 0..letters.len() {
         if !is(start, '{') {
             continue;

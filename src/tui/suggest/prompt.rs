@@ -84,7 +84,13 @@ impl Prompt {
     pub fn new(purpose: Purpose, asked: Vec<String>) -> Self {
         let mut history = History::default();
         history.preload(asked);
-        Self { purpose, composer: Composer::default(), stage: Stage::Writing, history, has_just_offered: false }
+        Self {
+            purpose,
+            composer: Composer::default(),
+            stage: Stage::Writing,
+            history,
+            has_just_offered: false,
+        }
     }
 
     /// Asks without being typed to.
@@ -124,9 +130,7 @@ impl Prompt {
                 Step::Stay
             }
             Stage::Waiting { .. } => Step::Stay,
-            Stage::Offering(proposal) if key.code == KeyCode::Enter => {
-                Step::Leave(Some(proposal.clone()))
-            }
+            Stage::Offering(proposal) if key.code == KeyCode::Enter => Step::Leave(Some(proposal.clone())),
             Stage::Offering(_) => Step::Stay,
             Stage::Telling(_) => Step::Leave(None),
         }

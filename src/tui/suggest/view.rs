@@ -62,9 +62,9 @@ impl Prompt {
 
     fn hint(&self) -> &'static str {
         match self.purpose {
-            Purpose::Ask => "what should the command do? Enter asks, Esc leaves",
+            Purpose::Ask => "what should it do? (Esc leaves)",
             Purpose::Fix => "the command that failed",
-            Purpose::Teach => "what should chela do instead? Enter teaches, Esc leaves",
+            Purpose::Teach => "what to do instead? (Esc leaves)",
         }
     }
 
@@ -77,7 +77,7 @@ impl Prompt {
                 for why in &proposal.dangers {
                     rows.extend(wrap_text(&format!("! {why}"), theme::ERROR, columns));
                 }
-                rows.push(Line::styled("Enter puts it into the line, Esc leaves", theme::DIM));
+                rows.push(Line::styled("Enter takes it, Esc leaves it", theme::DIM));
                 rows
             }
             Stage::Telling(outcome) => told(outcome, columns),
@@ -90,7 +90,7 @@ fn waiting(note: &str, answer: &str, columns: usize) -> Vec<Line<'static>> {
     let shown = harmless(answer.trim());
     if shown.is_empty() {
         let note = if note.is_empty() { "…" } else { note };
-        return vec![Line::styled(format!("{note}  Esc leaves"), theme::DIM)];
+        return wrap_text(&harmless(&format!("{note} (Esc leaves)")), theme::DIM, columns);
     }
     let mut rows = wrap_text(&shown, theme::DIM, columns);
     rows.drain(..rows.len().saturating_sub(MAX_QUESTION));
