@@ -24,6 +24,10 @@ if [[ $- == *i* && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela_k_on-on}} != o
       [[ $text =~ ^\ *[0-9]+[*\ ]\ ([^[:space:]].*)$ ]] &&
         more+=(--failed "${BASH_REMATCH[1]}" --status "$__chela_failed")
     fi
+    if ! command -v "${__chela_bin:-chela}" >/dev/null; then
+      builtin printf 'chela: there is no program %s; put it on the PATH\n' "${__chela_bin:-chela}" >&2
+      return 0
+    fi
     got=$(command "${__chela_bin:-chela}" suggest --shell bash "${more[@]}" "$@" </dev/tty)
     [[ $got == *$'\x1f'* ]] || return 0
     __chela_s=${got%%$'\x1f'*}

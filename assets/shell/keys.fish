@@ -28,6 +28,11 @@ if status is-interactive; and test -z "$CHELA_DISABLE"; and test (__chela_settin
 
     # Asks chela and puts what comes back into the line. The prompt of chela stands below the last row of the line.
     function __chela_suggest
+        if not command -q $__chela_bin
+            printf '\nchela: there is no program %s; put it on the PATH\n' $__chela_bin >&2
+            commandline --function repaint
+            return
+        end
         set -l more
         test -n "$__chela_id"; and set -a more --shell-id $__chela_id
         test -n "$__chela_failed_text"; and set -a more --failed $__chela_failed_text --status $__chela_failed

@@ -24,6 +24,10 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
     local -a more=()
     [[ -n ${__chela_id-} ]] && more+=(--shell-id $__chela_id)
     [[ -n $__chela_failed_text ]] && more+=(--failed $__chela_failed_text --status $__chela_failed)
+    if ! command -v ${__chela_bin:-chela} >/dev/null; then
+      zle -M "chela: there is no program ${__chela_bin:-chela}; put it on the PATH"
+      return 0
+    fi
     __chela_ghost_clear
     (( ${+widgets[autosuggest-clear]} )) && zle autosuggest-clear
     CURSOR=$#BUFFER

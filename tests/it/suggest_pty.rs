@@ -1,5 +1,6 @@
 //! A real shell in a terminal of its own, with chela's keys, and a daemon with a scripted engine behind them.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ impl Shell {
     fn is_here(self) -> bool {
         let is_here = Command::new(self.name()).arg("--version").output().is_ok();
         if !is_here {
-            eprintln!("skipped: {} is not installed", self.name());
+            skipped(self.name());
         }
         is_here
     }
@@ -133,11 +134,10 @@ impl<'a> Setup<'a> {
             Shell::Zsh => command.args(["-d", "-i"]),
             Shell::Fish => command.arg("-i"),
         }
+        let kept = ["PATH", "LD_LIBRARY_PATH"].map(|name| (name, command.get_env(name).map(OsStr::to_owned)));
         command.env_clear();
-        for name in ["PATH", "LD_LIBRARY_PATH"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
+        for (name, value) in kept {
+            command.env(name, value.unwrap_or_default());
         }
         let places = ["HOME", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"];
         for (name, value) in places.map(|name| (name, folder.as_os_str())) {
@@ -251,6 +251,11 @@ impl Drop for Typed {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Says why a test has nothing to look at.
+pub(crate) fn skipped(program: &str) {
+    writeln!(std::io::stderr(), "skipped: {program} is not installed").unwrap();
 }
 
 fn cells(n: u16) -> NonZeroU16 {

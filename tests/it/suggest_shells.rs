@@ -3,7 +3,7 @@
 use chela::engine::scripted::Gate;
 
 use crate::served::until;
-use crate::suggest_pty::{PROMPT, Setup, Shell, line_of, serve};
+use crate::suggest_pty::{PROMPT, Setup, Shell, line_of, serve, skipped};
 
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
@@ -217,6 +217,22 @@ fn a_daemon_that_cannot_start_is_one_message_and_the_line_stays() {
 }
 
 #[test]
+fn a_program_that_is_not_there_is_one_message_and_the_line_stays() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in SHELLS {
+        let gone =
+            if shell == Shell::Fish { "set -g __chela_bin /no/chela" } else { "__chela_bin=/no/chela" };
+        let setup = Setup { before: gone, ..Setup::of(shell, home.path()) };
+        let Some(typed) = setup.start() else { continue };
+        typed.keys("make a file");
+        typed.until_line("make a file");
+        typed.keys(ALT_A);
+        typed.until_shown("chela: there is no program /no/chela");
+        typed.until_line("make a file");
+    }
+}
+
+#[test]
 fn a_lesson_is_taught_and_the_question_asked_again() {
     let (served, engine) = serve(&Gate::default());
     for shell in SHELLS {
@@ -387,7 +403,7 @@ fn zsh_autosuggestions_gets_the_model_as_one_of_its_strategies() {
     let places = ["/usr/share/zsh-autosuggestions", "/usr/share/zsh/plugins/zsh-autosuggestions"];
     let found = places.iter().map(|place| format!("{place}/zsh-autosuggestions.zsh"));
     let Some(plugin) = found.into_iter().find(|file| std::path::Path::new(file).exists()) else {
-        eprintln!("skipped: zsh-autosuggestions is not installed");
+        skipped("zsh-autosuggestions");
         return;
     };
     let (served, _) = serve(&Gate::default());

@@ -28,8 +28,8 @@ pub(super) fn command(answer: &str, is_program: impl Fn(&str) -> bool) -> Found 
     }
 }
 
-/// Without what a terminal would obey and what the eye does not see: escape sequences, control characters, changes of the writing
-/// direction, characters without a width.
+/// Without what a terminal would obey and what the eye does not see: escape sequences, control characters, changes of
+/// the writing direction, characters without a width.
 fn visible(text: &str) -> String {
     let is_hidden = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')

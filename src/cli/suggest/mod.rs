@@ -33,6 +33,7 @@ const SEPARATOR: char = '\x1f';
     after_help = "Prints TURN, the character 0x1f and the command; nothing when there is none (exit code 1).\n\
     The keys of `chela init` call this; nothing that it prints is ever run by chela."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the command line")]
 pub(super) struct SuggestArgs {
     /// What is wanted, in words; without it a prompt asks. With --complete the line so far
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]

@@ -129,9 +129,8 @@ impl Prompt {
                 self.edit(key);
                 Step::Stay
             }
-            Stage::Waiting { .. } => Step::Stay,
             Stage::Offering(proposal) if key.code == KeyCode::Enter => Step::Leave(Some(proposal.clone())),
-            Stage::Offering(_) => Step::Stay,
+            Stage::Waiting { .. } | Stage::Offering(_) => Step::Stay,
             Stage::Telling(_) => Step::Leave(None),
         }
     }
