@@ -65,7 +65,7 @@ pub fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// The error and its causes, without repeating a cause that the outer text already quotes.
-fn sentence(error: &anyhow::Error) -> String {
+pub(super) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

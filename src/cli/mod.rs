@@ -16,6 +16,7 @@ mod doctor;
 mod exit;
 mod export;
 mod forget;
+mod keys;
 mod learn;
 mod lessons;
 mod loading;
@@ -27,6 +28,7 @@ mod sandboxed;
 mod serve;
 mod served;
 mod stats;
+mod suggest;
 mod teach;
 mod tour;
 mod train;
@@ -69,6 +71,8 @@ enum Command {
     Ask(ask::AskArgs),
     /// Do a task: proposes one command at a time, asks, runs it, looks, goes on
     Do(do_task::DoArgs),
+    /// A command for your shell's line, from words or after a failure (the keys of `chela init` call this)
+    Suggest(suggest::SuggestArgs),
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -144,6 +148,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Do(task)) => do_task::run(&place, &task),
         Some(Command::Sandboxed(sandboxed)) => sandboxed::run(&sandboxed),
+        Some(Command::Suggest(suggest)) => suggest::run(&place, &suggest),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::learning::Learning;
+use super::shell::Shell;
 
 /// The default file: every key with its explanation, commented out.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.toml");
@@ -23,6 +24,7 @@ pub struct Settings {
     pub chat: Chat,
     pub learn: Learning,
     pub privacy: Privacy,
+    pub shell: Shell,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -254,8 +256,9 @@ fn check(table: &toml::Table, origin: &str) -> Result<Settings, ConfigError> {
         ("learn.session_idle_minutes", settings.learn.session_idle_minutes >= 1, "1 or more"),
         ("engine.gpu_layers", settings.engine.gpu_layers >= -1, "-1 or more"),
     ];
-    match ranges.iter().find(|(_, holds, _)| !holds) {
-        Some((key, _, range)) => Err(invalid(origin, &format!("{key} must be {range}"))),
+    let out_of_range = ranges.iter().find(|(_, holds, _)| !holds).map(|(key, _, range)| (*key, *range));
+    match out_of_range.or_else(|| settings.shell.unknown_key()) {
+        Some((key, range)) => Err(invalid(origin, &format!("{key} must be {range}"))),
         None => Ok(settings),
     }
 }
