@@ -7,7 +7,7 @@
 # bash >= 4.4. Older ones (macOS has 3.2) have no PS0: there a command is known by the history alone, so without duration,
 # without the output of `chela shell`, and not when it is repeated while HISTCONTROL has ignoredups.
 
-# shellcheck disable=SC2016 # PS0 is expanded later
+# shellcheck disable=SC2016,SC2178 # PS0 is expanded later; PROMPT_COMMAND is a text in an old bash
 if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # Children must not read the nonce.
   export -n CHELA_ACTIVE CHELA_NONCE CHELA_SHELL_ID CHELA_CTL
@@ -37,7 +37,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # First of the prompt's commands, so that no output of the others counts as the command's: its status, its end.
   # Status and PIPESTATUS are saved in one statement, because the next one resets PIPESTATUS.
   __chela_first() {
-    { __chela_status=$? __chela_pipe=("${PIPESTATUS[@]}"); local -; set +eux; } 2>/dev/null
+    { __chela_status=$? __chela_pipe=("${PIPESTATUS[@]}") __chela_flags=$-; set +eux; } 2>/dev/null
     local IFS=' ' text='' number=$HISTCMD
     # Before 5.1 HISTCMD says nothing here: the history is not the prompt commands'.
     ((__chela_v >= 501)) || __chela_newest
@@ -52,14 +52,27 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     __chela_place
     # The last entry is not there, or not before the next prompt.
     [[ $looked == __chela_last ]] || __chela_settle
-    return "$__chela_status"
+    __chela_return
   }
 
   # Last of them: others may have written PS0 and PS1 anew, and read the history of other shells.
   __chela_last() {
-    { local -; set +eux; } 2>/dev/null
+    { __chela_flags=$- && set +eux; } 2>/dev/null
     __chela_settle
-    return "$__chela_status"
+    __chela_return
+  }
+
+  # The user's options again (`local -` would, before 5.1, also read the history file once more). Since 5.1 every prompt
+  # command sees the status, whatever the one before it returned; and with `set -e` one that is not zero ends the shell.
+  __chela_return() {
+    if [[ $__chela_flags == *[eux]* ]]; then
+      {
+        [[ $__chela_flags != *e* ]] || set -e
+        [[ $__chela_flags != *u* ]] || set -u
+        [[ $__chela_flags != *x* ]] || set -x
+      } 2>/dev/null
+    fi
+    ((__chela_v >= 501)) || [[ $__chela_flags == *e* ]] || return "$__chela_status"
   }
 
   __chela_settle() {
@@ -182,9 +195,10 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
 
   # Before 5.1 PROMPT_COMMAND is one text, and a line break in it would put a line of it into the history.
   __chela_place_in_text() {
-    local all=${PROMPT_COMMAND[0]-}
+    local all=${PROMPT_COMMAND[0]-} n='
+'
     [[ $all == "$__chela_entry;"* && ($all == *";$tail" || $all == *"$tail; __bp_interactive_mode"*) ]] && return 0
-    all=${all//"$__chela_probe; "/} all=${all//__chela_first;/} all=${all//;__chela_last/} all=${all//__chela_last; /}
+    all=${all//"$__chela_probe; "/} all=${all//__chela_first[;$n]/} all=${all//[;$n]__chela_last/} all=${all//__chela_last; /}
     all=${all%"${all##*[!$' \t\n;']}"}
     if [[ -n $tail && $all == *__bp_interactive_mode* ]]; then
       all=${all/__bp_interactive_mode/$tail; __bp_interactive_mode} tail=''
@@ -203,13 +217,13 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   }
 
   __chela_ble_after() {
-    { __chela_status=$? __chela_pipe=("${BLE_PIPESTATUS[@]}"); local -; set +eux; } 2>/dev/null
+    { __chela_status=$? __chela_pipe=("${BLE_PIPESTATUS[@]}") __chela_flags=$-; set +eux; } 2>/dev/null
     local IFS=' ' text='' number=$HISTCMD
     if [[ -n $__chela_c ]]; then
       if [[ -n $__chela_marks ]]; then __chela_mark; else __chela_record; fi
     fi
     __chela_c='' __chela_s='' __chela_typed=''
-    return "$__chela_status"
+    __chela_return
   }
 
   # bash before 4.4: a command ran if the history grew by one; the history knows when it began. Comments, syntax errors
