@@ -36,6 +36,7 @@
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
 //! | [`client`] | typed client of the daemon |
 //! | [`tui`] | the chat; the only home of ratatui and crossterm |
+//! | [`shell`] | the shell co-pilot: hooks and their place in a startup file |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
 //! # Processes and threads
@@ -95,6 +96,7 @@ pub mod judge;
 pub mod learn;
 pub mod lesson;
 pub mod model;
+pub mod shell;
 pub mod signal;
 pub mod store;
 pub mod tui;

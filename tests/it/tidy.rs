@@ -26,11 +26,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("client", &["config", "turn", "daemon"]),
     ("tui", &["config", "turn", "gguf", "engine", "lesson", "model", "daemon", "client"]),
+    ("shell", &["config", "turn"]),
     (
         "cli",
         &[
             "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
-            "model", "daemon", "client", "tui",
+            "model", "daemon", "client", "tui", "shell",
         ],
     ),
 ];
