@@ -87,7 +87,13 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   __chela_settle() {
     [[ ${PS0-} == *"$__chela_ps0"* ]] || PS0=${PS0-}$__chela_ps0
     [[ -z $__chela_marks || $PS1 == "$__chela_ps1" ]] || __chela_wrap
-    ((__chela_v < 501)) || __chela_h=$HISTCMD
+    if ((__chela_v >= 501)); then
+      __chela_h=$HISTCMD
+    else
+      local text number
+      __chela_newest
+      __chela_h=$number
+    fi
   }
 
   # Prompt marks, unless the terminal's own integration prints them.

@@ -4,7 +4,7 @@ use std::fs;
 
 use chela::shell::init::Kind;
 
-use super::hooks_stage::{Form, NONCE, PROMPT, Ran, Stage, is_installed, marks};
+use super::hooks_stage::{Form, NONCE, PROMPT, Ran, Stage, has_current_bash, is_installed, letters, marks};
 
 const FORMS: [Form; 2] = [Form::Marks, Form::Records];
 
@@ -60,7 +60,8 @@ fn stopped_and_cleared(stage: &mut Stage) {
     stage.keys("\x1a");
     stage.wait_for(from, PROMPT);
     stage.check_told("Ctrl+Z", &[("sh -c 'echo rea''dy; exec sleep 60'", 148, "148")]);
-    stage.enter("kill -KILL %%; wait %%");
+    stage.enter("kill -KILL %%");
+    stage.enter("");
     stage.told();
     let from = stage.output.len();
     stage.keys("abc");
@@ -72,11 +73,11 @@ fn stopped_and_cleared(stage: &mut Stage) {
 
 fn a_shell_in_the_shell(stage: &mut Stage) {
     let from = stage.output.len();
-    stage.keys("PS1='inner> ' sh\r");
+    stage.keys("PS1='inn''er> ' sh\r");
     stage.wait_for(from, "inner> ");
     stage.keys("false\r");
     stage.enter("exit");
-    stage.check_told("sh, false, exit", &[("PS1='inner> ' sh", 1, "1")]);
+    stage.check_told("sh, false, exit", &[("PS1='inn''er> ' sh", 1, "1")]);
 }
 
 fn directories(stage: &mut Stage) {
@@ -109,8 +110,10 @@ fn suggested(stage: &mut Stage) {
 
 #[track_caller]
 fn check_edge_cases(before: &str, after: &str) {
-    for form in FORMS {
-        edge_cases(Stage::new(Kind::Bash, form, before, after));
+    if has_current_bash() {
+        for form in FORMS {
+            edge_cases(Stage::new(Kind::Bash, form, before, after));
+        }
     }
 }
 
@@ -147,6 +150,9 @@ fn starship() {
 
 #[test]
 fn options_that_end_or_trace_a_shell() {
+    if !has_current_bash() {
+        return;
+    }
     for form in FORMS {
         let mut stage = Stage::new(Kind::Bash, form, "", "");
         stage.check("set -eu", &[("set -eu", 0, "0")]);
@@ -162,6 +168,9 @@ fn options_that_end_or_trace_a_shell() {
 
 #[test]
 fn the_users_own_hooks_see_what_they_saw_before() {
+    if !has_current_bash() {
+        return;
+    }
     for form in FORMS {
         let mut stage = Stage::new(Kind::Bash, form, THEME, "");
         assert!(stage.enter("true | (exit 4)").contains("[4/0 4]§"));
@@ -169,6 +178,8 @@ fn the_users_own_hooks_see_what_they_saw_before() {
         assert!(stage.enter("(exit 9)").contains("<before>"), "PS0 is kept");
 
         let mut stage = Stage::new(Kind::Bash, form, DEBUG_TRAP, "");
+        // Whether there is such a trap is known from the first prompt on.
+        stage.enter("true");
         stage.enter("true");
         let shown = stage.enter("echo \"took=$took\"");
         assert!(shown.contains("took=true\r\n"), "the prompt's time is nobody's: {shown:?}");
@@ -180,6 +191,9 @@ fn the_users_own_hooks_see_what_they_saw_before() {
 
 #[test]
 fn a_repeated_command_that_history_does_not_keep_is_never_another() {
+    if !has_current_bash() {
+        return;
+    }
     let both = "HISTCONTROL=ignoreboth";
     let mut stage = Stage::new(Kind::Bash, Form::Marks, both, "");
     stage.check("echo dup", &[("echo dup", 0, "0")]);
@@ -197,6 +211,9 @@ fn a_repeated_command_that_history_does_not_keep_is_never_another() {
 
 #[test]
 fn what_is_private_stays_private() {
+    if !has_current_bash() {
+        return;
+    }
     for form in FORMS {
         let mut stage = Stage::new(Kind::Bash, form, "HISTIGNORE='pass *'", "");
         stage.check("pass show x", &[]);
@@ -212,6 +229,9 @@ fn what_is_private_stays_private() {
 
 #[test]
 fn a_history_that_is_shared_does_not_lend_its_commands() {
+    if !has_current_bash() {
+        return;
+    }
     let shared = "HISTFILE=~/history; HISTCONTROL=ignoreboth; PROMPT_COMMAND='history -a; history -n'";
     let mut stage = Stage::new(Kind::Bash, Form::Records, shared, "");
     stage.check("echo other >>~/history", &[("echo other >>~/history", 0, "0")]);
@@ -221,6 +241,9 @@ fn a_history_that_is_shared_does_not_lend_its_commands() {
 
 #[test]
 fn reading_the_startup_file_again_changes_nothing() {
+    if !has_current_bash() {
+        return;
+    }
     for form in FORMS {
         let mut stage = Stage::new(Kind::Bash, form, THEME, "");
         stage.enter("source ~/.bashrc; source ~/.bashrc");
@@ -230,23 +253,27 @@ fn reading_the_startup_file_again_changes_nothing() {
         stage.told();
         let from = stage.output.len();
         stage.check("false", &[("false", 1, "1")]);
-        let n_marks = marks(&stage.output[from..]).len();
-        assert_eq!(n_marks, if form == Form::Marks { 4 } else { 0 }, "C, D, A, B, each once");
+        assert_eq!(letters(&stage.output[from..]), if form == Form::Marks { "CDAB" } else { "" });
     }
 }
 
 #[test]
 fn marks_of_the_terminals_own_integration_are_not_doubled() {
+    if !has_current_bash() {
+        return;
+    }
     let foreign = "PS1='\\[\\e]133;A\\a\\]§ \\[\\e]133;B\\a\\]'";
     let mut stage = Stage::new(Kind::Bash, Form::Marks, foreign, "");
     let from = stage.output.len();
     stage.enter("true");
-    let kinds: Vec<String> = marks(&stage.output[from..]).iter().map(|mark| mark[..1].to_owned()).collect();
-    assert_eq!(kinds, ["C", "D", "A", "B"]);
+    assert_eq!(letters(&stage.output[from..]), "CDAB");
 }
 
 #[test]
 fn a_read_only_prompt_command_means_no_hooks() {
+    if !has_current_bash() {
+        return;
+    }
     let mut stage = Stage::new(Kind::Bash, Form::Marks, "readonly PROMPT_COMMAND=true", "");
     assert!(!stage.enter("false").contains("readonly"));
     assert_eq!(stage.told(), []);
@@ -254,6 +281,9 @@ fn a_read_only_prompt_command_means_no_hooks() {
 
 #[test]
 fn children_cannot_read_the_nonce() {
+    if !has_current_bash() {
+        return;
+    }
     let mut stage = Stage::new(Kind::Bash, Form::Marks, "set -a", "");
     stage.enter("env >~/env");
     let seen = fs::read_to_string(stage.path().join("env")).unwrap();

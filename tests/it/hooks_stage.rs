@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -139,6 +140,11 @@ impl Stage {
         self.home.path()
     }
 
+    /// The shell's process number.
+    pub(crate) fn process(&self) -> String {
+        self.child.process_id().unwrap().to_string()
+    }
+
     /// Types as it is, without Enter.
     pub(crate) fn keys(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
@@ -158,6 +164,16 @@ impl Stage {
     pub(crate) fn wait_for(&mut self, from: usize, text: &str) {
         let end = Instant::now() + DEADLINE;
         while !find(&self.output[from..], text.as_bytes()) {
+            self.take(end, text);
+        }
+    }
+
+    /// Presses a key again until `text` is printed: a shell may not listen while it draws.
+    #[track_caller]
+    pub(crate) fn press_until(&mut self, key: &str, text: &str) {
+        let (from, end) = (self.output.len(), Instant::now() + DEADLINE);
+        while !find(&self.output[from..], text.as_bytes()) {
+            self.keys(key);
             self.take(end, text);
         }
     }
@@ -238,6 +254,17 @@ impl Stage {
     }
 }
 
+/// Whether bash is there, and not one of those before 5.1 for which the hooks say in their first lines what they cannot do.
+pub(crate) fn has_current_bash() -> bool {
+    let version = "(( BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501 ))";
+    let is_current = is_installed("bash")
+        && Command::new("bash").args(["-c", version]).status().is_ok_and(|status| status.success());
+    if !is_current {
+        eprintln!("SKIPPED: bash is older than 5.1");
+    }
+    is_current
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         self.child.kill().ok();
@@ -262,6 +289,12 @@ pub(crate) fn marks(output: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(output);
     let marks = text.split("\x1b]133;").skip(1);
     marks.filter_map(|rest| rest.split(['\x07', '\x1b']).next()).map(str::to_owned).collect()
+}
+
+/// The first letters of the marks; a prompt that is drawn twice counts once.
+pub(crate) fn letters(output: &[u8]) -> String {
+    let letters: String = marks(output).iter().filter_map(|mark| mark.chars().next()).collect();
+    letters.replace("ABAB", "AB")
 }
 
 /// Pairs the signed marks C and D; what is not signed is nobody's word.
