@@ -168,6 +168,23 @@ impl Stage {
         }
     }
 
+    /// Waits until the shell reads lines again, whatever it drew meanwhile: a command with a leading space is told to nobody.
+    #[track_caller]
+    pub(crate) fn sync(&mut self) {
+        let (from, end) = (self.output.len(), Instant::now() + DEADLINE);
+        let mut again = Instant::now();
+        while !find(&self.output[from..], b"synced\r\n") {
+            // What is typed while a signal is taken may be lost.
+            if Instant::now() >= again {
+                self.keys("\x15 echo syn''ced\r");
+                again = Instant::now() + Duration::from_millis(500);
+            }
+            self.take(end, "synced");
+        }
+        let last = from + position(&self.output[from..], b"synced\r\n");
+        self.wait_for(last, PROMPT);
+    }
+
     /// Presses a key again until `text` is printed: a shell may not listen while it draws.
     #[track_caller]
     pub(crate) fn press_until(&mut self, key: &str, text: &str) {
@@ -282,6 +299,10 @@ pub(crate) fn shell_args(kind: Kind, rc: &Path) -> Vec<String> {
 
 pub(crate) fn find(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+fn position(text: &[u8], part: &[u8]) -> usize {
+    text.windows(part.len()).position(|window| window == part).unwrap_or(0)
 }
 
 /// The OSC 133 marks in what a terminal got, without their ends.
