@@ -38,6 +38,7 @@
 //! | [`client`] | typed client of the daemon |
 //! | [`shell`] | the user's shell: what command lines say and which may run, running one; the only home of portable-pty |
 //! | [`tui`] | the chat; the only home of ratatui and crossterm |
+//! | [`shell`] | the shell co-pilot: hooks and their place in a startup file |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
 //! # Processes and threads

@@ -17,6 +17,7 @@ mod exit;
 mod export;
 mod forget;
 mod keys;
+mod init;
 mod learn;
 mod lessons;
 mod loading;
@@ -85,6 +86,8 @@ enum Command {
     /// Look at what is being learned, learn now, pause
     #[command(subcommand)]
     Learn(learn::LearnCommand),
+    /// Print the hooks of a shell, or put them into its startup file
+    Init(init::InitArgs),
     /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
     Forget(forget::ForgetArgs),
     /// Hide secrets in a text: stdin to stdout
@@ -154,6 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
         Some(Command::Tour(tour)) => tour::run(&place, &tour),
         Some(Command::Learn(command)) => learn::run(&place, &command),
+        Some(Command::Init(init)) => init::run(&place, &init),
         Some(Command::Forget(forget)) => forget::run(&place, &forget),
         Some(Command::Redact(redact)) => redact::run(&place, &redact),
         Some(Command::Turns(turns)) => turns::run(&place, turns),

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("client", &["config", "turn", "daemon"]),
     ("shell", &["config", "redact", "turn", "daemon", "client"]),
     ("tui", &["config", "turn", "gguf", "engine", "lesson", "model", "daemon", "client"]),
+    ("shell", &["config", "turn"]),
     (
         "cli",
         &[
