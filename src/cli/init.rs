@@ -57,9 +57,9 @@ pub(super) fn run(place: &Place, args: &InitArgs) -> anyhow::Result<Exit> {
         uninstall(place, named, args.rc.as_deref())?;
         return Ok(Exit::Done);
     }
-    let kind = named.or_else(|| Kind::of(&variable("SHELL")?)).ok_or_else(|| {
-        exit::Stop::new(Exit::Usage, "which shell? say `chela init bash`, `zsh` or `fish`")
-    })?;
+    let kind = named
+        .or_else(|| Kind::of(&variable("SHELL")?))
+        .ok_or_else(|| exit::Stop::new(Exit::Usage, "which shell? say `chela init bash`, `zsh` or `fish`"))?;
     match (args.install, args.exec) {
         (false, false) => print_script(place, kind)?,
         (false, true) => output::line(&exec_line(kind, text(&program()?)?))?,
@@ -112,7 +112,9 @@ fn put_line(place: &Place, rc: &Path, purpose: Purpose, line: &str) -> anyhow::R
     }
     replace(&target, &after).with_context(refused)?;
     output::note(&format!("added one line to {}", rc.display()));
-    output::note("open a new terminal, or read the file again; `chela init --uninstall` takes everything back");
+    output::note(
+        "open a new terminal, or read the file again; `chela init --uninstall` takes everything back",
+    );
     Ok(())
 }
 
@@ -137,7 +139,11 @@ fn uninstall(place: &Place, named: Option<Kind>, rc: Option<&Path>) -> anyhow::R
     for dir in [own_dir(place), records_dir(place), place.paths.config_dir.clone()] {
         fs::remove_dir(dir).ok();
     }
-    output::note(if found { "open terminals keep the hooks until they close" } else { "nothing was installed" });
+    output::note(if found {
+        "open terminals keep the hooks until they close"
+    } else {
+        "nothing was installed"
+    });
     Ok(())
 }
 
@@ -291,5 +297,6 @@ fn private_dir(dir: &Path) -> std::io::Result<()> {
 }
 
 fn text(path: &Path) -> anyhow::Result<&str> {
-    path.to_str().ok_or_else(|| anyhow!("the path {} is not UTF-8, which a script cannot name", path.display()))
+    path.to_str()
+        .ok_or_else(|| anyhow!("the path {} is not UTF-8, which a script cannot name", path.display()))
 }

@@ -10,7 +10,8 @@ use super::hooks_stage::{Form, NONCE, Stage, is_installed, marks, signed};
 const FORMS: [Form; 2] = [Form::Marks, Form::Records];
 
 /// A prompt that runs programs and shows the status that it saw.
-const THEME: &str = "function fish_prompt; set -l s $status $pipestatus; true | cat; printf '[%s]§ ' \"$s\"; end";
+const THEME: &str =
+    "function fish_prompt; set -l s $status $pipestatus; true | cat; printf '[%s]§ ' \"$s\"; end";
 
 /// Hooks that print, and that change the status for those after them.
 const HOOKS: &str = "function before --on-event fish_preexec; printf '\\e]0;title\\a'; true; end\n\
@@ -170,7 +171,8 @@ fn ctrl_c_clears_the_line_and_nothing_ran() {
 fn fish_4_as_it_was_recorded() {
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shell/fish4.bytes");
     let bytes = fs::read(recorded).unwrap();
-    let told: Vec<_> = signed(Kind::Fish, &bytes, b"").into_iter().map(|ran| (ran.text.unwrap(), ran.status)).collect();
+    let told: Vec<_> =
+        signed(Kind::Fish, &bytes, b"").into_iter().map(|ran| (ran.text.unwrap(), ran.status)).collect();
     let expected = [("false", 1), ("echo 'a;b' | cat", 0), ("for i in 1 2\necho $i\nend", 0), ("cd /", 0)];
     assert_eq!(told, expected.map(|(text, status)| (text.to_owned(), status)));
     let (ours, native): (Vec<String>, Vec<String>) =

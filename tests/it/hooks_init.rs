@@ -55,7 +55,8 @@ fn check_there_and_back(kind: Kind, before: Option<&[u8]>) {
         assert_eq!(stdout(&installed), "");
     }
     let with = fs::read(&rc).unwrap();
-    let ours = with.split(|&byte| byte == b'\n').filter(|line| line.windows(10).any(|part| part == b"chela init"));
+    let ours =
+        with.split(|&byte| byte == b'\n').filter(|line| line.windows(10).any(|part| part == b"chela init"));
     assert_eq!(ours.count(), 1, "one line, however often it is installed");
     if let Some(before) = before {
         assert!(with.starts_with(before));
@@ -102,7 +103,10 @@ fn a_file_that_somebody_else_manages_is_left_alone() {
     let refused = init(&home, &["bash", "--install"]);
     let said = stderr(&refused);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said.contains("is read-only") && said.contains("put this line into it yourself: if [ -r '"), "{said}");
+    assert!(
+        said.contains("is read-only") && said.contains("put this line into it yourself: if [ -r '"),
+        "{said}"
+    );
     assert_eq!(fs::read_to_string(&rc).unwrap(), "x\n");
 }
 
@@ -156,7 +160,11 @@ fn stage_with_exec_line(kind: Kind, tail: &str) -> Stage {
     fs::create_dir_all(rc.parent().unwrap()).unwrap();
     let args = shell_args(kind, &rc);
     let plain = args.join(" ");
-    fs::write(&program, format!("#!/bin/sh\necho \"in place: $1 $((CHELA_EXEC == $$))\"\n{tail}\nexec {plain}\n")).unwrap();
+    fs::write(
+        &program,
+        format!("#!/bin/sh\necho \"in place: $1 $((CHELA_EXEC == $$))\"\n{tail}\nexec {plain}\n"),
+    )
+    .unwrap();
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let prompt = match kind {
         Kind::Bash | Kind::Zsh => format!("PS1='{PROMPT}'"),
@@ -240,7 +248,8 @@ fn processes(kind: Kind, form: Form) -> Option<Vec<String>> {
     let trace = home.path().join("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-e", "trace=process", "-e", "signal=none", "-o", trace.to_str().unwrap()]);
-    let mut tracer = strace.args(["-p", &stage.process()]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut tracer =
+        strace.args(["-p", &stage.process()]).stderr(std::process::Stdio::null()).spawn().unwrap();
     // Traced from when a fork of the shell's own shows up.
     while !fs::read_to_string(&trace).unwrap_or_default().contains("exit") {
         stage.enter("sh -c :");

@@ -252,7 +252,9 @@ impl Stage {
             .collect();
         files.sort();
         let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-        text.split_terminator('\x1e').map(|record| record.split('\x1f').map(str::to_owned).collect()).collect()
+        text.split_terminator('\x1e')
+            .map(|record| record.split('\x1f').map(str::to_owned).collect())
+            .collect()
     }
 
     /// Types `line` and compares what is told of it: text, status and the pipeline's statuses.
@@ -269,8 +271,10 @@ impl Stage {
             .into_iter()
             .map(|ran| (ran.text.unwrap_or_else(|| "?".into()), ran.status, ran.pipeline))
             .collect();
-        let expected: Vec<_> =
-            expected.iter().map(|(text, status, ps)| ((*text).to_owned(), *status, (*ps).to_owned())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(text, status, ps)| ((*text).to_owned(), *status, (*ps).to_owned()))
+            .collect();
         assert_eq!(told, expected, "{:?} {:?} after {line:?}", self.kind, self.form);
     }
 }

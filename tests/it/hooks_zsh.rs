@@ -153,7 +153,8 @@ fn starship() {
 /// Where Debian, Fedora, Arch and Homebrew put a plugin.
 fn plugin(name: &str) -> Option<String> {
     let dirs = ["/usr/share", "/usr/share/zsh/plugins", "/opt/homebrew/share", "/usr/local/share"];
-    let found = dirs.iter().map(|dir| format!("{dir}/{name}/{name}.zsh")).find(|file| Path::new(file).is_file());
+    let found =
+        dirs.iter().map(|dir| format!("{dir}/{name}/{name}.zsh")).find(|file| Path::new(file).is_file());
     if found.is_none() {
         eprintln!("SKIPPED: {name} is not installed (scripts/setup --tests)");
     }
