@@ -16,8 +16,9 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   __chela_begin() {
     export -n __chela_on=1 __chela_marks='' __chela_n=0 __chela_s='' __chela_ps1='' __chela_tail='' __chela_bytes=0
     export -n __chela_dir=@STATE@ __chela_id __chela_log __chela_line __chela_ps0 __chela_h=''
-    __chela_z='' __chela_c='' __chela_d='' __chela_t='' __chela_typed=''
+    __chela_c='' __chela_d='' __chela_t='' __chela_typed=''
     __chela_v=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
+    if ((__chela_v >= 404)); then declare -gA __chela_none=(); fi
     if [[ -n ${CHELA_NONCE-} && -n ${CHELA_ACTIVE-} && ( /dev/fd/0 -ef $CHELA_ACTIVE || /dev/fd/2 -ef $CHELA_ACTIVE ) ]]; then
       # For shells below this one: the terminal has an owner. It is no secret.
       export CHELA_TTY=$CHELA_ACTIVE
@@ -76,6 +77,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # The end mark. What the history holds is this command only if the history grew by one.
   __chela_mark() {
     local hidden=''
+    __chela_fresh
     {
       builtin printf 'n=%s\0' "$__chela_n"
       if [[ -n ${CHELA_DISABLE-} ]]; then
@@ -94,11 +96,17 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     __chela_n=$((__chela_n + 1))
   }
 
+  # What sets no PIPESTATUS (a function's definition, `&`, Ctrl+Z) leaves that of an earlier command.
+  __chela_fresh() {
+    [[ " ${__chela_pipe[*]} " == *" $__chela_status "* ]] || __chela_pipe=("$__chela_status")
+  }
+
   # One record in the shell's own file: fields end with \x1f, the record with \x1e. Without chela's daemon, which takes
   # records away, the file stops growing at a megabyte.
   __chela_record() {
     local text now ms='' ended record
     __chela_text
+    __chela_fresh
     # Nobody reads a command of this size, and a part of it would be a lie.
     [[ -n $text && $text != [[:space:]]* && ${#text} -le 16384 ]] || return 0
     if [[ -n ${EPOCHREALTIME-} ]]; then
@@ -127,7 +135,8 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     fi
     HISTTIMEFORMAT='' builtin history 1 2>/dev/null >|"$__chela_line"
     IFS= builtin read -r -d '' text 2>/dev/null <"$__chela_line"
-    text=${text#*[0-9][ *] } text=${text%$'\n'}
+    text=${text#*[0-9][ *] }
+    while [[ $text == *$'\n' ]]; do text=${text%$'\n'}; done
     if [[ $text == [[:space:]]* ]]; then builtin : 2>/dev/null >|"$__chela_line"; fi
   }
 
@@ -223,8 +232,8 @@ ${PROMPT_COMMAND[0]}}" ;;
     elif [[ -n ${BLE_VERSION-} ]] && declare -F blehook >/dev/null; then
       blehook PREEXEC-=__chela_ble_before PREEXEC+=__chela_ble_before PRECMD-=__chela_ble_after PRECMD+=__chela_ble_after
     elif [[ ${PROMPT_COMMAND@a} != *r* && ${PS0@a} != *r* ]] && shopt -q promptvars; then
-      # PS0 is expanded by the shell itself: ${z#${name:=value}} keeps a value and prints nothing.
-      __chela_ps0='${__chela_z#${__chela_c:=1}${__chela_d:=$PWD}${__chela_t:=${EPOCHREALTIME-}}}'
+      # PS0 is expanded by the shell itself: as the key of an empty map, ${name:=value} keeps a value and prints nothing.
+      __chela_ps0='${__chela_none[${__chela_c:=1}${__chela_d:=$PWD}${__chela_t:=${EPOCHREALTIME-}}]-}'
       [[ -z $__chela_marks ]] ||
         __chela_ps0+='\e]133;C;n=${__chela_n};nonce=${CHELA_NONCE};t=${EPOCHREALTIME-};h=\!;d=${PWD@Q}${__chela_s:+;s=$__chela_s}${CHELA_DISABLE:+;p=1}\a'
       __chela_probe="builtin trap -p DEBUG 2>/dev/null >|${__chela_line@Q}"

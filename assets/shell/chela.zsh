@@ -58,6 +58,8 @@ if [[ -o interactive ]]; then
     local st=$? ps="$pipestatus"
     emulate -L zsh
     if [[ -n $__chela_ran ]]; then
+      # What sets no pipestatus (a function's definition, `&`) leaves that of an earlier command.
+      [[ " $ps " == *" $st "* ]] || ps=$st
       if [[ -n $__chela_marks ]]; then __chela_mark; else __chela_record; fi
     fi
     __chela_ran= __chela_s=

@@ -23,6 +23,7 @@ mod output;
 mod place;
 mod serve;
 mod served;
+mod shell;
 mod stats;
 mod teach;
 mod tour;
@@ -89,6 +90,8 @@ enum Command {
     /// Look at what was learned, choose a version of it, take it along
     #[command(subcommand)]
     Adapter(adapter::AdapterCommand),
+    /// Your own shell, with chela reading along: what you run and how it ends teaches it
+    Shell(shell::ShellArgs),
     /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
     Serve(serve::ServeArgs),
     /// The background process that holds the model
@@ -131,6 +134,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Err(exit::Stop::new(Exit::Usage, message).into());
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
+        Some(Command::Shell(shell)) => return shell::run(&place, shell),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),

@@ -86,9 +86,10 @@ fn without_styles(mut bytes: &[u8]) -> &[u8] {
     loop {
         let Some(start) = bytes.iter().rposition(|&byte| byte == 0x1b) else { return bytes };
         let sequence = bytes.get(start + 1..).unwrap_or_default();
-        let is_style = sequence.strip_prefix(b"[").and_then(|style| style.strip_suffix(b"m")).is_some_and(
-            |parameters| parameters.iter().all(|byte| byte.is_ascii_digit() || *byte == b';'),
-        );
+        let is_style = sequence
+            .strip_prefix(b"[")
+            .and_then(|style| style.strip_suffix(b"m"))
+            .is_some_and(|parameters| parameters.iter().all(|byte| byte.is_ascii_digit() || *byte == b';'));
         if !is_style {
             return bytes;
         }
@@ -123,8 +124,20 @@ fn lines(text: &str) -> Vec<(&str, &'static str)> {
 /// `[1]+  Done   sleep 1`, `[1] 4711`: what bash and zsh say about a job, in the middle of another command's output.
 fn is_job_notice(line: &str) -> bool {
     const STATES: [&str; 14] = [
-        "Done", "Running", "Stopped", "Exit", "Terminated", "Killed", "Hangup", "Interrupt", "done", "running",
-        "suspended", "exit", "terminated", "continued",
+        "Done",
+        "Running",
+        "Stopped",
+        "Exit",
+        "Terminated",
+        "Killed",
+        "Hangup",
+        "Interrupt",
+        "done",
+        "running",
+        "suspended",
+        "exit",
+        "terminated",
+        "continued",
     ];
     let Some((number, rest)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
         return false;
@@ -134,7 +147,8 @@ fn is_job_notice(line: &str) -> bool {
     }
     let rest = rest.trim_start();
     let said = rest.trim_start_matches(['+', '-']).trim_start();
-    let is_process = !said.is_empty() && said.split(' ').all(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_process =
+        !said.is_empty() && said.split(' ').all(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
     is_process || STATES.iter().any(|state| said.starts_with(state))
 }
 

@@ -84,11 +84,7 @@ pub(super) fn plain(is_login: bool) -> StartPlan {
 
 /// The system's own start file has run when bash reads this one.
 fn bash(dir: &Path, words: &Words, hooks: &str) -> StartPlan {
-    let text = format!(
-        "{}[[ -r ~/.bashrc ]] && . ~/.bashrc\n. {}\n",
-        assignments(words),
-        quoted(hooks)
-    );
+    let text = format!("{}[[ -r ~/.bashrc ]] && . ~/.bashrc\n. {}\n", assignments(words), quoted(hooks));
     let rc = dir.join("rc.bash");
     StartPlan {
         args: vec!["--rcfile".into(), rc.into_os_string()],

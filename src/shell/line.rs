@@ -87,7 +87,9 @@ impl Line {
             Some('K') => self.erase(n),
             Some('P') => self.delete(n.max(1)),
             Some('@') => self.insert(n.max(1)),
-            Some('A' | 'B' | 'E' | 'F' | 'H' | 'J' | 'L' | 'M' | 'S' | 'T' | 'd' | 'f') => self.is_lost = true,
+            Some('A' | 'B' | 'E' | 'F' | 'H' | 'J' | 'L' | 'M' | 'S' | 'T' | 'd' | 'f') => {
+                self.is_lost = true
+            }
             _ => {}
         }
     }

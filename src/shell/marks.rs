@@ -325,12 +325,15 @@ impl Marks {
             Step::Ended => self.is_running = false,
             Step::Prompt | Step::Input => {}
         }
+        let at = out.bytes.len();
         // `f`: the shell says that it prints plain marks, too.
         if !self.is_marked_by_others && mark.field("f").is_none() {
             out.bytes.extend_from_slice(plain(&mark).as_bytes());
             out.bytes.extend_from_slice(terminator);
         }
-        out.event(Event::Own(mark));
+        // The mark itself is no output of the command.
+        let at = if mark.step == Step::Ended { at } else { out.bytes.len() };
+        out.events.push((at, Event::Own(mark)));
     }
 
     /// The held sequence as a mark of ours, if it is one.

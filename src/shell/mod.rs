@@ -60,6 +60,15 @@ pub struct ShellOptions {
     pub note: fn(&str),
 }
 
+/// How a shell ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShellEnd {
+    /// Its exit status, 128 + n for signal n.
+    pub status: i32,
+    /// Commands that no daemon was told of.
+    pub n_untold: u64,
+}
+
 /// Why there is neither chela's shell nor a plain one.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
@@ -82,9 +91,9 @@ enum StartError {
     Random(getrandom::Error),
 }
 
-/// Runs the shell until it ends; returns its exit status, 128 + n for signal n. Where chela's shell must not or cannot
+/// Runs the shell until it ends. Where chela's shell must not or cannot
 /// start, becomes the plain one and does not return.
-pub fn run(mut options: ShellOptions) -> Result<i32, ShellError> {
+pub fn run(mut options: ShellOptions) -> Result<ShellEnd, ShellError> {
     let program = match &options.program {
         Some(path) => ShellProgram::new(path.clone(), options.is_login),
         None => ShellProgram::of_user(options.is_login),
@@ -105,7 +114,7 @@ pub fn run(mut options: ShellOptions) -> Result<i32, ShellError> {
 }
 
 /// The shell without chela. Nothing of chela starts in it: its start files would try again, for ever.
-fn become_plain(program: &ShellProgram) -> Result<i32, ShellError> {
+fn become_plain(program: &ShellProgram) -> Result<ShellEnd, ShellError> {
     let reason = program.exec(&[("CHELA_DISABLE", "1")]);
     Err(ShellError::NoShell { path: program.path.clone(), reason })
 }
@@ -152,7 +161,8 @@ fn observed(
         control: control.display().to_string(),
     };
     let borrowed = Borrowed { zdotdir: options.zdotdir.clone(), env: options.env.clone() };
-    let plan = inject::plan(kind, program.is_login, claim.dir(), &words, (&hooks(kind, &options.paths), &borrowed));
+    let plan =
+        inject::plan(kind, program.is_login, claim.dir(), &words, (&hooks(kind, &options.paths), &borrowed));
     let reporter = Reporter::start(Teller {
         paths: options.paths.clone(),
         shell: words.shell_id,
@@ -180,24 +190,25 @@ fn random_hex<const N: usize>() -> Result<String, StartError> {
 }
 
 impl Started {
-    fn relay(self) -> Result<i32, ShellError> {
+    fn relay(self) -> Result<ShellEnd, ShellError> {
         let Self { terminal, signals, pty, observer, claim } = self;
         // A panic says nothing on the screen while it is not ours to write on.
         let speak = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| ()));
         let relayed = catch_unwind(AssertUnwindSafe(|| {
             terminal.take()?;
-            Relay::new(&terminal, &pty, &signals, observer).run()
+            let mut relay = Relay::new(&terminal, &pty, &signals, observer);
+            relay.run().map(|status| ShellEnd { status, n_untold: relay.n_untold() })
         }));
         std::panic::set_hook(speak);
-        let is_orderly = matches!(relayed, Ok(Ok(status)) if status != 128 + signal_hook::consts::SIGTERM);
+        let is_orderly = matches!(relayed, Ok(Ok(end)) if end.status != 128 + signal_hook::consts::SIGTERM);
         if !is_orderly {
             terminal.calm();
         }
         terminal::give_back();
         drop((pty, claim));
         match relayed {
-            Ok(Ok(status)) => Ok(status),
+            Ok(Ok(end)) => Ok(end),
             Ok(Err(error)) => Err(ShellError::Relay(error.to_string())),
             Err(panic) => Err(ShellError::Relay(words_of(panic.as_ref()))),
         }

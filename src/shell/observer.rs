@@ -34,7 +34,12 @@ impl Observer {
         Self { understanding: None, passed: Passed::default() }
     }
 
-    pub(super) fn new(kind: ShellKind, nonce: &str, control: &Path, reporter: Reporter) -> std::io::Result<Self> {
+    pub(super) fn new(
+        kind: ShellKind,
+        nonce: &str,
+        control: &Path,
+        reporter: Reporter,
+    ) -> std::io::Result<Self> {
         let understanding = Understanding {
             marks: Marks::new(nonce),
             spans: Spans::new(kind),
@@ -65,6 +70,11 @@ impl Observer {
             understanding.reporter.finish();
         });
         &self.passed.bytes
+    }
+
+    /// How many commands nobody was told of.
+    pub(super) fn n_untold(&self) -> u64 {
+        self.understanding.as_ref().map_or(0, |understanding| understanding.reporter.n_dropped())
     }
 
     /// A panic in the understanding ends it; the hook of `mod.rs` keeps what it says off the screen.

@@ -46,7 +46,12 @@ struct Leaving {
 }
 
 impl<'a> Relay<'a> {
-    pub(super) fn new(terminal: &'a Terminal, pty: &'a Pty, signals: &'a Signals, observer: Observer) -> Self {
+    pub(super) fn new(
+        terminal: &'a Terminal,
+        pty: &'a Pty,
+        signals: &'a Signals,
+        observer: Observer,
+    ) -> Self {
         Self {
             terminal,
             pty,
@@ -59,6 +64,11 @@ impl<'a> Relay<'a> {
             has_output: true,
             leaving: None,
         }
+    }
+
+    /// How many commands nobody was told of.
+    pub(super) fn n_untold(&self) -> u64 {
+        self.observer.n_untold()
     }
 
     /// Runs until the shell ends, or the terminal does. Returns the exit status.

@@ -25,18 +25,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["config", "turn", "daemon"]),
+    ("shell", &["config", "turn", "daemon", "client"]),
     ("tui", &["config", "turn", "gguf", "engine", "lesson", "model", "daemon", "client"]),
     (
         "cli",
         &[
             "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
-            "model", "daemon", "client", "tui",
+            "model", "daemon", "client", "shell", "tui",
         ],
     ),
 ];
 
 /// These see the daemon through its words only: everything else of it is in another process.
-const ONLY_THE_WIRE: &[&str] = &["client", "tui"];
+const ONLY_THE_WIRE: &[&str] = &["client", "shell", "tui"];
 
 /// The one folder that may name a heavy dependency.
 const HOMES: &[(&str, &str)] = &[
@@ -56,6 +57,7 @@ const HOMES: &[(&str, &str)] = &[
     ("pulldown_cmark", "tui"),
     ("syntect", "tui"),
     ("portable_pty", "shell"),
+    ("filedescriptor", "shell"),
     ("clap", "cli"),
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),
