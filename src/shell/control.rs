@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_record_is_a_number_and_a_line() {
-        check(b"n=3\0  501  ls -l\n\0", &[(3, Some("ls -l"))], 17);
+        check(b"n=3\0  501  ls -l\n\0", &[(3, Some("ls -l"))], 18);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! within a sequence that may be a mark, which no terminal acts upon before its end. Pure: bytes in, bytes and events
 //! out, however reads split them.
 
+use std::ops::Range;
+
 use memchr::memchr;
 
 use super::quoting::split_fields;
@@ -68,8 +70,8 @@ impl Mark {
 pub(super) struct Passed {
     /// For the terminal.
     pub(super) bytes: Vec<u8>,
-    /// Each with the place in `bytes` at which it happened.
-    pub(super) events: Vec<(usize, Event)>,
+    /// Each with the place in `bytes` at which it happened: where a mark of ours stands, which is nobody's output.
+    pub(super) events: Vec<(Range<usize>, Event)>,
 }
 
 impl Passed {
@@ -79,7 +81,7 @@ impl Passed {
     }
 
     fn event(&mut self, event: Event) {
-        self.events.push((self.bytes.len(), event));
+        self.events.push((self.bytes.len()..self.bytes.len(), event));
     }
 }
 
@@ -331,9 +333,7 @@ impl Marks {
             out.bytes.extend_from_slice(plain(&mark).as_bytes());
             out.bytes.extend_from_slice(terminator);
         }
-        // The mark itself is no output of the command.
-        let at = if mark.step == Step::Ended { at } else { out.bytes.len() };
-        out.events.push((at, Event::Own(mark)));
+        out.events.push((at..out.bytes.len(), Event::Own(mark)));
     }
 
     /// The held sequence as a mark of ours, if it is one.

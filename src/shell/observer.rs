@@ -97,8 +97,8 @@ impl Understanding {
     fn listen(&mut self, passed: &mut Passed, clock: &dyn Fn() -> i64) {
         let mut from = 0;
         for (at, event) in passed.events.drain(..) {
-            self.spans.output(passed.bytes.get(from..at).unwrap_or_default());
-            from = at;
+            self.spans.output(passed.bytes.get(from..at.start).unwrap_or_default());
+            from = at.end;
             let is_mark = matches!(event, Event::Own(_) | Event::Foreign(_));
             let ended = self.spans.hear(event, clock());
             self.tell(ended);
