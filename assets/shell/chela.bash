@@ -7,7 +7,7 @@
 # bash >= 4.4. Older ones (macOS has 3.2) have no PS0: there a command is known by the history alone, so without duration,
 # without the output of `chela shell`, and not when it is repeated while HISTCONTROL has ignoredups.
 
-# shellcheck disable=SC2016 # PS0 is expanded later
+# shellcheck disable=SC2016,SC2178 # PS0 is expanded later; PROMPT_COMMAND is a text in an old bash
 if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # Children must not read the nonce.
   export -n CHELA_ACTIVE CHELA_NONCE CHELA_SHELL_ID CHELA_CTL
@@ -37,30 +37,48 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # First of the prompt's commands, so that no output of the others counts as the command's: its status, its end.
   # Status and PIPESTATUS are saved in one statement, because the next one resets PIPESTATUS.
   __chela_first() {
-    { __chela_status=$? __chela_pipe=("${PIPESTATUS[@]}"); local -; set +eux; } 2>/dev/null
-    local IFS=' '
+    { __chela_status=$? __chela_pipe=("${PIPESTATUS[@]}") __chela_flags=$-; set +eux; } 2>/dev/null
+    local IFS=' ' text='' number=$HISTCMD
+    # Before 5.1 HISTCMD says nothing here: the history is not the prompt commands'.
+    ((__chela_v >= 501)) || __chela_newest
     if [[ -n $__chela_c ]]; then
+      # What sets no PIPESTATUS (a function's definition, `&`, Ctrl+Z) leaves that of an earlier command.
+      [[ " ${__chela_pipe[*]} " == *" $__chela_status "* ]] || __chela_pipe=("$__chela_status")
       if [[ -n $__chela_marks ]]; then __chela_mark; elif [[ -z ${CHELA_DISABLE-} ]]; then __chela_record; fi
     fi
-    __chela_c='' __chela_d='' __chela_t='' __chela_s=''
-    [[ -n $__chela_tail ]] || __chela_look
-    [[ ${PROMPT_COMMAND[0]} == "$__chela_entry"* && ($__chela_tail == none || ${PROMPT_COMMAND[*]} == *__chela_last*) ]] ||
-      __chela_place
-    [[ $__chela_tail != none ]] || __chela_settle
-    return "$__chela_status"
+    __chela_c='' __chela_d='' __chela_t='' __chela_s='' __chela_h=$number
+    local looked=$__chela_tail
+    [[ -n $looked ]] || __chela_look
+    __chela_place
+    # The last entry is not there, or not before the next prompt.
+    [[ $looked == __chela_last ]] || __chela_settle
+    __chela_return
   }
 
   # Last of them: others may have written PS0 and PS1 anew, and read the history of other shells.
   __chela_last() {
-    { local -; set +eux; } 2>/dev/null
+    { __chela_flags=$- && set +eux; } 2>/dev/null
     __chela_settle
-    return "$__chela_status"
+    __chela_return
+  }
+
+  # The user's options again (`local -` would, before 5.1, also read the history file once more). Since 5.1 every prompt
+  # command sees the status, whatever the one before it returned; and with `set -e` one that is not zero ends the shell.
+  __chela_return() {
+    if [[ $__chela_flags == *[eux]* ]]; then
+      {
+        [[ $__chela_flags != *e* ]] || set -e
+        [[ $__chela_flags != *u* ]] || set -u
+        [[ $__chela_flags != *x* ]] || set -x
+      } 2>/dev/null
+    fi
+    ((__chela_v >= 501)) || [[ $__chela_flags == *e* ]] || return "$__chela_status"
   }
 
   __chela_settle() {
     [[ ${PS0-} == *"$__chela_ps0"* ]] || PS0=${PS0-}$__chela_ps0
     [[ -z $__chela_marks || $PS1 == "$__chela_ps1" ]] || __chela_wrap
-    __chela_h=$HISTCMD
+    ((__chela_v < 501)) || __chela_h=$HISTCMD
   }
 
   # Prompt marks, unless the terminal's own integration prints them.
@@ -77,14 +95,13 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # The end mark. What the history holds is this command only if the history grew by one.
   __chela_mark() {
     local hidden=''
-    __chela_fresh
     {
       builtin printf 'n=%s\0' "$__chela_n"
       if [[ -n ${CHELA_DISABLE-} ]]; then
         hidden=1
       elif [[ -n $__chela_typed ]]; then
-        builtin printf '%5d  %s\n' "$HISTCMD" "$__chela_typed"
-      elif [[ $HISTCMD == "$((__chela_h + 1))" ]]; then
+        builtin printf '%5d  %s\n' "$number" "$__chela_typed"
+      elif [[ $number == "$((__chela_h + 1))" ]]; then
         HISTTIMEFORMAT='' builtin history 1
       elif [[ ! -o history || -n ${HISTIGNORE-} || ${HISTCONTROL-} == ignorespace ]]; then
         hidden=1
@@ -92,21 +109,15 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
       builtin printf '\0'
     } 2>/dev/null >>"$CHELA_CTL"
     builtin printf '\e]133;D;%s;n=%s;nonce=%s;t=%s;h=%s;ps=%s;d=%s%s\a' "$__chela_status" "$__chela_n" "$CHELA_NONCE" \
-      "${EPOCHREALTIME-}" "$HISTCMD" "${__chela_pipe[*]}" "${PWD@Q}" "${hidden:+;p=1}" >&2
+      "${EPOCHREALTIME-}" "$number" "${__chela_pipe[*]}" "${PWD@Q}" "${hidden:+;p=1}" >&2
     __chela_n=$((__chela_n + 1))
-  }
-
-  # What sets no PIPESTATUS (a function's definition, `&`, Ctrl+Z) leaves that of an earlier command.
-  __chela_fresh() {
-    [[ " ${__chela_pipe[*]} " == *" $__chela_status "* ]] || __chela_pipe=("$__chela_status")
   }
 
   # One record in the shell's own file: fields end with \x1f, the record with \x1e. Without chela's daemon, which takes
   # records away, the file stops growing at a megabyte.
   __chela_record() {
-    local text now ms='' ended record
+    local now ms='' ended record
     __chela_text
-    __chela_fresh
     # Nobody reads a command of this size, and a part of it would be a lie.
     [[ -n $text && $text != [[:space:]]* && ${#text} -le 16384 ]] || return 0
     if [[ -n ${EPOCHREALTIME-} ]]; then
@@ -125,17 +136,25 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     if ((__chela_bytes <= 1048576)); then builtin printf '%s' "$record" 2>/dev/null >>"$__chela_log"; fi
   }
 
-  # The command's text from the history: `  501  text`. A command that is not in it (leading space, HISTIGNORE, history
-  # off) is nobody's business; one that repeats the last is the last, if only repeating can have kept it out.
+  # The command's text. One that is not in the history (leading space, HISTIGNORE, history off) is nobody's business; one
+  # that repeats the last is the last, if only repeating can have kept it out.
   __chela_text() {
-    text=$__chela_typed
-    [[ -z $text ]] || return 0
-    if [[ $HISTCMD != "$((__chela_h + 1))" ]]; then
-      [[ $HISTCMD == "$__chela_h" && -o history && -z ${HISTIGNORE-} && ${HISTCONTROL-} == ignoredups ]] || return 0
+    if [[ -n $__chela_typed ]]; then
+      text=$__chela_typed
+    elif [[ $number == "$((__chela_h + 1))" ]] ||
+      [[ $number == "$__chela_h" && -o history && -z ${HISTIGNORE-} && ${HISTCONTROL-} == ignoredups ]]; then
+      [[ -n $text ]] || __chela_newest
+    else
+      text=''
     fi
+  }
+
+  # The newest entry of the history, `  501  text`, by way of a file: builtins can be read in no other way without a fork.
+  __chela_newest() {
     HISTTIMEFORMAT='' builtin history 1 2>/dev/null >|"$__chela_line"
     IFS= builtin read -r -d '' text 2>/dev/null <"$__chela_line"
-    text=${text#*[0-9][ *] }
+    text="${text#"${text%%[! ]*}"}"
+    number=${text%%[!0-9]*} text=${text#*[0-9][ *] }
     while [[ $text == *$'\n' ]]; do text=${text%$'\n'}; done
     if [[ $text == [[:space:]]* ]]; then builtin : 2>/dev/null >|"$__chela_line"; fi
   }
@@ -145,37 +164,46 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   __chela_look() {
     local trap=''
     builtin read -r -d '' trap 2>/dev/null <"$__chela_line"
-    if [[ $trap == *DEBUG* && -z ${bash_preexec_imported-}${__bp_imported-} ]]; then __chela_tail=none; else __chela_tail=last; fi
+    if [[ $trap == *DEBUG* && -z ${bash_preexec_imported-}${__bp_imported-} ]]; then __chela_tail=none; else __chela_tail=__chela_last; fi
     __chela_entry=__chela_first
   }
 
-  # Our entries in their places, whatever was put before or after them since. bash-preexec's last entry stays the last:
-  # it starts to take commands for typed ones.
+  # Our entries in their places, whatever was put before or after them since. bash-preexec's last entry stays the last,
+  # for it begins to take commands for typed ones.
   __chela_place() {
-    local entry tail='' n='
+    local tail=$__chela_tail
+    [[ $tail == none ]] && tail=''
+    if ((__chela_v < 501)); then __chela_place_in_text; else __chela_place_in_list; fi
+  }
+
+  __chela_place_in_list() {
+    local entry last='' n=${#PROMPT_COMMAND[@]}
+    local -a rest=()
+    ((n == 0)) || last=${PROMPT_COMMAND[*]: -1}
+    [[ ${PROMPT_COMMAND[0]-} == "$__chela_entry" && ($last == "${tail:-$last}" || $last == *"$tail; __bp_interactive_mode"*) ]] &&
+      return 0
+    for entry in "${PROMPT_COMMAND[@]}"; do
+      case $entry in '' | __chela_first | __chela_last | "$__chela_probe; __chela_first") continue ;; esac
+      if [[ -n $tail && $entry == *__bp_interactive_mode* ]]; then
+        entry=${entry//__chela_last; /}
+        entry=${entry/__bp_interactive_mode/$tail; __bp_interactive_mode} tail=''
+      fi
+      rest+=("$entry")
+    done
+    PROMPT_COMMAND=("$__chela_entry" "${rest[@]}" ${tail:+"$tail"})
+  }
+
+  # Before 5.1 PROMPT_COMMAND is one text, and a line break in it would put a line of it into the history.
+  __chela_place_in_text() {
+    local all=${PROMPT_COMMAND[0]-} n='
 '
-    local -a rest
-    rest=()
-    [[ $__chela_tail == none ]] || tail=__chela_last
-    if ((__chela_v < 501)); then
-      entry=${PROMPT_COMMAND[0]-} entry=${entry//"$__chela_probe; "/} entry=${entry//__chela_first$n/}
-      rest=("${entry//${n}__chela_last/}")
-    else
-      for entry in "${PROMPT_COMMAND[@]}"; do
-        case $entry in '' | __chela_first | __chela_last | "$__chela_probe; __chela_first") ;; *) rest+=("$entry") ;; esac
-      done
+    [[ $all == "$__chela_entry;"* && ($all == *";$tail" || $all == *"$tail; __bp_interactive_mode"*) ]] && return 0
+    all=${all//"$__chela_probe; "/} all=${all//__chela_first[;$n]/} all=${all//[;$n]__chela_last/} all=${all//__chela_last; /}
+    all=${all%"${all##*[!$' \t\n;']}"}
+    if [[ -n $tail && $all == *__bp_interactive_mode* ]]; then
+      all=${all/__bp_interactive_mode/$tail; __bp_interactive_mode} tail=''
     fi
-    if [[ -n ${bash_preexec_imported-}${__bp_imported-} ]]; then
-      entry="${rest[*]//__chela_last; /}"
-      rest=("${rest[@]//__chela_last; /}")
-      [[ $entry == *__bp_interactive_mode* ]] && rest=("${rest[@]/__bp_interactive_mode/__chela_last; __bp_interactive_mode}")
-      tail=''
-    fi
-    if ((__chela_v < 501)); then
-      PROMPT_COMMAND=$__chela_entry${rest[0]:+$n${rest[0]}}${tail:+$n$tail}
-    else
-      PROMPT_COMMAND=("$__chela_entry" "${rest[@]}" ${tail:+"$tail"})
-    fi
+    PROMPT_COMMAND="$__chela_entry;${all:+$all;}$tail"
   }
 
   # ble.sh runs the line itself and has hooks of its own, which say the text.
@@ -189,35 +217,35 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   }
 
   __chela_ble_after() {
-    { __chela_status=$? __chela_pipe=("${BLE_PIPESTATUS[@]}"); local -; set +eux; } 2>/dev/null
-    local IFS=' '
+    { __chela_status=$? __chela_pipe=("${BLE_PIPESTATUS[@]}") __chela_flags=$-; set +eux; } 2>/dev/null
+    local IFS=' ' text='' number=$HISTCMD
     if [[ -n $__chela_c ]]; then
       if [[ -n $__chela_marks ]]; then __chela_mark; else __chela_record; fi
     fi
     __chela_c='' __chela_s='' __chela_typed=''
-    return "$__chela_status"
+    __chela_return
   }
 
-  # bash before 4.4: a command ran if the history grew by one; the history knows when it began.
+  # bash before 4.4: a command ran if the history grew by one; the history knows when it began. Comments, syntax errors
+  # (258) and a here-document, of which it has the first line only, are left out.
   __chela_old() {
     __chela_status=$? __chela_pipes="${PIPESTATUS[*]}"
-    local text='' began='' record cwd=${__chela_d:-$PWD} IFS=' '
-    if [[ -z ${CHELA_DISABLE-} && -n $__chela_h && $HISTCMD == "$((__chela_h + 1))" ]]; then
-      HISTTIMEFORMAT='%s ' builtin history 1 2>/dev/null >|"$__chela_line"
-      IFS= builtin read -r -d '' text 2>/dev/null <"$__chela_line"
-      text=${text#*[0-9][ *] } began=${text%% *} text=${text#* } text=${text%?}
-      case $text in
-      '' | [[:space:]]*) builtin : 2>/dev/null >|"$__chela_line" ;;
-      *)
-        if [[ ${#text} -le 16384 ]]; then
-          builtin printf -v record 'v1\x1fbash\x1f%s\x1f%q\x1f%s\x1f%s\x1f%q\x1f%q\x1f\x1f%s\x1f%s000\x1e' "$__chela_id" "$text" \
-            "$__chela_status" "$__chela_pipes" "$cwd" "$PWD" "$__chela_s" "$began"
-          __chela_append
-        fi
-        ;;
-      esac
+    local text='' number='' began record IFS=' '
+    HISTTIMEFORMAT='%s ' builtin history 1 2>/dev/null >|"$__chela_line"
+    IFS= builtin read -r -d '' text 2>/dev/null <"$__chela_line"
+    text="${text#"${text%%[! ]*}"}"
+    number=${text%%[!0-9]*} text=${text#*[0-9][ *] }
+    began=${text%% *} text=${text#* } text=${text%?}
+    if [[ $text == [[:space:]]* ]]; then
+      builtin : 2>/dev/null >|"$__chela_line"
+    elif [[ -z ${CHELA_DISABLE-} && -n $__chela_h && $number == "$((__chela_h + 1))" && ${#text} -le 16384 &&
+      $text != [\#]* && $text != *'<<'* && __chela_status -lt 256 ]]; then
+      [[ " $__chela_pipes " == *" $__chela_status "* ]] || __chela_pipes=$__chela_status
+      builtin printf -v record 'v1\x1fbash\x1f%s\x1f%q\x1f%s\x1f%s\x1f%q\x1f%q\x1f\x1f%s\x1f%s000\x1e' "$__chela_id" "$text" \
+        "$__chela_status" "$__chela_pipes" "$__chela_d" "$PWD" "$__chela_s" "$began"
+      __chela_append
     fi
-    __chela_s='' __chela_d=$PWD __chela_h=$HISTCMD
+    __chela_s='' __chela_d=$PWD __chela_h=${number:-0}
     return "$__chela_status"
   }
 

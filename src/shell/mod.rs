@@ -24,7 +24,6 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use claim::Claim;
@@ -192,31 +191,11 @@ fn random_hex<const N: usize>() -> Result<String, StartError> {
 impl Started {
     fn relay(self) -> Result<ShellEnd, ShellError> {
         let Self { terminal, signals, pty, observer, claim } = self;
-        // A panic says nothing on the screen while it is not ours to write on.
-        let speak = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| ()));
-        let relayed = catch_unwind(AssertUnwindSafe(|| {
-            terminal.take()?;
+        let done = terminal.while_raw(|| {
             let mut relay = Relay::new(&terminal, &pty, &signals, observer);
             relay.run().map(|status| ShellEnd { status, n_untold: relay.n_untold() })
-        }));
-        std::panic::set_hook(speak);
-        let is_orderly = matches!(relayed, Ok(Ok(end)) if end.status != 128 + signal_hook::consts::SIGTERM);
-        if !is_orderly {
-            terminal.calm();
-        }
-        terminal::give_back();
+        });
         drop((pty, claim));
-        match relayed {
-            Ok(Ok(end)) => Ok(end),
-            Ok(Err(error)) => Err(ShellError::Relay(error.to_string())),
-            Err(panic) => Err(ShellError::Relay(words_of(panic.as_ref()))),
-        }
+        done.map_err(ShellError::Relay)
     }
-}
-
-/// What a panic said.
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown").to_owned()
 }

@@ -77,13 +77,13 @@ impl<'a> Relay<'a> {
             self.wait()?;
             if let Some(status) = self.heed_signals()? {
                 self.say_last_words();
-                return Ok(status);
+                return Ok(self.leave_with(status));
             }
             self.read_terminal();
             self.read_shell();
             self.write();
-            if let Some(leaving) = self.leaving.filter(|leaving| Instant::now() >= leaving.deadline) {
-                return Ok(128 + leaving.signal);
+            if self.leaving.is_some_and(|leaving| Instant::now() >= leaving.deadline) {
+                return Ok(self.leave_with(1));
             }
         }
     }
@@ -125,7 +125,7 @@ impl<'a> Relay<'a> {
             match self.pty.life() {
                 Life::Runs => {}
                 Life::Stopped => self.stop()?,
-                Life::Ended(status) => return Ok(Some(self.status_of_end(status))),
+                Life::Ended(status) => return Ok(Some(status)),
             }
         }
         Ok(None)
@@ -137,9 +137,14 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// A shell that ended because it was told to says less than the signal that told us.
-    fn status_of_end(&self, status: i32) -> i32 {
-        self.leaving.map_or(status, |leaving| 128 + leaving.signal)
+    /// A shell that ended because it was told to says less than the signal that told us, and its programs had no time
+    /// to leave the terminal as they found it.
+    fn leave_with(&self, status: i32) -> i32 {
+        let Some(leaving) = self.leaving else { return status };
+        if self.has_terminal {
+            self.terminal.calm();
+        }
+        128 + leaving.signal
     }
 
     fn leave(&mut self, signal: i32) {
@@ -180,7 +185,6 @@ impl<'a> Relay<'a> {
         self.leave(signal_hook::consts::SIGHUP);
     }
 
-    /// Returns whether the shell's side is still open.
     fn read_shell(&mut self) {
         while self.has_output && self.to_terminal.has_room() {
             match read(self.pty.fd(), &mut self.buffer) {

@@ -5,13 +5,14 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
 
-/// The terminal that is raw now, with the modes it had. One process has one terminal.
+/// The terminal that is raw now, with the modes it had. One process has one.
 static TAKEN: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
 /// Leaves what programs in the shell may have switched on: full screen, mouse, bracketed paste, focus reports, a hidden
@@ -49,8 +50,28 @@ impl Terminal {
         Ok(tcgetwinsize(&self.output)?)
     }
 
-    /// Lets every byte through; [`give_back`] undoes it.
-    pub(super) fn take(&self) -> std::io::Result<()> {
+    /// Does something while every byte passes, and gives the modes back whatever becomes of it. `Err`: what failed, in
+    /// words; a panic is a failure like others.
+    pub(super) fn while_raw<T>(&self, run: impl FnOnce() -> std::io::Result<T>) -> Result<T, String> {
+        // A panic says nothing while the screen is not ours to write on.
+        let speak = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| ()));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.take()?;
+            run()
+        }));
+        std::panic::set_hook(speak);
+        if !matches!(done, Ok(Ok(_))) {
+            self.calm();
+        }
+        give_back();
+        match done {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(panic) => Err(words_of(panic.as_ref())),
+        }
+    }
+
+    fn take(&self) -> std::io::Result<()> {
         let before = tcgetattr(&self.input)?;
         *taken() = Some((self.input.try_clone()?, before));
         self.take_again()
@@ -85,7 +106,7 @@ fn reopened(fd: BorrowedFd<'_>) -> std::io::Result<File> {
     }
 }
 
-/// The modes as they were before [`Terminal::take`]; the terminal stays taken.
+/// The modes as they were; the terminal stays taken.
 pub(super) fn lend() {
     if let Some((terminal, modes)) = taken().as_ref() {
         // The way out goes on whatever the terminal says.
@@ -93,8 +114,7 @@ pub(super) fn lend() {
     }
 }
 
-/// Gives the terminal back for good; doing it twice is harmless.
-pub(super) fn give_back() {
+fn give_back() {
     lend();
     *taken() = None;
 }
@@ -102,4 +122,43 @@ pub(super) fn give_back() {
 /// A panic elsewhere does not make the modes wrong.
 fn taken() -> std::sync::MutexGuard<'static, Option<(File, Termios)>> {
     TAKEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What a panic said.
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    const CHILD: &str = "CHELA_TEST_RAW_PANIC";
+
+    /// The child is this very test in a terminal of its own, where it makes the terminal raw and panics.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "tells the child from the test")]
+    fn a_panic_gives_the_terminal_back() {
+        if std::env::var_os(CHILD).is_some() {
+            let terminal = Terminal::open().unwrap();
+            let before = terminal.modes().unwrap().local_modes;
+            let done: Result<(), String> = terminal.while_raw(|| {
+                assert_ne!(terminal.modes().unwrap().local_modes, before);
+                panic!("on purpose")
+            });
+            assert_eq!(done, Err("on purpose".to_owned()));
+            return;
+        }
+        let pty = native_pty_system().openpty(PtySize::default()).unwrap();
+        let before = pty.master.get_termios().unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["shell::terminal::tests::a_panic_gives_the_terminal_back", "--exact", "--nocapture"]);
+        command.env(CHILD, "1");
+        let mut child = pty.slave.spawn_command(command).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(pty.master.get_termios().unwrap(), before);
+    }
 }

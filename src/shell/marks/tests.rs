@@ -14,7 +14,9 @@ fn read(chunks: &[&[u8]]) -> (Vec<u8>, Vec<(Range<usize>, Event)>) {
     for chunk in chunks {
         out.clear();
         marks.feed(chunk, &mut out);
-        events.extend(out.events.drain(..).map(|(at, event)| (bytes.len() + at.start..bytes.len() + at.end, event)));
+        events.extend(
+            out.events.drain(..).map(|(at, event)| (bytes.len() + at.start..bytes.len() + at.end, event)),
+        );
         bytes.extend_from_slice(&out.bytes);
     }
     out.clear();
@@ -48,7 +50,10 @@ fn happened(stream: &[u8], expected: &[Event]) {
 
 #[test]
 fn private_parameters_are_not_for_the_terminal() {
-    shown(&[own("C;n=4;d='/tmp'"), b"out".to_vec(), own("D;1;n=4;h=9")].concat(), b"\x1b]133;C\x07out\x1b]133;D;1\x07");
+    shown(
+        &[own("C;n=4;d='/tmp'"), b"out".to_vec(), own("D;1;n=4;h=9")].concat(),
+        b"\x1b]133;C\x07out\x1b]133;D;1\x07",
+    );
 }
 
 #[test]
@@ -110,16 +115,22 @@ fn directories_are_told() {
 #[test]
 fn marks_are_never_doubled() {
     let native = |mark: &str| format!("\x1b]133;{mark}\x07").into_bytes();
-    let cycle = |n: u32| [native("C"), own(&format!("C;n={n}")), own(&format!("D;0;n={n}")), native("D;0")].concat();
+    let cycle =
+        |n: u32| [native("C"), own(&format!("C;n={n}")), own(&format!("D;0;n={n}")), native("D;0")].concat();
     shown(&[cycle(1), cycle(2)].concat(), &[native("C"), native("D;0")].concat().repeat(2));
 }
 
 #[test]
 fn a_shell_that_marks_itself_after_us_is_heard_of_by_its_second_command() {
     let native = |mark: &str| format!("\x1b]133;{mark}\x07").into_bytes();
-    let cycle = |n: u32| [own(&format!("C;n={n}")), native("C"), own(&format!("D;0;n={n}")), native("D;0")].concat();
+    let cycle =
+        |n: u32| [own(&format!("C;n={n}")), native("C"), own(&format!("D;0;n={n}")), native("D;0")].concat();
     let second = [cycle(1), cycle(2)].concat();
-    shown(&second, &[[native("C"), native("C"), native("D;0"), native("D;0")].concat(), native("C"), native("D;0")].concat());
+    shown(
+        &second,
+        &[[native("C"), native("C"), native("D;0"), native("D;0")].concat(), native("C"), native("D;0")]
+            .concat(),
+    );
 }
 
 #[test]
@@ -129,7 +140,9 @@ fn a_shell_that_says_that_it_marks_itself_is_believed() {
 
 #[test]
 fn what_a_program_prints_does_not_make_ours_vanish() {
-    let cycle = |n: u32| [own(&format!("C;n={n}")), b"\x1b]133;D;0\x07".to_vec(), own(&format!("D;1;n={n}"))].concat();
+    let cycle = |n: u32| {
+        [own(&format!("C;n={n}")), b"\x1b]133;D;0\x07".to_vec(), own(&format!("D;1;n={n}"))].concat()
+    };
     let plain = b"\x1b]133;C\x07\x1b]133;D;0\x07\x1b]133;D;1\x07".as_slice();
     shown(&[cycle(1), cycle(2)].concat(), &plain.repeat(2));
 }

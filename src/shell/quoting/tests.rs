@@ -60,10 +60,11 @@ fn only_a_bare_semicolon_separates() {
 /// Texts with everything that is hard: every ASCII control character, quotes, bytes that are no UTF-8.
 fn hard_texts() -> Vec<Vec<u8>> {
     let controls: Vec<u8> = (1..128).collect();
-    let mut texts: Vec<Vec<u8>> = ["", "plain", "it's; \"so\" $HOME `x` \\ !", "~", "a\nb\n", "ü\u{671c}\u{1f980}\u{85}", "%q 100%"]
-        .iter()
-        .map(|text| text.as_bytes().to_vec())
-        .collect();
+    let mut texts: Vec<Vec<u8>> =
+        ["", "plain", "it's; \"so\" $HOME `x` \\ !", "~", "a\nb\n", "ü\u{671c}\u{1f980}\u{85}", "%q 100%"]
+            .iter()
+            .map(|text| text.as_bytes().to_vec())
+            .collect();
     texts.push(controls);
     texts.push(b"\xff\xfe broken \xc3".to_vec());
     texts.push(b"'\x1b]133;D;0\x07'".to_vec());
@@ -85,7 +86,13 @@ fn check_with(program: &[&str], read: fn(&[u8]) -> Result<Vec<u8>, QuotingError>
             let quoted = output.stdout;
             assert!(!quoted.contains(&0x07) && !quoted.contains(&0x1b), "{quoted:?}");
             assert_eq!(split_fields(&quoted).len(), 1, "{quoted:?}");
-            assert_eq!(read(&quoted).as_ref(), Ok(&text), "{} in {locale}: {}", program[0], quoted.escape_ascii());
+            assert_eq!(
+                read(&quoted).as_ref(),
+                Ok(&text),
+                "{} in {locale}: {}",
+                program[0],
+                quoted.escape_ascii()
+            );
         }
     }
 }

@@ -132,7 +132,8 @@ fn a_field_that_cannot_be_read_costs_the_command() {
 #[test]
 fn a_screen_is_no_output() {
     let expected = ShellCommand { output: None, ..command("vi", 0) };
-    let full = "\x1b]133;C;n=1;nonce=NONCE;d=/tmp;cmd=vi\x07\x1b[?1049h~\x1b[?1049l\x1b]133;D;0;n=1;nonce=NONCE\x07";
+    let full =
+        "\x1b]133;C;n=1;nonce=NONCE;d=/tmp;cmd=vi\x07\x1b[?1049h~\x1b[?1049l\x1b]133;D;0;n=1;nonce=NONCE\x07";
     zsh(full, &[expected]);
 }
 
