@@ -9,6 +9,9 @@
 
 # shellcheck disable=SC2016,SC2178 # PS0 is expanded later; PROMPT_COMMAND is a text in an old bash
 if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
+  # With `set -a` in the startup file all of this would be in every program's environment.
+  [[ $- != *a* ]] || __chela_all=1
+  set +a
   # Children must not read the nonce.
   export -n CHELA_ACTIVE CHELA_NONCE CHELA_SHELL_ID CHELA_CTL
 
@@ -58,6 +61,12 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # Last of them: others may have written PS0 and PS1 anew, and read the history of other shells.
   __chela_last() {
     { __chela_flags=$- && set +eux; } 2>/dev/null
+    if [[ -z $__chela_tail ]]; then
+      # The first entry was overwritten before it ever ran.
+      __chela_status=0
+      __chela_look
+      __chela_place
+    fi
     __chela_settle
     __chela_return
   }
@@ -78,7 +87,13 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   __chela_settle() {
     [[ ${PS0-} == *"$__chela_ps0"* ]] || PS0=${PS0-}$__chela_ps0
     [[ -z $__chela_marks || $PS1 == "$__chela_ps1" ]] || __chela_wrap
-    ((__chela_v < 501)) || __chela_h=$HISTCMD
+    if ((__chela_v >= 501)); then
+      __chela_h=$HISTCMD
+    else
+      local text number
+      __chela_newest
+      __chela_h=$number
+    fi
   }
 
   # Prompt marks, unless the terminal's own integration prints them.
@@ -172,6 +187,8 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # for it begins to take commands for typed ones.
   __chela_place() {
     local tail=$__chela_tail
+    # Before the first prompt bash-preexec has not taken its place yet.
+    [[ -n $tail || -n ${bash_preexec_imported-}${__bp_imported-} ]] || tail=__chela_last
     [[ $tail == none ]] && tail=''
     if ((__chela_v < 501)); then __chela_place_in_text; else __chela_place_in_list; fi
   }
@@ -269,4 +286,6 @@ ${PROMPT_COMMAND[0]}}" ;;
       __chela_place
     fi
   fi
+  [[ -z ${__chela_all-} ]] || set -a
+  unset -v __chela_all
 fi

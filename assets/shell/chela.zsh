@@ -4,12 +4,12 @@
 # Anywhere else nothing is printed: a finished command becomes a record in a private file of this shell.
 # A leading space, HISTORY_IGNORE and CHELA_DISABLE=1 keep a command out of both. zle-line-init and keymap-select are left alone.
 
-if [[ -o interactive ]]; then
-  # An alias of the user's must not change what follows.
-  'builtin' 'typeset' -g __chela_aliases=
-  [[ ! -o aliases ]] || __chela_aliases=aliases
-  'builtin' 'setopt' no_aliases
+# An alias of the user's must not change what follows; so they are off before the next command is even read.
+'builtin' 'typeset' -g +x __chela_aliases=''
+[[ ! -o aliases ]] || __chela_aliases=aliases
+'builtin' 'setopt' no_aliases
 
+if [[ -o interactive ]]; then
   # Children must not read the nonce.
   builtin typeset -g +x CHELA_ACTIVE CHELA_NONCE CHELA_SHELL_ID CHELA_CTL
 
@@ -55,7 +55,7 @@ if [[ -o interactive ]]; then
   # First of what runs before a prompt, so that no output of the others counts as the command's. In one statement,
   # because the next one resets both.
   __chela_first() {
-    local st=$? ps="$pipestatus"
+    local st=$? ps="${(j: :)pipestatus[@]}"
     emulate -L zsh
     if [[ -n $__chela_ran ]]; then
       # What sets no pipestatus (a function's definition, `&`) leaves that of an earlier command.
@@ -114,10 +114,11 @@ if [[ -o interactive ]]; then
       preexec_functions=(${preexec_functions:#__chela_before} __chela_before)
   }
 
-  if [[ -z $CHELA_DISABLE ]]; then
+  if [[ -z ${CHELA_DISABLE-} ]]; then
     [[ -n ${__chela_on-} ]] || __chela_begin
     __chela_place
   fi
-  [[ -z $__chela_aliases ]] || builtin setopt aliases
-  builtin unset __chela_aliases
 fi
+
+[[ -z $__chela_aliases ]] || 'builtin' 'setopt' aliases
+'builtin' 'unset' __chela_aliases

@@ -93,10 +93,6 @@ mod tests {
         assert_eq!(found, (typed, start_file));
     }
 
-    fn yes() -> Option<String> {
-        Some("1".to_owned())
-    }
-
     #[test]
     fn a_terminal_is_a_place_to_start() {
         refused(|_| (), None, None);
@@ -110,19 +106,19 @@ mod tests {
 
     #[test]
     fn nobody_starts_where_it_cannot_work() {
-        refused(|a| a.disable = yes(), Some(Refusal::Disabled), Some(Refusal::Disabled));
+        refused(|a| a.disable = Some("1".into()), Some(Refusal::Disabled), Some(Refusal::Disabled));
         refused(|a| a.is_own_terminal = true, Some(Refusal::Inside), Some(Refusal::Inside));
         refused(|a| a.term = Some("dumb".into()), Some(Refusal::Dumb), Some(Refusal::Dumb));
         refused(|a| a.term = None, Some(Refusal::Dumb), Some(Refusal::Dumb));
-        refused(|a| a.inside_emacs = yes(), Some(Refusal::Emacs), Some(Refusal::Emacs));
+        refused(|a| a.inside_emacs = Some("1".into()), Some(Refusal::Emacs), Some(Refusal::Emacs));
     }
 
     #[test]
     fn a_start_file_gives_way_where_nobody_asked() {
-        refused(|a| a.ci = yes(), None, Some(Refusal::BuildServer));
+        refused(|a| a.ci = Some("1".into()), None, Some(Refusal::BuildServer));
         refused(|a| a.term_program = Some("WarpTerminal".into()), None, Some(Refusal::Warp));
-        refused(|a| a.vscode_resolving = yes(), None, Some(Refusal::VsCode));
-        refused(|a| a.ssh = yes(), None, Some(Refusal::Remote));
+        refused(|a| a.vscode_resolving = Some("1".into()), None, Some(Refusal::VsCode));
+        refused(|a| a.ssh = Some("1".into()), None, Some(Refusal::Remote));
     }
 
     #[test]

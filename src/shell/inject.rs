@@ -175,7 +175,8 @@ fn fish(words: &Words, hooks: &str) -> StartPlan {
 
 /// Variables of the shell, hidden from its children, before anything of the user's runs.
 fn assignments(words: &Words) -> String {
-    words.pairs().iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect()
+    let lines = words.pairs().map(|(name, value)| format!("{name}={}\n", quoted(value)));
+    lines.concat()
 }
 
 /// As one word of this shell.

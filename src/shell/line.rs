@@ -88,7 +88,7 @@ impl Line {
             Some('P') => self.delete(n.max(1)),
             Some('@') => self.insert(n.max(1)),
             Some('A' | 'B' | 'E' | 'F' | 'H' | 'J' | 'L' | 'M' | 'S' | 'T' | 'd' | 'f') => {
-                self.is_lost = true
+                self.is_lost = true;
             }
             _ => {}
         }

@@ -185,7 +185,7 @@ fn hooks(kind: ShellKind, paths: &Paths) -> String {
 fn random_hex<const N: usize>() -> Result<String, StartError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(StartError::Random)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.map(|byte| format!("{byte:02x}")).concat())
 }
 
 impl Started {

@@ -1,6 +1,7 @@
 //! A person at a terminal with `chela shell` in it, and ears where the daemon would listen. Support for the tests of the
 //! shell; holds none itself.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -50,13 +51,13 @@ impl ShellHome {
     }
 
     /// A program with this home and little else around it.
-    pub(crate) fn program(&self, path: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> CommandBuilder {
+    pub(crate) fn program(&self, path: impl AsRef<OsStr>, args: &[&str]) -> CommandBuilder {
         let mut command = CommandBuilder::new(path);
         command.args(args);
         command.env_clear();
         command.env("HOME", self.path());
         command.env("CHELA_HOME", self.path().join("chela"));
-        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PATH", search_path());
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");
         command.env("SHELL", "/bin/sh");
@@ -92,18 +93,28 @@ pub(crate) fn shells() -> Vec<PathBuf> {
 }
 
 pub(crate) fn shell(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap();
-    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
+    let found = std::env::split_paths(&search_path()).map(|dir| dir.join(name)).find(|path| path.is_file());
     if found.is_none() {
-        println!("skipped: {name} is not installed");
+        say(&format!("skipped: {name} is not installed"));
     }
     found
+}
+
+/// Says where a test is, for whoever looks why it failed.
+pub(crate) fn say(text: &str) {
+    writeln!(std::io::stdout().lock(), "{text}").unwrap();
+}
+
+/// Where programs are.
+#[expect(clippy::disallowed_methods, reason = "tests run the programs that are there")]
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap()
 }
 
 /// Does something in each shell that is there.
 pub(crate) fn in_each_shell(check: impl Fn(&ShellHome, &mut Person)) {
     for shell in shells() {
-        println!("in {}", shell.display());
+        say(&format!("in {}", shell.display()));
         let home = ShellHome::new();
         let mut person = home.sits_in(&shell);
         check(&home, &mut person);
@@ -216,19 +227,15 @@ impl Person {
         self.status()
     }
 
-    /// The exit status, once the program has ended.
+    /// The exit status, once the program has ended and all that it wrote has arrived.
     #[track_caller]
     pub(crate) fn status(&mut self) -> u32 {
         let deadline = Instant::now() + LIMIT;
         loop {
-            match self.arriving.recv_timeout(Duration::from_millis(10)) {
+            match self.arriving.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(more) => self.seen.extend(more),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    if let Some(status) = self.child.try_wait().unwrap() {
-                        return status.exit_code();
-                    }
-                    assert!(Instant::now() < deadline, "it does not end: {}", self.seen.escape_ascii());
-                }
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().exit_code(),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.seen.escape_ascii()),
             }
         }
     }
@@ -319,7 +326,7 @@ fn request(stream: &mut impl BufRead) -> (String, Vec<u8>) {
         stream.read_line(&mut line).unwrap();
         let line = line.trim_end().to_ascii_lowercase();
         if path.is_empty() {
-            path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
         }
         if let Some(value) = line.strip_prefix("content-length:") {
             len = value.trim().parse().unwrap();

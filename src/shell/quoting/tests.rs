@@ -1,5 +1,6 @@
 //! Quoting against the shells that do it, and against nonsense.
 
+use std::io::Write;
 use std::process::Command;
 
 use proptest::prelude::*;
@@ -80,7 +81,7 @@ fn check_with(program: &[&str], read: fn(&[u8]) -> Result<Vec<u8>, QuotingError>
             let mut command = Command::new(program[0]);
             command.args(&program[1..]).arg(std::ffi::OsStr::from_bytes(&text)).env("LC_ALL", locale);
             let Ok(output) = command.output() else {
-                println!("skipped: {} is not installed", program[0]);
+                writeln!(std::io::stdout().lock(), "skipped: {} is not installed", program[0]).unwrap();
                 return;
             };
             let quoted = output.stdout;
