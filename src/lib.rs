@@ -23,6 +23,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`config`] | settings resolved once (file, environment, flags) and where files live |
+//! | [`redact`] | secrets and private names out of text, before it is stored, prompted or learned from; pure |
 //! | [`turn`] | messages, turns, sessions; messages into a prompt through the model's own chat template; pure |
 //! | [`gguf`] | the model file format: header, metadata, vocabulary, writing; pure |
 //! | [`engine`] | serving: model, contexts, batching, sampling, adapters; the only home of llama.cpp |
@@ -35,7 +36,7 @@
 //! | [`model`] | models on disk: find, check, download, verify, quantize, the starter model |
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
 //! | [`client`] | typed client of the daemon |
-//! | [`shell`] | the PTY proxy: bytes through, marks, captured commands; the only home of portable-pty |
+//! | [`shell`] | the user's shell: the PTY proxy, hooks, what command lines say and which may run; the only home of portable-pty |
 //! | [`tui`] | the chat; the only home of ratatui and crossterm |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
@@ -102,6 +103,7 @@ pub mod judge;
 pub mod learn;
 pub mod lesson;
 pub mod model;
+pub mod redact;
 pub mod shell;
 pub mod signal;
 pub mod store;

@@ -4,7 +4,8 @@
 
 Goes on from CHECKPOINT where it is there, with the same batches in the same order as if it had never stopped. SIGTERM
 or Ctrl+C: writes the checkpoint and ends with exit code 0. Rates rise over the first steps, stay, and fall in a line
-over the last 40 % of the tokens (or of the time). One line each N steps: the answers' loss by job, in nats per token.
+over the last part of the tokens (or of the time), `--decay`. One line each N steps: the answers' loss by job, in nats
+per token.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from optimizer import Optimizer
 from packing import ANSWER, LENGTHS, NEVER, PROMPT, Batch, Rows
 
 WARM_UP = 60
-DECAY_PART = 0.4
 LAST_RATE = 0.02
 PROMPT_CHANCE = 0.15
 SAVE_SECONDS = 300
@@ -122,7 +122,7 @@ class Training:
         return max(parts)
 
     def factor(self) -> float:
-        left = (1 - self.progress()) / DECAY_PART
+        left = (1 - self.progress()) / self.options.decay
         return max(LAST_RATE, min(1, left)) * min(1, (self.step + 1) / WARM_UP)
 
     def one_step(self, batch: Batch, tally: Tally) -> None:
@@ -201,6 +201,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--tokens", type=int, help="end after so many tokens")
     parser.add_argument("--minutes", type=float, help="end after so many minutes, those before a stop counted in")
+    parser.add_argument("--decay", type=float, default=0.4, help="the part of the run in which rates fall")
     parser.add_argument("--steps", type=int, help="stop early, as if a signal had come, after so many steps")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, help="tokens in a step, a multiple of 2048")

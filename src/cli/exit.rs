@@ -24,13 +24,15 @@ pub enum Exit {
     NoModel = 3,
     /// What was named does not exist: a model, a session, a setting.
     NotFound = 4,
+    /// A rule or the person did not let a command run.
+    Refused = 5,
     /// Ctrl+C: 128 + SIGINT, as shells have it.
     Interrupted = 130,
 }
 
 /// Stands below `chela --help` and in the manual page.
 pub(super) const HELP: &str = "Exit codes: 0 done, 1 failed, 2 command line not understood, 3 no model or no daemon, \
-     4 not found, 130 interrupted";
+     4 not found, 5 not allowed, 130 interrupted";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -63,7 +65,7 @@ pub fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// The error and its causes, without repeating a cause that the outer text already quotes.
-fn sentence(error: &anyhow::Error) -> String {
+pub(super) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

@@ -11,20 +11,26 @@ mod chat;
 mod completions;
 mod config;
 mod daemon;
+mod do_task;
 mod doctor;
 mod exit;
 mod export;
 mod forget;
+mod init;
+mod keys;
 mod learn;
 mod lessons;
 mod loading;
 mod model;
 mod output;
 mod place;
+mod redact;
+mod sandboxed;
 mod serve;
 mod served;
 mod shell;
 mod stats;
+mod suggest;
 mod teach;
 mod tour;
 mod train;
@@ -65,6 +71,10 @@ enum Command {
     Chat(chat::ChatArgs),
     /// Ask once; only the answer goes to stdout
     Ask(ask::AskArgs),
+    /// Do a task: proposes one command at a time, asks, runs it, looks, goes on
+    Do(do_task::DoArgs),
+    /// A command for your shell's line, from words or after a failure (the keys of `chela init` call this)
+    Suggest(suggest::SuggestArgs),
     /// Find, download, choose and check models
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -77,8 +87,12 @@ enum Command {
     /// Look at what is being learned, learn now, pause
     #[command(subcommand)]
     Learn(learn::LearnCommand),
+    /// Print the hooks of a shell, or put them into its startup file
+    Init(init::InitArgs),
     /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
     Forget(forget::ForgetArgs),
+    /// Hide secrets in a text: stdin to stdout
+    Redact(redact::RedactArgs),
     /// List turns: what was asked, what was concluded of the answers
     Turns(turns::TurnsArgs),
     /// Explain an answer: what followed it, what was concluded and learned from it
@@ -109,6 +123,9 @@ enum Command {
     Bench(bench::BenchCommand),
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
+    /// Runs a program that may write only where it is told (what `chela do` starts)
+    #[command(hide = true)]
+    Sandboxed(sandboxed::SandboxedArgs),
     /// Print the manual page (roff): chela man | man -l -
     Man(completions::ManArgs),
 }
@@ -136,12 +153,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Shell(shell)) => return shell::run(&place, shell),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
+        Some(Command::Do(task)) => do_task::run(&place, &task),
+        Some(Command::Sandboxed(sandboxed)) => sandboxed::run(&sandboxed),
+        Some(Command::Suggest(suggest)) => suggest::run(&place, &suggest),
         Some(Command::Model(model)) => model::run(&place, model),
         Some(Command::Teach(teach)) => teach::run(&place, &teach),
         Some(Command::Lessons(lessons)) => lessons::run(&place, lessons),
         Some(Command::Tour(tour)) => tour::run(&place, &tour),
         Some(Command::Learn(command)) => learn::run(&place, &command),
+        Some(Command::Init(init)) => init::run(&place, &init),
         Some(Command::Forget(forget)) => forget::run(&place, &forget),
+        Some(Command::Redact(redact)) => redact::run(&place, &redact),
         Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),
         Some(Command::Stats(stats)) => stats::run(&place, &stats),

@@ -60,6 +60,11 @@ impl Place {
         (size.ws_col > 0).then(|| usize::from(size.ws_col))
     }
 
+    /// Whether stderr may carry colours.
+    pub(super) fn may_color_notes(&self) -> bool {
+        !self.no_color && std::io::stderr().is_terminal()
+    }
+
     /// Whether stdout may carry colours.
     pub(super) fn may_color(&self) -> bool {
         !self.no_color && std::io::stdout().is_terminal()
@@ -74,8 +79,12 @@ pub(super) fn variable(name: &str) -> Option<String> {
 
 /// The variables that may override settings. Names and values that are not UTF-8 cannot be meant.
 pub(super) fn overrides() -> Vec<(String, String)> {
+    environment().into_iter().filter(|(name, _)| name.starts_with("CHELA_")).collect()
+}
+
+/// The environment, as far as it is UTF-8.
+pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("CHELA_"))
         .collect()
 }

@@ -3,10 +3,11 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::place::Place;
+use super::place::{Place, environment};
 use super::{Exit, exit, loading, output};
 use crate::client::Client;
 use crate::daemon::{self, Announce, DaemonConfig, Listening, Outcome, ProcessRole, TcpEndpoint, TokenHash};
+use crate::redact::{Redactor, Secrets};
 
 #[derive(Debug, Args)]
 #[command(
@@ -60,12 +61,14 @@ fn be_the_daemon(
 ) -> anyhow::Result<Exit> {
     let settings = place.prepare()?;
     let loader = loading::loader(place, &settings);
+    let redactor = Redactor::new(&Secrets::new(environment(), &settings.privacy.hide));
     let config = DaemonConfig {
         paths: place.paths.clone(),
         settings,
         loader,
         trainer: daemon::local_trainer(),
         course: daemon::usual_course(),
+        redactor,
         tcp,
         role,
         announce,

@@ -13,6 +13,7 @@ use crate::client::{Client, Launcher};
 use crate::config::{PathEnv, Paths, Settings};
 use crate::daemon::wire::ModelState;
 use crate::daemon::{self, ChooseCourse, DaemonConfig, Loader, OpenTrainer, ProcessRole};
+use crate::redact::{Redactor, Secrets};
 
 /// A folder that is gone when this is dropped.
 pub(in crate::cli) struct Scratch(PathBuf);
@@ -63,12 +64,14 @@ impl Served {
         let paths = Paths::resolve(&home)?;
         let (listening, announced) = mpsc::channel();
         let Parts { settings, loader, trainer, course } = parts;
+        let hide = settings.privacy.hide.clone();
         let config = DaemonConfig {
             paths: paths.clone(),
             settings,
             loader,
             trainer,
             course,
+            redactor: Redactor::new(&Secrets::new(super::place::environment(), &hide)),
             tcp: None,
             role: ProcessRole::Guest,
             announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),

@@ -11,7 +11,8 @@ use rustix::fs::{Access, access};
 use super::exit::{Exit, Stop};
 use super::output;
 use super::place::{Place, variable};
-use crate::shell::{self, ShellOptions, Surroundings, Wish};
+use crate::shell::guard::{Surroundings, Wish};
+use crate::shell::proxy::{self, ShellOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct ShellArgs {
@@ -31,11 +32,11 @@ pub(super) struct ShellArgs {
 
 pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
     let program = args.shell.map(|shell| found(&shell)).transpose()?;
-    let ended = shell::run(ShellOptions {
+    let ended = proxy::run(ShellOptions {
         paths: place.paths.clone(),
         program,
         is_login: args.login || is_started_as_login(std::env::args_os().next()),
-        wish: if args.or_plain { Wish::StartFile } else { Wish::Typed },
+        wish: if args.or_plain || is_in_place_of_a_shell() { Wish::StartFile } else { Wish::Typed },
         around: surroundings(),
         zdotdir: variable("ZDOTDIR").map(OsString::from),
         env: variable("ENV").map(OsString::from),
@@ -51,6 +52,11 @@ pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
 /// `exec -l chela shell` names the program `-chela`.
 fn is_started_as_login(name: Option<OsString>) -> bool {
     name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"-"))
+}
+
+/// The line of `chela init --exec` leaves the number of the process that it replaces.
+fn is_in_place_of_a_shell() -> bool {
+    variable("CHELA_EXEC") == Some(std::process::id().to_string())
 }
 
 fn surroundings() -> Surroundings {

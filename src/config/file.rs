@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::learning::Learning;
+use super::shell::Shell;
 
 /// The default file: every key with its explanation, commented out.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.toml");
@@ -22,6 +23,8 @@ pub struct Settings {
     pub serve: Serve,
     pub chat: Chat,
     pub learn: Learning,
+    pub privacy: Privacy,
+    pub shell: Shell,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -72,6 +75,13 @@ pub struct Chat {
     pub plain: bool,
     pub system: String,
     pub alternate_screen: AlternateScreen,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// Names that no stored text, prompt or training text holds. Their order numbers their placeholders.
+    pub hide: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -221,12 +231,10 @@ fn insert(table: &mut toml::Table, section: &str, key: &str, value: &str) {
     }
 }
 
-/// `8` is a number, `true` a flag, everything else a string.
+/// `8` is a number, `true` a flag, `["a", "b"]` a list, everything else a string.
 fn parse_scalar(value: &str) -> toml_edit::Value {
     match value.parse::<toml_edit::Value>() {
-        Ok(parsed) if parsed.is_integer() || parsed.is_float() || parsed.is_bool() || parsed.is_str() => {
-            parsed
-        }
+        Ok(parsed) if !parsed.is_inline_table() && !parsed.is_datetime() => parsed,
         _ => value.into(),
     }
 }
@@ -248,8 +256,9 @@ fn check(table: &toml::Table, origin: &str) -> Result<Settings, ConfigError> {
         ("learn.session_idle_minutes", settings.learn.session_idle_minutes >= 1, "1 or more"),
         ("engine.gpu_layers", settings.engine.gpu_layers >= -1, "-1 or more"),
     ];
-    match ranges.iter().find(|(_, holds, _)| !holds) {
-        Some((key, _, range)) => Err(invalid(origin, &format!("{key} must be {range}"))),
+    let out_of_range = ranges.iter().find(|(_, holds, _)| !holds).map(|(key, _, range)| (*key, *range));
+    match out_of_range.or_else(|| settings.shell.unknown_key()) {
+        Some((key, range)) => Err(invalid(origin, &format!("{key} must be {range}"))),
         None => Ok(settings),
     }
 }
@@ -319,6 +328,17 @@ mod tests {
     fn a_value_out_of_range_is_named_with_its_range() {
         let error = load_text("[sampling]\ntemperature = 9.0", &[]).unwrap_err().to_string();
         assert!(error.contains("sampling.temperature must be 0 to 2"), "{error}");
+    }
+
+    #[test]
+    fn names_to_hide_are_a_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        set_key(&file, "privacy.hide", r#"["Falcon", "anna@example.com"]"#).unwrap();
+        assert_eq!(load(&file, []).unwrap().privacy.hide, ["Falcon", "anna@example.com"]);
+        assert!(set_key(&file, "privacy.hide", "Falcon").is_err());
+        let from_env = load_text("", &[("CHELA_PRIVACY_HIDE", r#"["Falcon"]"#)]).unwrap();
+        assert_eq!(from_env.privacy.hide, ["Falcon"]);
     }
 
     #[test]

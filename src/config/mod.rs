@@ -7,9 +7,11 @@ pub(crate) mod disk;
 mod file;
 mod learning;
 mod paths;
+mod shell;
 
 pub use file::{
     AlternateScreen, Chat, ConfigError, DEFAULT_FILE, Model, Settings, Theme, known_keys, load, set_key,
 };
 pub use learning::{Dial, Learning, When};
 pub use paths::{PathEnv, Paths, PathsError};
+pub use shell::{Ghost, Shell};

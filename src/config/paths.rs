@@ -78,9 +78,9 @@ impl Paths {
 
     /// Creates the directories (0700) and checks that they are ours.
     pub fn create(&self) -> Result<(), PathsError> {
-        let (models, adapters) = (self.models_dir(), self.adapters_dir());
-        for dir in [&self.config_dir, &self.data_dir, &self.state_dir, &self.runtime_dir, &models, &adapters]
-        {
+        let (models, adapters, shell) = (self.models_dir(), self.adapters_dir(), self.shell_dir());
+        let own = [&self.config_dir, &self.data_dir, &self.state_dir, &self.runtime_dir];
+        for dir in own.into_iter().chain([&models, &adapters, &shell]) {
             create_private(dir)?;
         }
         Ok(())
@@ -88,6 +88,11 @@ impl Paths {
 
     pub fn config_file(&self) -> PathBuf {
         self.config_dir.join("config.toml")
+    }
+
+    /// What `chela do` may run without asking.
+    pub fn rules_file(&self) -> PathBuf {
+        self.config_dir.join("rules.toml")
     }
 
     pub fn ledger(&self) -> PathBuf {
@@ -114,6 +119,11 @@ impl Paths {
 
     pub fn history_file(&self) -> PathBuf {
         self.state_dir.join("history.jsonl")
+    }
+
+    /// Where shells without a proxy write what ran, a file for each.
+    pub fn shell_dir(&self) -> PathBuf {
+        self.state_dir.join("shell")
     }
 
     pub fn socket(&self) -> PathBuf {

@@ -32,6 +32,7 @@ mod reply;
 mod request;
 mod routes;
 mod running;
+mod shell;
 mod state;
 mod teaching;
 mod threads;
@@ -54,6 +55,7 @@ use crate::config::{Dial, Paths, PathsError, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::learn::dial::{self, Course};
 use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
+use crate::redact::Redactor;
 use crate::store::{self, Opened, SqliteStore, StoreError};
 use book::Book;
 use events::News;
@@ -62,6 +64,7 @@ use ledger::Ledger;
 use models::Models;
 use policy::Policies;
 use running::Register;
+use shell::Shells;
 use state::{Daemon, Presence};
 
 /// How long the runtime waits for work on blocking threads when the daemon ends.
@@ -132,6 +135,8 @@ pub struct DaemonConfig {
     pub trainer: OpenTrainer,
     /// [`dial::course`], unless courses are compared.
     pub course: ChooseCourse,
+    /// Takes secrets out of what ran in shells, before anything is kept of it.
+    pub redactor: Redactor,
     pub tcp: Option<TcpEndpoint>,
     pub role: ProcessRole,
     pub announce: Option<Announce>,
@@ -251,6 +256,7 @@ async fn listen_and_serve(
         presence: Presence::new(),
         news: News::new(),
         book: Book::new(),
+        shells: Shells::new(&config.paths, config.redactor),
         learner,
         trainer: config.trainer,
         course: config.course,

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::models::{Models, Slot};
 use super::policy::Policies;
 use super::running::Register;
+use super::shell::Shells;
 use super::wire::{Health, LoopEvent, ModelState, PROTOCOL, Status};
 use super::{ChooseCourse, OpenTrainer};
 use crate::config::{Paths, Settings};
@@ -28,6 +29,7 @@ pub(super) struct Daemon {
     pub(super) presence: Presence,
     pub(super) news: News,
     pub(super) book: Book,
+    pub(super) shells: Shells,
     pub(super) learner: Arc<Learner>,
     pub(super) trainer: OpenTrainer,
     pub(super) course: ChooseCourse,

@@ -58,6 +58,8 @@ pub enum Refusal {
     TooLong,
     #[error("it does not say what to do")]
     NotImperative,
+    #[error("it puts nothing in another's place")]
+    NoSwap,
     #[error("it only repeats the request")]
     RepeatsRequest,
     #[error("nobody said \"{0}\"")]
@@ -93,7 +95,7 @@ pub fn by_rule(case: &Case<'_>, words: HumanWords<'_>) -> Option<Drawn> {
         NextState::Edit { text } => edit::hint(case.answer, text),
         _ => directive::hint(case, words.text()),
     }?;
-    Some(match safe(&found.text) {
+    Some(match safe(&found.text).and_then(|()| swaps(&found.text)) {
         Ok(()) => Drawn::Hint(found),
         Err(why) => Drawn::Refused { text: found.text, why },
     })
@@ -108,6 +110,8 @@ pub fn accept(text: &str, case: &Case<'_>, words: HumanWords<'_>) -> Result<Hint
     }
     let own = grounds::own_words(words.text());
     grounds::check(&text, &own, case)?;
+    swaps(&text)?;
+    grounds::check_swap(&text, &own, case)?;
     Ok(Hint {
         lasting: lasts(&text, &own, case),
         program: program(&text, case),
@@ -128,6 +132,15 @@ fn safe(text: &str) -> Result<(), Refusal> {
         return Err(Refusal::Disobedient);
     }
     Ok(())
+}
+
+/// `use NEW instead of OLD`, or `use NEW`: refused where these are no things (`use right instead of shuf`, from "that's
+/// right"), or one and the same.
+fn swaps(text: &str) -> Result<(), Refusal> {
+    let Some(rest) = text.strip_prefix("use ") else { return Ok(()) };
+    let (new, old) = rest.split_once(" instead of ").unwrap_or((rest, ""));
+    let names_things = [new, old].iter().all(|words| !phrases::is_no_thing(words));
+    if names_things && new != old { Ok(()) } else { Err(Refusal::NoSwap) }
 }
 
 /// The model's line as a sentence: without its label. `None`: it says that there is nothing.

@@ -179,14 +179,6 @@ fn assignments(words: &Words) -> String {
     lines.concat()
 }
 
-/// As one word of this shell.
-pub(super) fn quoted_for(kind: ShellKind, text: &str) -> String {
-    match kind {
-        ShellKind::Bash | ShellKind::Zsh => quoted(text),
-        ShellKind::Fish => fish_quoted(text),
-    }
-}
-
 /// As one word of bash and zsh.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))

@@ -108,6 +108,8 @@ impl Opened {
             command.args(&plan.args);
         }
         command.env("SHELL", &program.path);
+        // It says of one process that it has been here.
+        command.env_remove("CHELA_EXEC");
         for (name, value) in &plan.env {
             command.env(name, value);
         }

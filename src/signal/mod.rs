@@ -43,6 +43,18 @@ pub fn detect(answered: &Answered<'_>, next: &NextState) -> Vec<Signal> {
     signals
 }
 
+/// Whether a command is one that the answer proposes, as it stands there.
+pub fn is_taken_from(answer: &str, command: &str) -> bool {
+    edit::compared(&commands::proposed(answer), command).0 == edit::Change::Same
+}
+
+/// Whether a command does what the answer proposes in another way: another program, option or value for the same words.
+pub fn is_version_of(answer: &str, command: &str) -> bool {
+    use edit::Change;
+    let (change, _) = edit::compared(&commands::proposed(answer), command);
+    !matches!(change, Change::Same | Change::Unrelated)
+}
+
 /// The text that spans count in: the person's words, a command's output, a page, a report, or the contents of all tool
 /// results, one after the other with a line end between.
 pub fn text_of(next: &NextState) -> Cow<'_, str> {

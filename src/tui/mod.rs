@@ -25,6 +25,7 @@ mod picker;
 mod process;
 mod reader;
 mod status;
+pub mod suggest;
 pub mod surface;
 mod terminal;
 pub mod theme;

@@ -92,7 +92,7 @@ impl TerminalEnv {
     }
 
     /// Whether the terminal re-wraps rows when its width changes.
-    pub(crate) fn reflows(&self) -> bool {
+    pub fn reflows(&self) -> bool {
         let cuts = self.term == "linux" || self.term == "screen" || self.term.starts_with("screen.");
         !(cuts || self.is_real_xterm)
     }

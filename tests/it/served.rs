@@ -94,6 +94,7 @@ pub(crate) fn config(paths: Paths, loader: Loader) -> DaemonConfig {
         loader,
         trainer,
         course,
+        redactor: chela::redact::Redactor::new(&chela::redact::Secrets::default()),
         tcp: None,
         role: ProcessRole::Guest,
         announce: None,

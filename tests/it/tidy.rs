@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each folder may use, in the order of the loop. A row may only name rows above it.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
+    ("redact", &["config"]),
     ("turn", &["config"]),
     ("gguf", &["config", "turn"]),
     ("engine", &["config", "turn", "gguf"]),
@@ -20,18 +21,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
-            "model",
+            "config", "redact", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn",
+            "store", "model",
         ],
     ),
     ("client", &["config", "turn", "daemon"]),
-    ("shell", &["config", "turn", "daemon", "client"]),
+    ("shell", &["config", "redact", "turn", "daemon", "client"]),
     ("tui", &["config", "turn", "gguf", "engine", "lesson", "model", "daemon", "client"]),
     (
         "cli",
         &[
-            "config", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn", "store",
-            "model", "daemon", "client", "shell", "tui",
+            "config", "redact", "turn", "gguf", "engine", "signal", "judge", "lesson", "adapter", "learn",
+            "store", "model", "daemon", "client", "shell", "tui",
         ],
     ),
 ];
@@ -44,6 +45,7 @@ const HOMES: &[(&str, &str)] = &[
     ("llama_cpp_2", "engine"),
     ("llama_cpp_sys_2", "engine"),
     ("rusqlite", "store"),
+    ("aho_corasick", "redact"),
     ("hf_hub", "model"),
     ("safetensors", "adapter"),
     ("rayon", "learn"),
@@ -58,6 +60,7 @@ const HOMES: &[(&str, &str)] = &[
     ("syntect", "tui"),
     ("portable_pty", "shell"),
     ("filedescriptor", "shell"),
+    ("landlock", "shell"),
     ("clap", "cli"),
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),

@@ -1,5 +1,7 @@
 //! What goes over the socket about a person's shell: the commands that ran there. Used by `daemon`, `client`, `shell`.
 
+pub mod quoting;
+
 use serde::{Deserialize, Serialize};
 
 use crate::turn::TurnId;

@@ -46,6 +46,20 @@ pub(super) fn check(hint: &str, own: &str, case: &Case<'_>) -> Result<(), Refusa
     Ok(())
 }
 
+/// Refuses `use NEW instead of OLD` where nobody asked for NEW, or where the answer did so already.
+pub(super) fn check_swap(hint: &str, own: &str, case: &Case<'_>) -> Result<(), Refusal> {
+    let swap = hint.strip_prefix("use ").and_then(|rest| rest.split_once(" instead of "));
+    let Some((new, old)) = swap else { return Ok(()) };
+    let (own, answer, request) = (words(own), words(case.answer), words(case.request));
+    let all_in = |said: &[String], text: &str| {
+        words(text).iter().all(|word| meaning::is_frame(word) || holds(said, word) || meant(said, word))
+    };
+    let is_wished = all_in(&own, new);
+    let is_there = all_in(&own, old) || all_in(&answer, old) || all_in(&request, old);
+    let is_done_already = all_in(&answer, new) && !all_in(&answer, old);
+    if is_wished && is_there && !is_done_already { Ok(()) } else { Err(Refusal::Unasked) }
+}
+
 /// Words in small letters, without the marks around them.
 pub(super) fn words(text: &str) -> Vec<String> {
     let marks = |c: char| !c.is_alphanumeric() && !"-/~_+.@".contains(c);

@@ -300,6 +300,12 @@ pub(super) fn language(word: &str) -> Option<&'static str> {
     LANGUAGES.iter().find(|(_, names)| names.contains(&name)).map(|(language, _)| *language)
 }
 
+/// Whether these words only carry a sentence and name nothing, as in `use right`.
+pub(super) fn is_no_thing(words: &str) -> bool {
+    let mut words = words.split_whitespace().peekable();
+    words.peek().is_some() && words.all(|word| NOT_A_THING.contains(&format!(" {} ", word.to_lowercase())))
+}
+
 /// Whether a slot takes these words. A, B: things; V: a value; Q: one program; P: a program, perhaps with its verb; X: an
 /// option; K: a program that is known; D: a path; H: a host; M: a port; N: a name; R, W: one word; L: a language.
 pub(super) fn fits(slot: char, words: &[Word<'_>]) -> bool {

@@ -345,6 +345,17 @@ fn accepted(said: &str, model: &str, expected: Result<&str, Refusal>) {
 }
 
 #[test]
+fn a_models_swap_needs_two_things_and_somebody_who_asked_for_the_new_one() {
+    accepted("that's right", "use right instead of grep", Err(Refusal::NoSwap));
+    accepted("wrong", "use wrong", Err(Refusal::NoSwap));
+    accepted("rg would do", "use rg instead of rg", Err(Refusal::NoSwap));
+    accepted("grep again, really", "use grep instead of rg", Err(Refusal::Invented("rg".to_owned())));
+    accepted("grep and no rg here", "use grep instead of rg", Err(Refusal::Unasked));
+    accepted("rg is quicker than grep", "use grep instead of rg", Err(Refusal::Unasked));
+    accepted("rg is quicker than grep", "use rg instead of grep", Ok("use rg instead of grep"));
+}
+
+#[test]
 fn a_models_hint_that_the_words_carry_is_taken_in_normal_form() {
     accepted(
         "we all have ripgrep, so rg would be the natural thing",

@@ -1,0 +1,163 @@
+//! What a command says of a suggestion: taken as it was, edited first, or run in its place after it failed. Pure.
+
+use crate::daemon::wire::shell::ShellCommand;
+use crate::signal;
+use crate::turn::TurnId;
+use crate::turn::next_state::{CommandOutcome, NextState};
+
+/// A failed suggestion is cured by what is run within this time, in the same folder.
+const CURED_WITHIN_MS: i64 = 10 * 60 * 1000;
+
+/// A suggestion that was run and did not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) turn: TurnId,
+    pub(super) command: String,
+    pub(super) cwd: String,
+    pub(super) at_ms: i64,
+}
+
+/// What follows from a command: what the suggestion's turn is told, and what may still be cured.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Followed {
+    pub(super) states: Vec<NextState>,
+    pub(super) tried: Option<Tried>,
+}
+
+/// `suggested`: the answer of the turn that the command names. `before`: a suggestion that failed earlier.
+pub(super) fn states(suggested: Option<&str>, ran: &ShellCommand, before: Option<&Tried>) -> Followed {
+    match (suggested, ran.suggestion) {
+        (Some(suggested), Some(turn)) => of_suggestion(suggested, turn, ran),
+        _ => before.map(|tried| of_own_command(tried, ran)).unwrap_or_default(),
+    }
+}
+
+fn of_suggestion(suggested: &str, turn: TurnId, ran: &ShellCommand) -> Followed {
+    let outcome = NextState::Command(outcome(ran));
+    let tried = || Tried { turn, command: ran.text.clone(), cwd: ran.cwd.clone(), at_ms: ran.ended_ms };
+    if signal::is_taken_from(suggested, &ran.text) {
+        let is_over = ran.status == 0 || is_stopped(ran.status);
+        return Followed { states: vec![outcome], tried: (!is_over).then(tried) };
+    }
+    match ran.status {
+        // The strongest there is: what stood there, and what the person made of it, which worked.
+        0 => Followed { states: vec![NextState::Edit { text: ran.text.clone() }, outcome], tried: None },
+        status if is_stopped(status) => Followed::default(),
+        // The person's own words did not work either: the suggestion may be cured by what comes next.
+        _ => Followed { states: Vec::new(), tried: Some(tried()) },
+    }
+}
+
+/// A command of the person's own after a suggestion that failed: its cure, if it is a version of it and works.
+fn of_own_command(tried: &Tried, ran: &ShellCommand) -> Followed {
+    let in_time = (0..=CURED_WITHIN_MS).contains(&(ran.ended_ms - tried.at_ms));
+    if !in_time || ran.cwd != tried.cwd {
+        return Followed { states: Vec::new(), tried: in_time.then(|| tried.clone()) };
+    }
+    if ran.status == 0 && signal::is_version_of(&tried.command, &ran.text) {
+        return Followed { states: vec![NextState::Edit { text: ran.text.clone() }], tried: None };
+    }
+    Followed { states: Vec::new(), tried: Some(tried.clone()) }
+}
+
+fn outcome(ran: &ShellCommand) -> CommandOutcome {
+    CommandOutcome {
+        command: ran.text.clone(),
+        status: ran.status,
+        pipeline: ran.pipeline.clone(),
+        output: ran.output.clone().unwrap_or_default(),
+        duration_ms: ran.duration_ms,
+    }
+}
+
+/// Ended or put to sleep from outside: it says nothing of the command.
+fn is_stopped(status: i32) -> bool {
+    matches!(status, 129..=131 | 137 | 141 | 143 | 145..=150)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(text: &str, status: i32) -> ShellCommand {
+        ShellCommand {
+            text: text.to_owned(),
+            status,
+            pipeline: Vec::new(),
+            cwd: "/home/anna".to_owned(),
+            cwd_after: None,
+            output: None,
+            duration_ms: None,
+            suggestion: None,
+            ended_ms: 1_000_000,
+        }
+    }
+
+    fn suggested(text: &str, status: i32) -> ShellCommand {
+        ShellCommand { suggestion: Some(TurnId(7)), ..ran(text, status) }
+    }
+
+    fn names(found: &Followed) -> Vec<&'static str> {
+        let name = |state: &NextState| match state {
+            NextState::Edit { .. } => "edit",
+            NextState::Command(_) => "outcome",
+            _ => "other",
+        };
+        found.states.iter().map(name).collect()
+    }
+
+    #[track_caller]
+    fn check(suggestion: &str, command: &ShellCommand, expected: &[&str], is_open: bool) -> Followed {
+        let found = states(Some(suggestion), command, None);
+        assert_eq!((names(&found).as_slice(), found.tried.is_some()), (expected, is_open));
+        found
+    }
+
+    fn failed() -> Tried {
+        check("grep -rn TODO", &suggested("grep -rn TODO", 2), &["outcome"], true).tried.unwrap()
+    }
+
+    #[track_caller]
+    fn afterwards(command: &ShellCommand, expected: &[&str], is_open: bool) {
+        let found = states(None, command, Some(&failed()));
+        assert_eq!((names(&found).as_slice(), found.tried.is_some()), (expected, is_open));
+    }
+
+    #[test]
+    fn a_suggestion_that_is_run_has_its_outcome() {
+        check("ls  -l", &suggested("ls -l", 0), &["outcome"], false);
+        check("ls -l", &suggested("ls -l", 2), &["outcome"], true);
+        check("sleep 9", &suggested("sleep 9", 130), &["outcome"], false);
+    }
+
+    #[test]
+    fn an_edit_that_works_is_the_right_answer() {
+        check("grep -rn TODO .", &suggested("rg TODO", 0), &["edit", "outcome"], false);
+    }
+
+    #[test]
+    fn an_edit_that_fails_says_nothing_yet() {
+        check("grep -rn TODO .", &suggested("rgg TODO", 127), &[], true);
+        check("grep -rn TODO .", &suggested("rg TODO", 130), &[], false);
+    }
+
+    #[test]
+    fn what_works_in_place_of_a_failed_suggestion_is_the_right_answer() {
+        afterwards(&ran("grep -rn TODO src", 0), &["edit"], false);
+        afterwards(&ran("grep -rn TODO src", 2), &[], true);
+        afterwards(&ran("git status", 0), &[], true);
+    }
+
+    #[test]
+    fn another_folder_or_a_later_hour_is_another_matter() {
+        afterwards(&ShellCommand { cwd: "/tmp".to_owned(), ..ran("grep -rn TODO src", 0) }, &[], true);
+        let late = ran("grep -rn TODO src", 0);
+        afterwards(&ShellCommand { ended_ms: late.ended_ms + CURED_WITHIN_MS + 1, ..late }, &[], false);
+    }
+
+    #[test]
+    fn a_persons_own_commands_are_no_labels() {
+        let own = states(None, &ran("make test", 2), None);
+        assert_eq!(own, Followed::default());
+    }
+}

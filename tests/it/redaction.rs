@@ -1,0 +1,322 @@
+//! Redaction from outside: figures on a labelled set, and what must hold for any text in any pieces.
+
+mod labelled;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chela::redact::{Found, Redactor, Secrets};
+use labelled::{Case, Dice, harmless_cases, secret_cases};
+use proptest::prelude::*;
+
+fn redactor() -> Redactor {
+    Redactor::new(&Secrets::default())
+}
+
+/// Whether the text shows the secret, or half of it.
+fn shows(text: &str, secret: &str) -> bool {
+    let half: String = secret.chars().take(secret.chars().count().div_ceil(2).max(4)).collect();
+    text.contains(secret) || text.contains(&half)
+}
+
+/// Whether what was found lies on a secret, but for a few letters around it.
+fn is_on_secret(case: &Case, found: &Found) -> bool {
+    let span = &found.span;
+    case.secrets.iter().any(|secret| {
+        case.text
+            .match_indices(secret.as_str())
+            .any(|(at, _)| at < span.end && span.start < at + secret.len())
+    })
+}
+
+#[derive(Default)]
+struct Figures {
+    n_secrets: usize,
+    n_hidden: usize,
+    n_found: usize,
+    n_right: usize,
+    missed: Vec<String>,
+    wrong: Vec<String>,
+}
+
+fn measured() -> Figures {
+    let redactor = redactor();
+    let mut figures = Figures::default();
+    for case in secret_cases() {
+        let redacted = redactor.redact(&case.text);
+        figures.n_secrets += case.secrets.len();
+        let shown: Vec<&String> =
+            case.secrets.iter().filter(|secret| shows(&redacted.text, secret)).collect();
+        figures.n_hidden += case.secrets.len() - shown.len();
+        if !shown.is_empty() {
+            figures.missed.push(format!("{}: {:?} from {:?}", case.what, redacted.text, case.text));
+        }
+        for found in &redacted.found {
+            figures.n_found += 1;
+            if is_on_secret(&case, found) {
+                figures.n_right += 1;
+            } else {
+                figures.wrong.push(format!(
+                    "{}: {:?} in {:?}",
+                    found.rule.name(),
+                    &case.text[found.span.clone()],
+                    case.text
+                ));
+            }
+        }
+    }
+    for text in harmless_cases() {
+        for found in redactor.redact(&text).found {
+            figures.n_found += 1;
+            figures.wrong.push(format!("{}: {:?} in {text:?}", found.rule.name(), &text[found.span.clone()]));
+        }
+    }
+    figures
+}
+
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "thousands")]
+fn secrets_of_the_labelled_set_are_hidden_and_nothing_else() {
+    let figures = measured();
+    let recall = figures.n_hidden as f64 / figures.n_secrets as f64;
+    let precision = figures.n_right as f64 / figures.n_found as f64;
+    println!(
+        "recall {:.2} % of {} secrets, precision {:.2} % of {} findings, {} harmless texts",
+        recall * 100.0,
+        figures.n_secrets,
+        precision * 100.0,
+        figures.n_found,
+        harmless_cases().len()
+    );
+    assert!(recall >= 0.98, "recall {recall:.4}; missed:\n{}", figures.missed.join("\n"));
+    assert!(precision >= 0.95, "precision {precision:.4}; wrong:\n{}", figures.wrong.join("\n"));
+    if std::env::args().any(|argument| argument == "--nocapture") {
+        println!("missed:\n{}\nwrong:\n{}", figures.missed.join("\n"), figures.wrong.join("\n"));
+    }
+}
+
+/// Parts of a text in which secrets stand, half stand, or seem to stand.
+fn fragment() -> impl Strategy<Value = String> {
+    let fixed = prop::sample::select(vec![
+        "password",
+        "token",
+        "api_key",
+        "AWS_SECRET_ACCESS_KEY",
+        "--password",
+        "key",
+        "=",
+        ": ",
+        " = ",
+        "=\"",
+        "\"",
+        "'",
+        "\\\"",
+        " ",
+        "\n",
+        "\r\n",
+        "\\\n",
+        "\t",
+        "\\n",
+        ",",
+        ";",
+        "&",
+        "|",
+        "/",
+        "@",
+        ":",
+        "://",
+        "https://anna:",
+        "@host ",
+        "curl ",
+        "mysql ",
+        " -p",
+        " -u ",
+        "Cookie: a=",
+        "Set-Cookie: ",
+        "Authorization: Basic ",
+        "Bearer ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\n",
+        "\n-----END RSA PRIVATE KEY-----\n",
+        "<secret:password>",
+        "<secret:",
+        "<private:1>",
+        ">",
+        "<",
+        "é",
+        "日本",
+        "🙂",
+        "ghp_",
+        "xoxb-",
+        "AKIA",
+        "eyJ",
+        ".eyJ",
+        ".",
+        "-",
+        "_",
+        "%3D",
+        "$",
+        "{",
+        "}",
+        "(",
+        ")",
+        "the ",
+        " is ",
+        "hunter2",
+        "swordfish",
+        "Falcon",
+        "value=",
+        "<password>",
+        "</password>",
+        "$6$",
+        "Q~",
+        "_mmk",
+        ":AA",
+    ])
+    .prop_map(str::to_owned);
+    let made = (
+        any::<u64>(),
+        1_usize..80,
+        prop::sample::select(vec![labelled::HEX, labelled::ALNUM, labelled::BASE64]),
+    )
+        .prop_map(|(seed, length, alphabet)| Dice::new(seed).letters(alphabet, length));
+    prop_oneof![6 => fixed, 3 => made, 1 => ".{0,12}"]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop::collection::vec(fragment(), 0..40).prop_map(|parts| parts.concat())
+}
+
+/// A text with lines far longer than what a rule sees at once.
+fn long_text() -> impl Strategy<Value = String> {
+    let filling = (any::<u64>(), 1_usize..30_000, any::<bool>()).prop_map(|(seed, length, has_blanks)| {
+        let letters = Dice::new(seed).letters(labelled::ALNUM, length);
+        if has_blanks { letters.replace('a', " ").replace('b', ", ") } else { letters }
+    });
+    prop::collection::vec(prop_oneof![8 => fragment(), 1 => filling], 0..60).prop_map(|parts| parts.concat())
+}
+
+fn known() -> Redactor {
+    let env = [("SHOP_PASSWORD", "swordfish"), ("SHOP_TOKEN", "a8Qz61mPw0"), ("HOME", "/home/anna")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Redactor::new(&Secrets::new(env, &["Falcon".to_owned(), "日本".to_owned()]))
+}
+
+/// What a stream makes of the text when it is cut at these places.
+fn in_pieces(redactor: &Redactor, text: &str, cuts: &[usize]) -> (Vec<u8>, Vec<Found>) {
+    let mut stream = redactor.stream();
+    let (mut bytes, mut found, mut from) = (Vec::new(), Vec::new(), 0);
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+    cuts.sort_unstable();
+    for cut in cuts.into_iter().chain([text.len()]) {
+        let piece = stream.push(&text.as_bytes()[from..cut]);
+        bytes.extend(piece.bytes);
+        found.extend(piece.found);
+        from = cut;
+    }
+    let rest = stream.finish();
+    bytes.extend(rest.bytes);
+    found.extend(rest.found);
+    (bytes, found)
+}
+
+#[track_caller]
+fn check_pieces(redactor: &Redactor, text: &str, cuts: &[usize]) {
+    let whole = redactor.redact(text);
+    let (bytes, found) = in_pieces(redactor, text, cuts);
+    assert_eq!(String::from_utf8(bytes).unwrap(), whole.text, "cut at {cuts:?}: {text:?}");
+    assert_eq!(found, whole.found, "cut at {cuts:?}: {text:?}");
+}
+
+/// The text with a placeholder for each place that was found: what `redact` has to give.
+fn replaced(text: &str, found: &[Found]) -> String {
+    let (mut out, mut at) = (String::new(), 0);
+    for one in found {
+        out.push_str(&text[at..one.span.start]);
+        out.push_str(&one.rule.placeholder());
+        at = one.span.end;
+    }
+    out + &text[at..]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pieces_give_what_the_whole_gives(text in text(), cuts in prop::collection::vec(any::<usize>(), 0..12)) {
+        check_pieces(&known(), &text, &cuts);
+    }
+
+    #[test]
+    fn what_is_redacted_stays_as_it_is(text in text()) {
+        let redactor = known();
+        let once = redactor.redact(&text).text.into_owned();
+        let twice = redactor.redact(&once);
+        prop_assert_eq!(&*twice.text, &*once, "from {:?}", text);
+    }
+
+    #[test]
+    fn places_are_those_of_what_is_hidden(text in text()) {
+        let redacted = known().redact(&text);
+        prop_assert_eq!(replaced(&text, &redacted.found), redacted.text);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_pass(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in any::<usize>()) {
+        let redactor = known();
+        let mut stream = redactor.stream();
+        let cut = cut % (bytes.len() + 1);
+        let mut out = stream.push(&bytes[..cut]).bytes;
+        out.extend(stream.push(&bytes[cut..]).bytes);
+        let rest = stream.finish();
+        out.extend(rest.bytes);
+        if rest.found.is_empty() && !out.windows(8).any(|window| window == b"<secret:") {
+            prop_assert_eq!(out, bytes);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pieces_of_long_lines_give_what_the_whole_gives(
+        text in long_text(),
+        cuts in prop::collection::vec(any::<usize>(), 0..40),
+    ) {
+        check_pieces(&known(), &text, &cuts);
+    }
+
+    #[test]
+    fn long_lines_stay_as_they_are(text in long_text()) {
+        let redactor = known();
+        let once = redactor.redact(&text).text.into_owned();
+        prop_assert_eq!(&*redactor.redact(&once).text, &*once);
+    }
+}
+
+#[test]
+fn any_cut_of_the_labelled_set_gives_what_the_whole_gives() {
+    let redactor = redactor();
+    for case in secret_cases().iter().step_by(17) {
+        for cut in 0..=case.text.len() {
+            check_pieces(&redactor, &case.text, &[cut]);
+        }
+        let every_byte: Vec<usize> = (0..case.text.len()).collect();
+        check_pieces(&redactor, &case.text, &every_byte);
+    }
+}
+
+#[test]
+fn memory_does_not_grow_with_a_line() {
+    let redactor = redactor();
+    let mut stream = redactor.stream();
+    let mut longest_wait = 0_i64;
+    let mut waiting = 0_i64;
+    for _ in 0..2_000 {
+        waiting += 1_000;
+        waiting -= i64::try_from(stream.push(&[b'x'; 1_000]).bytes.len()).unwrap();
+        longest_wait = longest_wait.max(waiting);
+    }
+    assert!(longest_wait < 40_000, "{longest_wait} bytes wait");
+}
