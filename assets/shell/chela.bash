@@ -33,6 +33,10 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
       builtin printf -v __chela_id '%08x' $((${SRANDOM:-RANDOM << 17 ^ RANDOM << 2 ^ $$} & 0xffffffff))
     fi
     __chela_log=$__chela_dir/$__chela_id.log __chela_line=$__chela_dir/$__chela_id.line
+    # In memory if possible: it is written anew for each prompt.
+    if [[ -d ${XDG_RUNTIME_DIR-} && -w $XDG_RUNTIME_DIR && -O $XDG_RUNTIME_DIR ]]; then
+      __chela_line=$XDG_RUNTIME_DIR/chela-$__chela_id.line
+    fi
     # chela makes the directory; this is for one that was removed since.
     [[ -d $__chela_dir ]] || (umask 077 && command mkdir -p "$__chela_dir") 2>/dev/null
   }
@@ -40,14 +44,15 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # First of the prompt's commands, so that no output of the others counts as the command's: its status, its end.
   # Status and PIPESTATUS are saved in one statement, because the next one resets PIPESTATUS.
   __chela_first() {
-    { __chela_status=$? __chela_pipe=("${PIPESTATUS[@]}") __chela_flags=$-; set +eux; } 2>/dev/null
+    __chela_status=$? __chela_pipe=("${PIPESTATUS[@]}") __chela_flags=$-
+    [[ $- != *[eux]* ]] || { set +eux; } 2>/dev/null
     local IFS=' ' text='' number=$HISTCMD
     # Before 5.1 HISTCMD says nothing here: the history is not the prompt commands'.
-    ((__chela_v >= 501)) || __chela_newest
+    ((__chela_v >= 501)) || __chela_newest 2>/dev/null
     if [[ -n $__chela_c ]]; then
       # What sets no PIPESTATUS (a function's definition, `&`, Ctrl+Z) leaves that of an earlier command.
       [[ " ${__chela_pipe[*]} " == *" $__chela_status "* ]] || __chela_pipe=("$__chela_status")
-      if [[ -n $__chela_marks ]]; then __chela_mark; elif [[ -z ${CHELA_DISABLE-} ]]; then __chela_record; fi
+      if [[ -n $__chela_marks ]]; then __chela_mark; elif [[ -z ${CHELA_DISABLE-} ]]; then __chela_record 2>/dev/null; fi
     fi
     __chela_c='' __chela_d='' __chela_t='' __chela_s='' __chela_h=$number
     local looked=$__chela_tail
@@ -60,7 +65,8 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
 
   # Last of them: others may have written PS0 and PS1 anew, and read the history of other shells.
   __chela_last() {
-    { __chela_flags=$- && set +eux; } 2>/dev/null
+    __chela_flags=$-
+    [[ $- != *[eux]* ]] || { set +eux; } 2>/dev/null
     if [[ -z $__chela_tail ]]; then
       # The first entry was overwritten before it ever ran.
       __chela_status=0
@@ -91,7 +97,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
       __chela_h=$HISTCMD
     else
       local text number
-      __chela_newest
+      __chela_newest 2>/dev/null
       __chela_h=$number
     fi
   }
@@ -148,7 +154,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   __chela_append() {
     [[ -s $__chela_log ]] || __chela_bytes=0
     __chela_bytes=$((__chela_bytes + ${#record}))
-    if ((__chela_bytes <= 1048576)); then builtin printf '%s' "$record" 2>/dev/null >>"$__chela_log"; fi
+    if ((__chela_bytes <= 1048576)); then builtin printf '%s' "$record" >>"$__chela_log"; fi
   }
 
   # The command's text. One that is not in the history (leading space, HISTIGNORE, history off) is nobody's business; one
@@ -166,12 +172,12 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
 
   # The newest entry of the history, `  501  text`, by way of a file: builtins can be read in no other way without a fork.
   __chela_newest() {
-    HISTTIMEFORMAT='' builtin history 1 2>/dev/null >|"$__chela_line"
-    IFS= builtin read -r -d '' text 2>/dev/null <"$__chela_line"
+    HISTTIMEFORMAT='' builtin history 1 >|"$__chela_line"
+    IFS= builtin read -r -d '' text <"$__chela_line"
     text="${text#"${text%%[! ]*}"}"
     number=${text%%[!0-9]*} text=${text#*[0-9][ *] }
     while [[ $text == *$'\n' ]]; do text=${text%$'\n'}; done
-    if [[ $text == [[:space:]]* ]]; then builtin : 2>/dev/null >|"$__chela_line"; fi
+    if [[ $text == [[:space:]]* ]]; then builtin : >|"$__chela_line"; fi
   }
 
   # At the first prompt: a DEBUG trap of the user's would take a last entry of ours for a command that was typed (timers
@@ -234,10 +240,11 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   }
 
   __chela_ble_after() {
-    { __chela_status=$? __chela_pipe=("${BLE_PIPESTATUS[@]}") __chela_flags=$-; set +eux; } 2>/dev/null
+    __chela_status=$? __chela_pipe=("${BLE_PIPESTATUS[@]}") __chela_flags=$-
+    [[ $- != *[eux]* ]] || { set +eux; } 2>/dev/null
     local IFS=' ' text='' number=$HISTCMD
     if [[ -n $__chela_c ]]; then
-      if [[ -n $__chela_marks ]]; then __chela_mark; else __chela_record; fi
+      if [[ -n $__chela_marks ]]; then __chela_mark; else __chela_record 2>/dev/null; fi
     fi
     __chela_c='' __chela_s='' __chela_typed=''
     __chela_return
@@ -260,7 +267,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
       [[ " $__chela_pipes " == *" $__chela_status "* ]] || __chela_pipes=$__chela_status
       builtin printf -v record 'v1\x1fbash\x1f%s\x1f%q\x1f%s\x1f%s\x1f%q\x1f%q\x1f\x1f%s\x1f%s000\x1e' "$__chela_id" "$text" \
         "$__chela_status" "$__chela_pipes" "$__chela_d" "$PWD" "$__chela_s" "$began"
-      __chela_append
+      __chela_append 2>/dev/null
     fi
     __chela_s='' __chela_d=$PWD __chela_h=${number:-0}
     return "$__chela_status"

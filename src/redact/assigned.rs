@@ -30,25 +30,24 @@ struct Value {
     in_call: bool,
 }
 
-/// A value whose name holds the view's letters, and what kind of secret it is.
-pub(super) fn assigned(view: &View<'_>) -> Option<(Range<usize>, Kind)> {
+/// A value whose name holds the view's letters, and what kind of secret it is; and where that name ends.
+pub(super) fn assigned(view: &View<'_>) -> (usize, Option<(Range<usize>, Kind)>) {
     let name = name_around(view);
+    (name.end, value_of(view, &name))
+}
+
+fn value_of(view: &View<'_>, name: &Range<usize>) -> Option<(Range<usize>, Kind)> {
     // Of a name that a placeholder begins, only half is known.
     if view.follows_placeholder(name.start) {
         return None;
     }
-    let (after, op) = operator(view, &name)?;
-    let shown = view.str(&name);
+    let (after, op) = operator(view, name)?;
+    let shown = view.str(name);
     let is_parameter = view.before(name.start).is_some_and(|byte| b"?&".contains(&byte));
     let kind = kind(&shown).or_else(|| (is_parameter && shown == "key").then_some(Kind::Token))?;
     let value = value(view, after, op)?;
     let is_sure = is_capital(&shown) || op == Operator::Space;
     is_secret(&view.str(&value.range), kind, &value, is_sure).then_some((value.range, kind))
-}
-
-/// Where the name ends that holds the view's letters.
-pub(super) fn name_end(view: &View<'_>) -> usize {
-    name_around(view).end
 }
 
 /// A password that a command line names by its flag: nothing of code stands there.

@@ -112,9 +112,9 @@ impl Matcher {
                 .get(*rule)
                 .map_or(Answer::Nothing, |rule| secret(tokens::token(&view, rule, start), &rule.rule, 0)),
             Some(Call::Name) => match assigned::assigned(&view) {
-                Some((range, names::Kind::Password)) => secret(Some(range), "password", 3),
-                Some((range, _)) => secret(Some(range), "token", 3),
-                None => Answer::Named(assigned::name_end(&view) + from),
+                (_, Some((range, names::Kind::Password))) => secret(Some(range), "password", 3),
+                (_, Some((range, _))) => secret(Some(range), "token", 3),
+                (end, None) => Answer::Named(end + from),
             },
             Some(Call::Url) => secret(tokens::url_password(&view), "password", 2),
             Some(Call::Cookie) => secret(tokens::cookies(&view), "cookie", 2),

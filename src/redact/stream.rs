@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::key::{Key, Role};
 use super::line::{Line, Part};
 use super::matcher::{LONGEST_CALL, Matcher};
@@ -61,22 +63,17 @@ impl<'r> Stream<'r> {
     /// Takes more text, which may begin and end anywhere, and gives what can be written by now.
     pub fn push(&mut self, text: &[u8]) -> Piece {
         let mut piece = Piece::default();
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(text);
-        let mut from = 0;
-        while let Some(end) = line_end(&buffer, self.unbroken.max(from), from) {
-            self.whole_line(buffer.get(from..end).unwrap_or_default(), &mut piece);
-            self.offset += end - from;
-            from = end;
-        }
-        buffer.drain(..from);
-        self.unbroken = buffer.len().saturating_sub(2);
-        if buffer.len() > LONG_LINE {
-            let n_written = self.part_of_line(&buffer, &mut piece);
+        piece.bytes.reserve(text.len());
+        if self.buffer.is_empty() {
+            let n_written = self.lines(text, &mut piece);
+            self.buffer.extend_from_slice(text.get(n_written..).unwrap_or_default());
+        } else {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.extend_from_slice(text);
+            let n_written = self.lines(&buffer, &mut piece);
             buffer.drain(..n_written);
-            self.unbroken -= n_written.min(self.unbroken);
+            self.buffer = buffer;
         }
-        self.buffer = buffer;
         piece
     }
 
@@ -89,6 +86,20 @@ impl<'r> Stream<'r> {
         }
         self.leave_key(&mut piece);
         piece
+    }
+
+    /// Writes all lines of a text that have ended, and says how many bytes nothing looks back at any more.
+    fn lines(&mut self, text: &[u8], piece: &mut Piece) -> usize {
+        let mut from = 0;
+        while let Some(end) = line_end(text, self.unbroken.max(from), from) {
+            self.whole_line(text.get(from..end).unwrap_or_default(), piece);
+            self.offset += end - from;
+            from = end;
+        }
+        let rest = text.get(from..).unwrap_or_default();
+        let n_written = if rest.len() > LONG_LINE { self.part_of_line(rest, piece) } else { 0 };
+        self.unbroken = (rest.len() - n_written).saturating_sub(2);
+        from + n_written
     }
 
     fn whole_line(&mut self, line: &[u8], piece: &mut Piece) {
@@ -195,7 +206,7 @@ impl<'r> Stream<'r> {
 fn line_end(text: &[u8], unbroken: usize, from: usize) -> Option<usize> {
     let mut at = unbroken;
     loop {
-        at += text.get(at..)?.iter().position(|byte| *byte == b'\n')? + 1;
+        at += memchr(b'\n', text.get(at..)?)? + 1;
         let line = text.get(from..at)?;
         if !line.ends_with(b"\\\n") && !line.ends_with(b"\\\r\n") {
             return Some(at);

@@ -162,10 +162,8 @@ fn ctrl_c_clears_the_line_and_nothing_ran() {
     stage.keys("abc");
     stage.wait_for(from, "abc");
     stage.press_until("\x03", "^C");
-    stage.keys("echo do''ne\r");
-    stage.wait_for(from, "done\r\n");
-    stage.enter("");
-    stage.check_told("Ctrl+C", &[("echo do''ne", 0, "0")]);
+    stage.sync();
+    stage.check_told("Ctrl+C", &[]);
 }
 
 /// fish 4.0.2 prints marks of its own; ours say that it does, and tell the same.

@@ -176,7 +176,7 @@ impl Stage {
         while !find(&self.output[from..], b"synced\r\n") {
             // What is typed while a signal is taken may be lost.
             if Instant::now() >= again {
-                self.keys("\x15 echo syn''ced\r");
+                self.keys("\x15        echo syn''ced\r");
                 again = Instant::now() + Duration::from_millis(500);
             }
             self.take(end, "synced");
@@ -189,8 +189,12 @@ impl Stage {
     #[track_caller]
     pub(crate) fn press_until(&mut self, key: &str, text: &str) {
         let (from, end) = (self.output.len(), Instant::now() + DEADLINE);
+        let mut again = Instant::now();
         while !find(&self.output[from..], text.as_bytes()) {
-            self.keys(key);
+            if Instant::now() >= again {
+                self.keys(key);
+                again = Instant::now() + Duration::from_secs(1);
+            }
             self.take(end, text);
         }
     }

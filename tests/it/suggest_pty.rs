@@ -137,7 +137,9 @@ impl<'a> Setup<'a> {
         let kept = ["PATH", "LD_LIBRARY_PATH"].map(|name| (name, command.get_env(name).map(OsStr::to_owned)));
         command.env_clear();
         for (name, value) in kept {
-            command.env(name, value.unwrap_or_default());
+            if let Some(value) = value {
+                command.env(name, value);
+            }
         }
         let places = ["HOME", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"];
         for (name, value) in places.map(|name| (name, folder.as_os_str())) {

@@ -347,7 +347,7 @@ fn a_narrow_terminal_that_becomes_narrower_keeps_no_trace() {
     served.stop();
 }
 
-/// Everything on the screen but the prompts and what stands behind them.
+/// zsh, which has ghost text.
 fn ghost(served: &crate::served::Served, before: &str) -> Option<crate::suggest_pty::Typed> {
     Setup { before, ..Setup::of(Shell::Zsh, served.home.path()) }.start()
 }
