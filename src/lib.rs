@@ -36,9 +36,8 @@
 //! | [`model`] | models on disk: find, check, download, verify, quantize, the starter model |
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
 //! | [`client`] | typed client of the daemon |
-//! | [`shell`] | the user's shell: what command lines say and which may run, running one; the only home of portable-pty |
+//! | [`shell`] | the user's shell: the PTY proxy, hooks, what command lines say and which may run; the only home of portable-pty |
 //! | [`tui`] | the chat; the only home of ratatui and crossterm |
-//! | [`shell`] | the shell co-pilot: hooks and their place in a startup file |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
 //! # Processes and threads
@@ -72,6 +71,12 @@
 //!
 //! - Only words that a person wrote become a hint or a lesson; other text has no way into the type that hints are drawn from.
 //! - A lesson is in the ledger before it is in a prompt, and no correction of it is lost: each has its history.
+//!
+//! Of the shell:
+//!
+//! - The shell works when nothing else does: no byte waits for the daemon, the disk or a model.
+//! - The terminal's modes are given back on every way out; who owns a terminal is decided by the terminal.
+//! - A command is told only with the shell's nonce at both ends; one that begins with a blank is told nobody.
 //!
 //! Of learning:
 //!

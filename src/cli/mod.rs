@@ -16,8 +16,8 @@ mod doctor;
 mod exit;
 mod export;
 mod forget;
-mod keys;
 mod init;
+mod keys;
 mod learn;
 mod lessons;
 mod loading;
@@ -28,6 +28,7 @@ mod redact;
 mod sandboxed;
 mod serve;
 mod served;
+mod shell;
 mod stats;
 mod suggest;
 mod teach;
@@ -103,6 +104,8 @@ enum Command {
     /// Look at what was learned, choose a version of it, take it along
     #[command(subcommand)]
     Adapter(adapter::AdapterCommand),
+    /// Your own shell, with chela reading along: what you run and how it ends teaches it
+    Shell(shell::ShellArgs),
     /// Answer OpenAI clients on 127.0.0.1 until Ctrl+C
     Serve(serve::ServeArgs),
     /// The background process that holds the model
@@ -148,6 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Err(exit::Stop::new(Exit::Usage, message).into());
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
+        Some(Command::Shell(shell)) => return shell::run(&place, shell),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Do(task)) => do_task::run(&place, &task),
         Some(Command::Sandboxed(sandboxed)) => sandboxed::run(&sandboxed),

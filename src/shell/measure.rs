@@ -57,7 +57,8 @@ impl Session {
     /// Starts the program; gives the time until its first prompt.
     pub fn open(program: &Program) -> Result<(Self, Duration), MeasureError> {
         let name = program.path.to_string_lossy().into_owned();
-        let failed = |err: anyhow::Error| MeasureError::Start { program: name.clone(), reason: err.to_string() };
+        let failed =
+            |err: anyhow::Error| MeasureError::Start { program: name.clone(), reason: err.to_string() };
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).map_err(failed)?;
         let mut command = CommandBuilder::new(&program.path);

@@ -28,7 +28,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("client", &["config", "turn", "daemon"]),
     ("shell", &["config", "redact", "turn", "daemon", "client"]),
     ("tui", &["config", "turn", "gguf", "engine", "lesson", "model", "daemon", "client"]),
-    ("shell", &["config", "turn"]),
     (
         "cli",
         &[
@@ -60,6 +59,7 @@ const HOMES: &[(&str, &str)] = &[
     ("pulldown_cmark", "tui"),
     ("syntect", "tui"),
     ("portable_pty", "shell"),
+    ("filedescriptor", "shell"),
     ("landlock", "shell"),
     ("clap", "cli"),
     ("clap_complete", "cli"),

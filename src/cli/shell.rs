@@ -1,0 +1,94 @@
+//! `chela shell`: hands the proxy what it must not find out itself. The proxy is in `crate::shell`.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use rustix::fs::{Access, access};
+
+use super::exit::{Exit, Stop};
+use super::output;
+use super::place::{Place, variable};
+use crate::shell::guard::{Surroundings, Wish};
+use crate::shell::proxy::{self, ShellOptions};
+
+#[derive(Debug, Args)]
+pub(super) struct ShellArgs {
+    /// This shell instead of your own: a path, or a name to look up in PATH (hooks exist for bash, zsh and fish)
+    #[arg(long, value_name = "PATH")]
+    shell: Option<PathBuf>,
+    /// As a login shell
+    #[arg(short, long)]
+    login: bool,
+    /// Where chela's shell must not or cannot start, become the plain one without a word (for start files)
+    #[arg(long)]
+    or_plain: bool,
+    /// Do not start the daemon; tell it what ran only if it runs
+    #[arg(long)]
+    no_daemon: bool,
+}
+
+pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
+    let program = args.shell.map(|shell| found(&shell)).transpose()?;
+    let ended = proxy::run(ShellOptions {
+        paths: place.paths.clone(),
+        program,
+        is_login: args.login || is_started_as_login(std::env::args_os().next()),
+        wish: if args.or_plain || is_in_place_of_a_shell() { Wish::StartFile } else { Wish::Typed },
+        around: surroundings(),
+        zdotdir: variable("ZDOTDIR").map(OsString::from),
+        env: variable("ENV").map(OsString::from),
+        starts_daemon: !args.no_daemon,
+        note: output::note,
+    })?;
+    if place.verbose && ended.n_untold > 0 {
+        output::note(&format!("{} commands were not told to the daemon", ended.n_untold));
+    }
+    Ok(ExitCode::from(u8::try_from(ended.status).unwrap_or(u8::MAX)))
+}
+
+/// `exec -l chela shell` names the program `-chela`.
+fn is_started_as_login(name: Option<OsString>) -> bool {
+    name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"-"))
+}
+
+/// The line of `chela init --exec` leaves the number of the process that it replaces.
+fn is_in_place_of_a_shell() -> bool {
+    variable("CHELA_EXEC") == Some(std::process::id().to_string())
+}
+
+fn surroundings() -> Surroundings {
+    Surroundings {
+        is_input_terminal: std::io::stdin().is_terminal(),
+        is_output_terminal: std::io::stdout().is_terminal(),
+        // The proxy asks the terminal.
+        is_own_terminal: false,
+        term: variable("TERM"),
+        term_program: variable("TERM_PROGRAM"),
+        ci: variable("CI"),
+        inside_emacs: variable("INSIDE_EMACS"),
+        vscode_resolving: variable("VSCODE_RESOLVING_ENVIRONMENT"),
+        ssh: variable("SSH_TTY").or_else(|| variable("SSH_CONNECTION")),
+        disable: variable("CHELA_DISABLE"),
+    }
+}
+
+/// The path of a program that can be run: `$SHELL` will hold it.
+fn found(shell: &Path) -> Result<PathBuf, Stop> {
+    let is_path = shell.components().count() > 1;
+    let candidates: Vec<PathBuf> = if is_path {
+        std::path::absolute(shell).into_iter().collect()
+    } else {
+        let path = variable("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|dir| dir.join(shell)).collect()
+    };
+    let is_program = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    candidates.into_iter().find(is_program).ok_or_else(|| {
+        let place = if is_path { "" } else { " in PATH" };
+        let message =
+            format!("{} is no program{place}; name a shell by its path, like /bin/bash", shell.display());
+        Stop::new(Exit::NotFound, message)
+    })
+}
