@@ -6,6 +6,7 @@ mod agree;
 mod learn;
 mod report;
 mod rounds;
+mod shell;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub(super) enum BenchCommand {
     Train(train::TrainBench),
     /// Simulated users with wishes of their own: how soon and how well chela follows them, and what that costs
     Learn(learn::LearnBench),
+    /// What chela costs in a shell: keys, commands, start, bulk output
+    Shell(shell::ShellBench),
     /// Whether trainer and engine compute the same probabilities, with and without an adapter
     Agree(agree::AgreeBench),
 }
@@ -74,6 +77,7 @@ pub(super) fn run(place: &Place, command: &BenchCommand) -> anyhow::Result<Exit>
         BenchCommand::Serve(bench) => serve(place, bench),
         BenchCommand::Train(bench) => train::run(place, bench),
         BenchCommand::Learn(bench) => learn::run(place, bench),
+        BenchCommand::Shell(bench) => shell::run(bench),
         BenchCommand::Agree(bench) => agree::run(place, bench),
     }
 }

@@ -14,7 +14,8 @@ use clap::{Args, ValueEnum};
 use super::place::{Place, variable};
 use super::{Exit, exit, output};
 use crate::config::disk::write_whole_with;
-use crate::shell::init::{Kind, Purpose, exec_line, hooks_line, script, with_line, without_lines};
+use crate::daemon::wire::shell::ShellKind as Kind;
+use crate::shell::init::{Purpose, exec_line, hooks_line, script, with_line, without_lines};
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
@@ -77,8 +78,12 @@ fn print_script(place: &Place, kind: Kind) -> anyhow::Result<()> {
     // The script does without the folder; it is made here so that no shell has to start a program for it.
     let records = records_dir(place);
     private_dir(&records).ok();
-    std::io::stdout().lock().write_all(script(kind, text(&records)?).as_bytes())?;
+    std::io::stdout().lock().write_all(whole_script(place, kind, &records)?.as_bytes())?;
     Ok(())
+}
+
+fn whole_script(place: &Place, kind: Kind, records: &Path) -> anyhow::Result<String> {
+    Ok(script(kind, text(records)?, text(&program()?)?, &place.settings()?.shell))
 }
 
 fn install_hooks(place: &Place, kind: Kind, rc: Option<PathBuf>) -> anyhow::Result<()> {
@@ -87,7 +92,7 @@ fn install_hooks(place: &Place, kind: Kind, rc: Option<PathBuf>) -> anyhow::Resu
     let (own, records) = (own_file(place, kind), records_dir(place));
     private_dir(&records).with_context(|| format!("cannot create {}", records.display()))?;
     private_dir(&own_dir(place)).with_context(|| format!("cannot create {}", own_dir(place).display()))?;
-    let whole = format!("{READ_BY}{}\n{}", text(&rc)?, script(kind, text(&records)?));
+    let whole = format!("{READ_BY}{}\n{}", text(&rc)?, whole_script(place, kind, &records)?);
     write_whole_with(&own, |part| fs::write(part, &whole))
         .with_context(|| format!("cannot write {}", own.display()))?;
     output::note(&format!("wrote {}", own.display()));
@@ -262,7 +267,7 @@ fn own_file(place: &Place, kind: Kind) -> PathBuf {
 }
 
 fn records_dir(place: &Place) -> PathBuf {
-    place.paths.state_dir.join("shell")
+    place.paths.shell_dir()
 }
 
 fn backup(place: &Place, rc: &Path) -> PathBuf {

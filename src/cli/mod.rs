@@ -17,7 +17,6 @@ mod exit;
 mod export;
 mod forget;
 mod init;
-mod keys;
 mod learn;
 mod lessons;
 mod loading;

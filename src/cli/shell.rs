@@ -11,7 +11,8 @@ use rustix::fs::{Access, access};
 use super::exit::{Exit, Stop};
 use super::output;
 use super::place::{Place, variable};
-use crate::shell::guard::{Surroundings, Wish};
+use crate::config;
+use crate::shell::proxy::guard::{Surroundings, Wish};
 use crate::shell::proxy::{self, ShellOptions};
 
 #[derive(Debug, Args)]
@@ -34,6 +35,8 @@ pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
     let program = args.shell.map(|shell| found(&shell)).transpose()?;
     let ended = proxy::run(ShellOptions {
         paths: place.paths.clone(),
+        keys: keys(place),
+        chela: own_program(),
         program,
         is_login: args.login || is_started_as_login(std::env::args_os().next()),
         wish: if args.or_plain || is_in_place_of_a_shell() { Wish::StartFile } else { Wish::Typed },
@@ -47,6 +50,20 @@ pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
         output::note(&format!("{} commands were not told to the daemon", ended.n_untold));
     }
     Ok(ExitCode::from(u8::try_from(ended.status).unwrap_or(u8::MAX)))
+}
+
+/// The settings of the keys. A settings file that cannot be read is no reason to be without a shell.
+fn keys(place: &Place) -> config::Shell {
+    place.settings().map(|settings| settings.shell).unwrap_or_else(|error| {
+        output::note(&format!("the shell's keys are the usual ones: {error:#}"));
+        config::Shell::default()
+    })
+}
+
+/// What the keys call; found on the PATH where the system does not tell.
+fn own_program() -> String {
+    let path = std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
+    path.unwrap_or_else(|| "chela".to_owned())
 }
 
 /// `exec -l chela shell` names the program `-chela`.

@@ -3,44 +3,24 @@
 //!
 //! The line says at its end how it came in, so that taking it out leaves the file byte for byte as it was.
 
-/// The shells that chela has hooks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Bash,
-    Zsh,
-    Fish,
-}
+use super::keys;
+use crate::config;
+use crate::daemon::wire::shell::ShellKind as Kind;
 
-impl Kind {
-    pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "bash",
-            Self::Zsh => "zsh",
-            Self::Fish => "fish",
-        }
-    }
-
-    /// From a name or a path: `/usr/bin/zsh`, `-bash`.
-    pub fn of(program: &str) -> Option<Self> {
-        let name = program.rsplit('/').next()?.trim_start_matches('-');
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// What its script is made of, in order: the hooks first, then the keys.
-    fn parts(self) -> &'static [&'static str] {
-        match self {
-            Self::Bash => &[include_str!("../../assets/shell/chela.bash")],
-            Self::Zsh => &[include_str!("../../assets/shell/chela.zsh")],
-            Self::Fish => &[include_str!("../../assets/shell/chela.fish")],
-        }
-    }
-}
-
-/// The script of a shell. `records` is the folder where a shell without chela's terminal leaves what ran in it.
-pub fn script(kind: Kind, records: &str) -> String {
-    kind.parts().join("\n").replace("@STATE@", &quoted(kind, records))
+/// The script of a shell: the hooks, then the keys. `records` is the folder where a shell without chela's terminal leaves
+/// what ran in it; `chela` the program that the keys call.
+pub fn script(kind: Kind, records: &str, chela: &str, settings: &config::Shell) -> String {
+    let hooks = match kind {
+        Kind::Bash => include_str!("../../assets/shell/chela.bash"),
+        Kind::Zsh => include_str!("../../assets/shell/chela.zsh"),
+        Kind::Fish => include_str!("../../assets/shell/chela.fish"),
+    };
+    let hooks = hooks.replace("@STATE@", &quoted(kind, records));
+    let program = match kind {
+        Kind::Bash | Kind::Zsh => format!("__chela_bin={}", quoted(kind, chela)),
+        Kind::Fish => format!("set -g __chela_bin {}", quoted(kind, chela)),
+    };
+    format!("{hooks}\n{program}\n{}", keys::script(kind, settings))
 }
 
 /// `text` as one word of the shell, whatever is in it.
@@ -205,7 +185,7 @@ mod tests {
     #[test]
     fn scripts_have_no_place_left_open() {
         for kind in Kind::ALL {
-            let script = script(kind, "/s t/shell");
+            let script = script(kind, "/s t/shell", "/b n/chela", &config::Shell::default());
             assert!(script.contains("'/s t/shell'"), "{}", kind.name());
             assert!(!script.contains("@STATE@"), "{}", kind.name());
         }

@@ -5,28 +5,47 @@
 //! fault while reading along costs what is learned; the daemon is never waited for. The terminal's modes are given back
 //! on every way out. What is not known for sure of a command is not told.
 
+mod capture;
+mod claim;
+mod control;
+pub mod guard;
+mod inject;
+mod line;
+mod marks;
+mod observer;
+mod pending;
+mod pty;
+mod relay;
+mod report;
+mod signals;
+mod spans;
+mod terminal;
+
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use super::claim::Claim;
-use super::guard::{Refusal, Surroundings, Wish, check};
-use super::init;
-use super::inject::{self, Borrowed, Words};
-use super::observer::Observer;
-use super::pty::{Opened, Pty, PtyError, ShellProgram};
-use super::relay::Relay;
-use super::report::{Reporter, Teller};
-use super::signals::Signals;
-use super::terminal::{Terminal, path_of};
+use self::claim::Claim;
+use self::guard::{Refusal, Surroundings, Wish, check};
+use crate::shell::init;
+use self::inject::{Borrowed, Words};
+use self::observer::Observer;
+use self::pty::{Opened, Pty, PtyError, ShellProgram};
+use self::relay::Relay;
+use self::report::{Reporter, Teller};
+use self::signals::Signals;
+use self::terminal::{Terminal, path_of};
 
-use crate::config::Paths;
+use crate::config::{self, Paths};
 use crate::daemon::wire::shell::ShellKind;
 
 /// What `chela shell` needs to know.
 #[derive(Debug)]
 pub struct ShellOptions {
     pub paths: Paths,
+    /// The keys in the shell, and the program that they call.
+    pub keys: config::Shell,
+    pub chela: String,
     /// `None`: the user's own.
     pub program: Option<PathBuf>,
     pub is_login: bool,
@@ -142,7 +161,7 @@ fn observed(
     };
     let borrowed = Borrowed { zdotdir: options.zdotdir.clone(), env: options.env.clone() };
     let plan =
-        inject::plan(kind, program.is_login, claim.dir(), &words, (&hooks(kind, &options.paths), &borrowed));
+        inject::plan(kind, program.is_login, claim.dir(), &words, (&hooks(kind, options), &borrowed));
     let reporter = Reporter::start(Teller {
         paths: options.paths.clone(),
         shell: words.shell_id,
@@ -153,13 +172,8 @@ fn observed(
 }
 
 /// What the shell runs after the user's own start files: what `chela init` prints.
-fn hooks(kind: ShellKind, paths: &Paths) -> String {
-    let kind = match kind {
-        ShellKind::Bash => init::Kind::Bash,
-        ShellKind::Zsh => init::Kind::Zsh,
-        ShellKind::Fish => init::Kind::Fish,
-    };
-    init::script(kind, &paths.state_dir.join("shell").display().to_string())
+fn hooks(kind: ShellKind, options: &ShellOptions) -> String {
+    init::script(kind, &options.paths.shell_dir().display().to_string(), &options.chela, &options.keys)
 }
 
 fn random_hex<const N: usize>() -> Result<String, StartError> {

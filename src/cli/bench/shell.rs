@@ -25,7 +25,7 @@ const WARM_UP: usize = 5;
     after_help = "Each figure is what the setup adds to the bare shell of the same round. With --load a model \
     generates and another one trains meanwhile, in processes of their own."
 )]
-pub(super) struct ShellBench {
+pub(in crate::cli) struct ShellBench {
     /// Shells to measure [default: those of bash, zsh and fish that are installed]
     #[arg(long, value_delimiter = ',', value_parser = ["bash", "zsh", "fish"])]
     shells: Vec<String>,

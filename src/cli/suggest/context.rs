@@ -68,7 +68,7 @@ impl Around {
     }
 
     fn system(&self) -> String {
-        let shell = self.shell.map(|shell| format!("Shell: {}", name(shell)));
+        let shell = self.shell.map(|shell| format!("Shell: {}", shell.name()));
         let os = if cfg!(target_os = "macos") { "OS: macOS" } else { "OS: Linux" };
         let cwd = self.cwd.as_deref().map(|cwd| shortened(cwd, self.home.as_deref()));
         let cwd = cwd.filter(|cwd| cwd.chars().count() <= MAX_CWD).map(|cwd| format!("Cwd: {cwd}"));
@@ -110,14 +110,6 @@ pub(super) fn failure(told: Option<(&str, i32)>, recent: &[ShellCommand]) -> Opt
 /// Whether a status may be one to fix: not success, not the person's own doing (128 + INT, KILL, PIPE, TERM, TSTP).
 pub(super) fn is_failure(status: i32) -> bool {
     !matches!(status, 0 | 130 | 137 | 141 | 143 | 148)
-}
-
-fn name(shell: ShellKind) -> &'static str {
-    match shell {
-        ShellKind::Bash => "bash",
-        ShellKind::Zsh => "zsh",
-        ShellKind::Fish => "fish",
-    }
 }
 
 /// `/home/ada/src` as `~/src`.

@@ -95,7 +95,7 @@ impl SuggestArgs {
 
 pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
     if let (true, Some(shell)) = (args.keys, args.shell) {
-        let script = super::keys::script(shell, &place.settings()?.shell);
+        let script = crate::shell::keys::script(shell, &place.settings()?.shell);
         std::io::stdout().lock().write_all(script.as_bytes())?;
         return Ok(Exit::Done);
     }

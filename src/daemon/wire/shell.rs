@@ -25,6 +25,24 @@ pub enum ShellKind {
     Fish,
 }
 
+impl ShellKind {
+    pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
+    /// From a name or a path: `/usr/bin/zsh`, `-bash`.
+    pub fn of(program: &str) -> Option<Self> {
+        let name = program.rsplit('/').next()?.trim_start_matches('-');
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// A command that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

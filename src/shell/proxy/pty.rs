@@ -1,7 +1,7 @@
 //! The shell's terminal: a PTY and the shell in it, with the directory, mask, environment and modes that it would have
 //! without chela. The only home of `portable_pty`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::daemon::wire::shell::ShellKind;
 
 /// Why there is no shell.
 #[derive(Debug, thiserror::Error)]
-pub enum PtyError {
+pub(super) enum PtyError {
     #[error("no pseudo-terminal is to be had: {0}")]
     Open(String),
     #[error("{path} does not start: {reason}")]
@@ -36,12 +36,7 @@ pub(super) struct ShellProgram {
 
 impl ShellProgram {
     pub(super) fn new(path: PathBuf, is_login: bool) -> Self {
-        let kind = match path.file_name().and_then(OsStr::to_str) {
-            Some("bash") => Some(ShellKind::Bash),
-            Some("zsh") => Some(ShellKind::Zsh),
-            Some("fish") => Some(ShellKind::Fish),
-            _ => None,
-        };
+        let kind = path.to_str().and_then(ShellKind::of);
         Self { path, kind, is_login }
     }
 

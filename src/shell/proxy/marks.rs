@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::quoting::split_fields;
+use crate::daemon::wire::shell::quoting::split_fields;
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
@@ -409,7 +409,7 @@ fn read_foreign(payload: &[u8]) -> Option<Event> {
 fn directory_of_url(url: &[u8]) -> Option<Vec<u8>> {
     let rest = url.strip_prefix(b"file://")?;
     let path = rest.get(memchr(b'/', rest)?..)?;
-    super::quoting::from_url(path).ok()
+    crate::daemon::wire::shell::quoting::from_url(path).ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::config;
 use crate::daemon::wire::shell::ShellKind;
 
 /// The script for one shell. Settings are single-quoted assignments, so nothing in them is ever run.
-pub(super) fn script(shell: ShellKind, settings: &config::Shell) -> String {
+pub fn script(shell: ShellKind, settings: &config::Shell) -> String {
     let on = |flag: bool| if flag { "on" } else { "off" };
     let assignments = [
         ("on", on(settings.enabled)),

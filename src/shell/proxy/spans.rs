@@ -10,7 +10,7 @@ use super::capture::Capture;
 use super::control::Record;
 use super::line::Line;
 use super::marks::{Event, Mark, Step};
-use super::quoting::{from_shell, from_url};
+use crate::daemon::wire::shell::quoting::{from_shell, from_url};
 use crate::daemon::wire::shell::{ShellCommand, ShellKind};
 use crate::turn::TurnId;
 
