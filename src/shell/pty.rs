@@ -16,7 +16,7 @@ use crate::daemon::wire::shell::ShellKind;
 
 /// Why there is no shell.
 #[derive(Debug, thiserror::Error)]
-pub enum PtyError {
+pub(super) enum PtyError {
     #[error("no pseudo-terminal is to be had: {0}")]
     Open(String),
     #[error("{path} does not start: {reason}")]
