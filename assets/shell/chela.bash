@@ -33,10 +33,6 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
       builtin printf -v __chela_id '%08x' $((${SRANDOM:-RANDOM << 17 ^ RANDOM << 2 ^ $$} & 0xffffffff))
     fi
     __chela_log=$__chela_dir/$__chela_id.log __chela_line=$__chela_dir/$__chela_id.line
-    # In memory if possible: it is written anew for each prompt.
-    if [[ -d ${XDG_RUNTIME_DIR-} && -w $XDG_RUNTIME_DIR && -O $XDG_RUNTIME_DIR ]]; then
-      __chela_line=$XDG_RUNTIME_DIR/chela-$__chela_id.line
-    fi
     # chela makes the directory; this is for one that was removed since.
     [[ -d $__chela_dir ]] || (umask 077 && command mkdir -p "$__chela_dir") 2>/dev/null
   }
@@ -171,12 +167,14 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   }
 
   # The newest entry of the history, `  501  text`, by way of a file: builtins can be read in no other way without a fork.
+  # It is written over and ended with a NUL; to empty it first would make the disk wait.
   __chela_newest() {
-    HISTTIMEFORMAT='' builtin history 1 >|"$__chela_line"
+    { HISTTIMEFORMAT='' builtin history 1 && builtin printf '\0'; } 1<>"$__chela_line"
     IFS= builtin read -r -d '' text <"$__chela_line"
     text="${text#"${text%%[! ]*}"}"
     number=${text%%[!0-9]*} text=${text#*[0-9][ *] }
     while [[ $text == *$'\n' ]]; do text=${text%$'\n'}; done
+    # What is private does not stay there.
     if [[ $text == [[:space:]]* ]]; then builtin : >|"$__chela_line"; fi
   }
 

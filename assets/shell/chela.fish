@@ -76,7 +76,7 @@ if status is-interactive
                     "$ended[2..]" (string escape --style=url -- $PWD) "$__chela_native"
                 set __chela_n (math $__chela_n + 1)
             else
-                __chela_record $argv[1] $ended
+                __chela_record $argv[1] $ended 2>/dev/null
             end
         end
         set __chela_s
@@ -86,16 +86,16 @@ if status is-interactive
     # One record in the shell's own file: fields end with \x1f, the record with \x1e. Without chela's daemon, which takes
     # records away, the file stops growing at a megabyte.
     function __chela_record
-        test (string length -- "$argv[1]") -le 16384; or return
-        # fish has no clock among its builtins; a file that is written anew has.
-        set -l now
-        echo >$__chela_line 2>/dev/null; and set now (path mtime -- $__chela_line 2>/dev/null)000
-        set -l record (printf 'v1\x1ffish\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1e' $__chela_id \
-            (string escape --style=url -- "$argv[1]") $argv[2] "$argv[3..]" \
-            (string escape --style=url -- $__chela_d) (string escape --style=url -- $PWD) "$CMD_DURATION" "$__chela_s" "$now")
+        set -l quoted (string escape --style=url -- "$argv[1]" "$__chela_d" $PWD)
+        set -l size (string length -- "$quoted[1]")
+        test $size -le 16384; or return
         test -s $__chela_log; or set __chela_bytes 0
-        set __chela_bytes (math $__chela_bytes + (string length -- $record))
-        test $__chela_bytes -le 1048576; and printf '%s' $record >>$__chela_log 2>/dev/null
+        set __chela_bytes (math $__chela_bytes + $size + 256)
+        test $__chela_bytes -le 1048576; or return
+        # fish has no clock among its builtins; a file that is written to has.
+        echo >>$__chela_line
+        printf 'v1\x1ffish\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s000\x1e' $__chela_id $quoted[1] $argv[2] \
+            "$argv[3..]" $quoted[2] $quoted[3] "$CMD_DURATION" "$__chela_s" (path mtime -- $__chela_line) >>$__chela_log
     end
 
     if test -z "$CHELA_DISABLE"; and not set -q __chela_on

@@ -27,9 +27,14 @@ pub(super) struct Followed {
 /// `suggested`: the answer of the turn that the command names. `before`: a suggestion that failed earlier.
 pub(super) fn states(suggested: Option<&str>, ran: &ShellCommand, before: Option<&Tried>) -> Followed {
     match (suggested, ran.suggestion) {
-        (Some(suggested), Some(turn)) => of_suggestion(suggested, turn, ran),
+        // A suggestion that was wiped out for something else is nobody's correction.
+        (Some(suggested), Some(turn)) if concerns(suggested, &ran.text) => of_suggestion(suggested, turn, ran),
         _ => before.map(|tried| of_own_command(tried, ran)).unwrap_or_default(),
     }
+}
+
+fn concerns(suggested: &str, command: &str) -> bool {
+    signal::is_taken_from(suggested, command) || signal::is_version_of(suggested, command)
 }
 
 fn of_suggestion(suggested: &str, turn: TurnId, ran: &ShellCommand) -> Followed {
@@ -139,6 +144,11 @@ mod tests {
     fn an_edit_that_fails_says_nothing_yet() {
         check("grep -rn TODO .", &suggested("rgg TODO", 127), &[], true);
         check("grep -rn TODO .", &suggested("rg TODO", 130), &[], false);
+    }
+
+    #[test]
+    fn a_suggestion_that_was_wiped_out_is_not_corrected_by_what_was_typed_instead() {
+        check("grep -rn TODO .", &suggested("git status", 0), &[], false);
     }
 
     #[test]
