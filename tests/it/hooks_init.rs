@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use chela::shell::init::{Kind, exec_line};
 
 use super::cli::{Home, stderr, stdout};
-use super::hooks_stage::{Form, PROMPT, Stage, is_installed, shell_args};
+use super::hooks_stage::{Form, PROMPT, Stage, is_installed, shell_args, skipped};
 
 /// `chela init …` in a home with nothing of the tests' own environment.
 fn init(home: &Home, args: &[&str]) -> Output {
@@ -254,7 +254,7 @@ fn processes(kind: Kind, form: Form) -> Option<Vec<String>> {
     while !fs::read_to_string(&trace).unwrap_or_default().contains("exit") {
         stage.enter("sh -c :");
         if tracer.try_wait().unwrap().is_some() {
-            eprintln!("SKIPPED: strace may not attach to a process here");
+            skipped("strace may not attach to a process here");
             return None;
         }
     }

@@ -54,12 +54,23 @@ pub(crate) struct Stage {
     _master: Box<dyn MasterPty + Send>,
 }
 
+/// Says that a test is left out.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+pub(crate) fn skipped(reason: &str) {
+    eprintln!("SKIPPED: {reason}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shells of the tests are those of who runs them")]
+fn search_path() -> std::ffi::OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
 /// Whether the program is there; says so if a test is left out.
 pub(crate) fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = search_path();
     let found = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
     if !found {
-        eprintln!("SKIPPED: {program} is not installed (scripts/setup --tests)");
+        skipped(&format!("{program} is not installed (scripts/setup --tests)"));
     }
     found
 }
@@ -95,7 +106,7 @@ impl Stage {
         let mut command = CommandBuilder::new(&args[0]);
         command.args(&args[1..]);
         command.env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PATH", search_path());
         for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8")] {
             command.env(name, value);
         }
@@ -285,7 +296,7 @@ pub(crate) fn has_current_bash() -> bool {
     let is_current = is_installed("bash")
         && Command::new("bash").args(["-c", version]).status().is_ok_and(|status| status.success());
     if !is_current {
-        eprintln!("SKIPPED: bash is older than 5.1");
+        skipped("bash is older than 5.1");
     }
     is_current
 }

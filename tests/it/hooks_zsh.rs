@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chela::shell::init::Kind;
 
-use super::hooks_stage::{Form, NONCE, PROMPT, Stage, is_installed, letters, marks};
+use super::hooks_stage::{Form, NONCE, PROMPT, Stage, is_installed, letters, marks, skipped};
 
 const FORMS: [Form; 2] = [Form::Marks, Form::Records];
 
@@ -156,7 +156,7 @@ fn plugin(name: &str) -> Option<String> {
     let found =
         dirs.iter().map(|dir| format!("{dir}/{name}/{name}.zsh")).find(|file| Path::new(file).is_file());
     if found.is_none() {
-        eprintln!("SKIPPED: {name} is not installed (scripts/setup --tests)");
+        skipped(&format!("{name} is not installed (scripts/setup --tests)"));
     }
     found
 }
@@ -165,7 +165,7 @@ fn plugin(name: &str) -> Option<String> {
 fn autosuggestions_and_syntax_highlighting() {
     let plugins: Vec<String> =
         ["zsh-autosuggestions", "zsh-syntax-highlighting"].iter().filter_map(|name| plugin(name)).collect();
-    let source: String = plugins.iter().map(|file| format!("source {file}\n")).collect();
+    let source: String = plugins.iter().flat_map(|file| ["source ", file, "\n"]).collect();
     if !plugins.is_empty() && is_installed("zsh") {
         for form in FORMS {
             for (before, after) in [(source.as_str(), ""), ("", source.as_str())] {
