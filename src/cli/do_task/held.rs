@@ -10,7 +10,7 @@ use crate::cli::place::variable;
 use crate::cli::{Exit, output};
 use crate::config::disk;
 use crate::shell::rules::{
-    NEUTRAL, Project, Rule, Rules, Ruling, default_file, rule_on, rules_for, with_rules,
+    Decision, NEUTRAL, Project, Rule, Rules, Ruling, default_file, rule_on, rules_for, with_rules,
 };
 use crate::shell::sandbox;
 
