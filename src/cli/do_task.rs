@@ -63,12 +63,12 @@ pub(super) fn run(place: &Place, args: &DoArgs) -> anyhow::Result<Exit> {
     if task.trim().is_empty() {
         return Err(exit::Stop::new(Exit::Usage, "nothing to do; write `chela do \"…\"`").into());
     }
-    let talk = Talk::begin(place, &settings, &task)?;
+    let conversation = Talk::begin(place, &settings, &task)?;
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let look = Look { color: place.may_color_notes(), plain: settings.chat.plain };
     let shell = variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
     let mut doing = Doing {
-        talk,
+        talk: conversation,
         held,
         cwd,
         shell,
@@ -79,6 +79,9 @@ pub(super) fn run(place: &Place, args: &DoArgs) -> anyhow::Result<Exit> {
         steps: Vec::new(),
     };
     let why = work(&mut doing, args.steps)?;
+    if let Some(line) = why.line() {
+        output::note(&output::harmless(&line));
+    }
     let report = Report { task: &task, why: &why, steps: &doing.steps };
     if args.json {
         output::json(&report)?;
@@ -93,21 +96,21 @@ fn work(doing: &mut Doing, most: u32) -> anyhow::Result<Why> {
         let proposal = doing.talk.propose()?;
         let command = match proposal.what {
             Proposed::Command(command) => command,
-            Proposed::Done(said) => return Ok(doing.end(Why::Done { said })),
+            Proposed::Done(said) => return Ok(Why::Done { said }),
             // After something has worked, words are a last word.
-            Proposed::Words(said) if doing.has_worked() => return Ok(doing.end(Why::Done { said })),
-            Proposed::Words(said) => return Ok(doing.end(Why::NoCommand { said })),
+            Proposed::Words(said) if doing.has_worked() => return Ok(Why::Done { said }),
+            Proposed::Words(said) => return Ok(Why::NoCommand { said }),
         };
         match doing.just_ran(&command) {
-            Some(0) => return Ok(doing.end(Why::Done { said: "nothing new is proposed".into() })),
+            Some(0) => return Ok(Why::Done { said: "nothing new is proposed".into() }),
             Some(_) => {
                 let said = format!("only the command that failed is proposed again: {command}");
-                return Ok(doing.end(Why::NoCommand { said }));
+                return Ok(Why::NoCommand { said });
             }
             None => {}
         }
         if n_run == most {
-            return Ok(doing.end(Why::Limit { most }));
+            return Ok(Why::Limit { most });
         }
         match doing.take(proposal.turn, &command)? {
             // One command is all that was wanted: how it ended is how the task ended.
@@ -118,7 +121,7 @@ fn work(doing: &mut Doing, most: u32) -> anyhow::Result<Why> {
                 });
             }
             Next::GoOn { has_run } => n_run += u32::from(has_run),
-            Next::End(why) => return Ok(doing.end(why)),
+            Next::End(why) => return Ok(why),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The question before a command runs: what it is, where, what is dangerous about it, and the keys.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::edit::{Edited, LineEdit};
@@ -41,7 +42,7 @@ impl Look {
     pub(super) fn show(self, command: &str, cwd: &str, dangers: &[Danger], ruling: &Ruling) {
         let mut text = String::new();
         for line in output::harmless(command).lines() {
-            text.push_str(&format!("  {}\n", self.painted("1", line)));
+            let _ = writeln!(text, "  {}", self.painted("1", line));
         }
         text.push_str(&self.dim(&format!("  in {cwd}")));
         for danger in dangers {
@@ -49,23 +50,23 @@ impl Look {
                 Level::Grave => ("danger:", "1;31"),
                 Level::Mild => ("note:", "33"),
             };
-            text.push_str(&format!("\n  {} {}", self.painted(code, mark), danger.why));
+            let _ = write!(text, "\n  {} {}", self.painted(code, mark), danger.why);
         }
         let is_said = dangers.iter().any(|danger| ruling.why.starts_with(&danger.why));
         if ruling.decision != Decision::Ask || ruling.always_asks && !is_said {
-            text.push_str(&format!("\n  {}", self.dim(&ruling.why)));
+            let _ = write!(text, "\n  {}", self.dim(&ruling.why));
         }
         output::note(&text);
     }
 
     /// Waits for one of the keys. Enter alone is no.
-    pub(super) fn choice(self, is_denied: bool) -> io::Result<Choice> {
+    pub(super) fn choice(is_denied: bool) -> io::Result<Choice> {
         let keys = if is_denied {
             "Not allowed.  n no · e edit · Esc end [n] "
         } else {
             "Run it?  y yes · n no · a always · e edit · Esc end [n] "
         };
-        write(keys);
+        say(keys);
         let mut terminal = Keys::open()?;
         let (choice, word) = loop {
             match terminal.next()? {
@@ -84,8 +85,8 @@ impl Look {
     }
 
     /// Yes or no; Enter alone is no.
-    pub(super) fn confirm(self, question: &str) -> io::Result<bool> {
-        write(&format!("{question}  y yes · n no [n] "));
+    pub(super) fn confirm(question: &str) -> io::Result<bool> {
+        say(&format!("{question}  y yes · n no [n] "));
         let mut terminal = Keys::open()?;
         let is_yes = loop {
             match terminal.next()? {
@@ -110,7 +111,7 @@ impl Look {
             let width = size().map_or(80, |size| usize::from(size.ws_col));
             let n_prompt = prompt.chars().count();
             let (shown, column) = edit.view(width.saturating_sub(n_prompt));
-            write(&format!("\r\x1b[K{prompt}{shown}\r\x1b[{}C", (n_prompt + column).max(1)));
+            say(&format!("\r\x1b[K{prompt}{shown}\r\x1b[{}C", (n_prompt + column).max(1)));
             match edit.press(terminal.next()?) {
                 Edited::Going => {}
                 Edited::Done(text) => break Some(text),
@@ -126,7 +127,7 @@ impl Look {
 /// Without redrawing: the line as it is, and a new one.
 fn plain_line(prompt: &str, text: &str) -> io::Result<Option<String>> {
     let before = if text.is_empty() { String::new() } else { format!("now: {text}\n") };
-    write(&format!("{before}{prompt}"));
+    say(&format!("{before}{prompt}"));
     let mut line = String::new();
     let n = io::stdin().read_line(&mut line)?;
     let line = line.trim_end_matches(['\n', '\r']);
@@ -134,7 +135,7 @@ fn plain_line(prompt: &str, text: &str) -> io::Result<Option<String>> {
 }
 
 /// Nobody listening on stderr is no reason to fail.
-fn write(text: &str) {
+fn say(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

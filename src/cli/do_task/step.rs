@@ -56,13 +56,6 @@ impl Doing {
         self.steps.iter().any(|step| step.status == Some(0))
     }
 
-    pub(super) fn end(&self, why: Why) -> Why {
-        if let Some(line) = why.line() {
-            output::note(&output::harmless(&line));
-        }
-        why
-    }
-
     /// Rules, the person, the run.
     pub(super) fn take(&mut self, turn: Option<TurnId>, proposed: &str) -> anyhow::Result<Next> {
         let ruling = self.looked_at(turn, proposed, proposed);
@@ -111,7 +104,7 @@ impl Doing {
     fn asked(&mut self, turn: Option<TurnId>, proposed: &str, first: Ruling) -> anyhow::Result<Next> {
         let (mut command, mut ruling) = (proposed.to_owned(), first);
         loop {
-            match self.look.choice(ruling.decision == Decision::Deny)? {
+            match Look::choice(ruling.decision == Decision::Deny)? {
                 Choice::Yes => return self.run(turn, &command, "yes"),
                 Choice::No => return self.instead(turn),
                 Choice::End => return Ok(Next::End(self.stopped())),
@@ -170,7 +163,7 @@ impl Doing {
             let within = rule.within.as_ref().map(|dir| format!(" in {}", dir.display())).unwrap_or_default();
             output::note(&format!("  allow {}{within}", output::harmless(&rule.command)));
         }
-        if !self.look.confirm("Write this?")? {
+        if !Look::confirm("Write this?")? {
             return Ok(false);
         }
         self.held.add(&rules)?;

@@ -6,8 +6,8 @@
 use anyhow::Context;
 
 use super::answer::{Proposed, read};
-use crate::cli::place::Place;
-use crate::cli::place::environment;
+use crate::cli::place::{Place, environment};
+
 use crate::cli::{Exit, exit, output};
 use crate::client::Client;
 use crate::config::Settings;

@@ -18,17 +18,33 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const STILL_WRITING: Duration = Duration::from_millis(20);
 /// A file that grew beyond this while nobody read it is dropped: it is months of commands, and says nothing of today.
 const MAX_FILE: u64 = 8 << 20;
+/// A shell that is older than this has written since.
+const SCRATCH_KEPT: Duration = Duration::from_hours(24 * 7);
 const FIELD: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
 
 /// Reads what hooks write until the daemon ends.
 pub(in crate::daemon) async fn run(daemon: Arc<Daemon>) {
     let mut stop = daemon.stop.subscribe();
+    remove_old_scratch(&daemon.shells.folder);
     loop {
         read_now(&daemon, None).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
             _ = stop.wait_for(Option::is_some) => return,
+        }
+    }
+}
+
+/// bash and fish keep a scratch file each, which a shell that was killed leaves behind.
+fn remove_old_scratch(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let age = entry.metadata().ok().and_then(|found| found.modified().ok()?.elapsed().ok());
+        let is_scratch = entry.path().extension().is_some_and(|end| end == "line");
+        if is_scratch && age.is_some_and(|age| age > SCRATCH_KEPT) {
+            // It may be gone by now, and is tried again at the next start.
+            let _ = fs::remove_file(entry.path());
         }
     }
 }

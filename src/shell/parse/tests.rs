@@ -13,7 +13,8 @@ fn shown(command: &Simple) -> String {
         Joined::Or => "|| ",
         Joined::Then => "; ",
     };
-    let through: String = command.through.iter().map(|program| format!("{program}> ")).collect();
+    let through: Vec<String> = command.through.iter().map(|program| format!("{program}> ")).collect();
+    let through = through.concat();
     let nested = if command.is_nested { "( " } else { "" };
     let elsewhere = if command.is_elsewhere { "@ " } else { "" };
     let word = |word: &Word| {

@@ -61,7 +61,9 @@ mod tests {
         fn pieces_make_no_difference(pieces in prop::collection::vec("[a-z]{0,20000}", 0..6)) {
             let (mut whole, mut apart) = (Capture::default(), Capture::default());
             whole.push(pieces.concat().as_bytes());
-            pieces.iter().for_each(|piece| apart.push(piece.as_bytes()));
+            for piece in &pieces {
+                apart.push(piece.as_bytes());
+            }
             prop_assert_eq!(whole.text(), apart.text());
         }
     }
