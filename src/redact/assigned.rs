@@ -66,11 +66,13 @@ fn name_around(view: &View<'_>) -> Range<usize> {
     if view.before(from) == Some(b'\\') && view.byte(from).is_some_and(|byte| b"nrt".contains(&byte)) {
         from += 1;
     }
-    // A flag's name begins behind its dashes, whatever they stand behind.
-    if let Some(dashes) =
-        view.text.get(from..view.at).and_then(|text| text.windows(2).rposition(|pair| pair == b"--"))
-    {
-        from += dashes + 2;
+    // A flag's name begins behind its dashes, whatever they stand behind; and ends before those of another one.
+    let dashes = |pair: &[u8]| pair == b"--";
+    if let Some(at) = view.text.get(from..view.at).and_then(|text| text.windows(2).rposition(dashes)) {
+        from += at + 2;
+    }
+    if let Some(at) = view.text.get(view.end..until).and_then(|text| text.windows(2).position(dashes)) {
+        until = view.end + at;
     }
     while from < view.at && view.byte(from).is_some_and(|byte| b".-".contains(&byte)) {
         from += 1;
