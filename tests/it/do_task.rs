@@ -472,9 +472,9 @@ fn a_terminated_run_ends_its_command_and_restores_the_terminal() {
 #[test]
 fn secrets_in_an_output_reach_neither_the_model_nor_the_ledger() {
     let token = format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6");
-    let command = format!("echo token {token}");
-    let task = Task::new(&[("This command ran", "done"), ("x", &command)])
-        .rules("[[allow]]\ncommand = \"echo *\"\n");
+    let task = Task::new(&[("This command ran", "done"), ("x", "cat settings")])
+        .rules("[[allow]]\ncommand = \"cat *\"\n");
+    std::fs::write(task.path("settings"), format!("token {token}\n")).unwrap();
     let (stdout, stderr, code) = task.piped(&["x"]);
     assert_eq!((stdout, code), (format!("token {token}\n"), 0), "{stderr}");
     let states = task.next_states(1);
