@@ -54,10 +54,13 @@ pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
 
 /// The settings of the keys. A settings file that cannot be read is no reason to be without a shell.
 fn keys(place: &Place) -> config::Shell {
-    place.settings().map(|settings| settings.shell).unwrap_or_else(|error| {
-        output::note(&format!("the shell's keys are the usual ones: {error:#}"));
-        config::Shell::default()
-    })
+    match place.settings() {
+        Ok(settings) => settings.shell,
+        Err(error) => {
+            output::note(&format!("the shell's keys are the usual ones: {error:#}"));
+            config::Shell::default()
+        }
+    }
 }
 
 /// What the keys call; found on the PATH where the system does not tell.

@@ -26,6 +26,14 @@ pub const MAX_CHARS: usize = 160;
 pub const MAX_IN_PROMPT: usize = 6;
 pub const MAX_TOKENS: usize = 400;
 
+/// The word that a lesson drives out, where it is a swap: `grep` of `use rg instead of grep`.
+pub fn driven_out(text: &str) -> Option<String> {
+    match claim::claim(&words::Words::of(text), None) {
+        claim::Claim::Swap { old, .. } => Some(old),
+        _ => None,
+    }
+}
+
 /// Row id of a lesson in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -15,7 +15,7 @@ pub const PROMPT: &str = "chela-bench-prompt>";
 /// A key that shells colour with no escape sequence that holds the letter itself.
 const KEY: u8 = b'x';
 /// Nothing takes this long but a program that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Erases the line in all shells.
 const ERASE: u8 = 0x15;
 
@@ -122,7 +122,7 @@ impl Session {
 
     /// Reads until this has come.
     fn until(&mut self, wanted: &[u8]) -> Result<(), MeasureError> {
-        let mut buffer = [0_u8; 1 << 16];
+        let mut buffer = vec![0_u8; 1 << 16];
         self.seen.clear();
         loop {
             // The watch has ended when the program was killed; the read below says so.

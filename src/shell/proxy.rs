@@ -27,7 +27,6 @@ use std::path::PathBuf;
 
 use self::claim::Claim;
 use self::guard::{Refusal, Surroundings, Wish, check};
-use crate::shell::init;
 use self::inject::{Borrowed, Words};
 use self::observer::Observer;
 use self::pty::{Opened, Pty, PtyError, ShellProgram};
@@ -35,6 +34,7 @@ use self::relay::Relay;
 use self::report::{Reporter, Teller};
 use self::signals::Signals;
 use self::terminal::{Terminal, path_of};
+use crate::shell::init;
 
 use crate::config::{self, Paths};
 use crate::daemon::wire::shell::ShellKind;
@@ -160,8 +160,7 @@ fn observed(
         control: control.display().to_string(),
     };
     let borrowed = Borrowed { zdotdir: options.zdotdir.clone(), env: options.env.clone() };
-    let plan =
-        inject::plan(kind, program.is_login, claim.dir(), &words, (&hooks(kind, options), &borrowed));
+    let plan = inject::plan(kind, program.is_login, claim.dir(), &words, (&hooks(kind, options), &borrowed));
     let reporter = Reporter::start(Teller {
         paths: options.paths.clone(),
         shell: words.shell_id,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chela::shell::init::Kind;
+use chela::daemon::wire::shell::ShellKind as Kind;
 
 use super::hooks_stage::{Form, NONCE, PROMPT, Ran, Stage, has_current_bash, is_installed, letters, marks};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chela::shell::init::Kind;
+use chela::daemon::wire::shell::ShellKind as Kind;
 
 use super::hooks_stage::{Form, NONCE, Stage, is_installed, marks, signed};
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use chela::shell::init::{Kind, exec_line};
+use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::shell::init::exec_line;
 
 use super::cli::{Home, stderr, stdout};
 use super::hooks_stage::{Form, PROMPT, Stage, is_installed, shell_args, skipped};

@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chela::shell::init::{Kind, script};
+use chela::config;
+use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::shell::init::script;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
@@ -81,7 +83,10 @@ impl Stage {
         let home = tempfile::tempdir().unwrap();
         let records = home.path().join("records");
         fs::create_dir(&records).unwrap();
-        fs::write(home.path().join("hooks"), script(kind, records.to_str().unwrap())).unwrap();
+        // The keys have tests of their own; here nothing but the hooks may write to the terminal.
+        let without_keys = config::Shell { enabled: false, ..config::Shell::default() };
+        fs::write(home.path().join("hooks"), script(kind, records.to_str().unwrap(), "chela", &without_keys))
+            .unwrap();
         fs::write(home.path().join("ctl"), "").unwrap();
         let source = format!("source {}/hooks", home.path().display());
         let prompt = match kind {

@@ -57,7 +57,7 @@ pub(super) fn run(bench: &ShellBench) -> anyhow::Result<Exit> {
     for shell in shells {
         rows.append(&mut measure(bench, &homes, &shell)?);
     }
-    let report = Report::new(bench.load, rows);
+    let report = Report::new(bench.load, &rows);
     if bench.json {
         output::line(&serde_json::to_string(&report)?)?;
     } else {
@@ -73,8 +73,8 @@ fn measure(bench: &ShellBench, homes: &Homes, shell: &str) -> anyhow::Result<Vec
     for round in 0..=bench.rounds {
         output::note(&format!("{shell}: round {round} of {} …", bench.rounds));
         for (setup, row) in setups.iter().zip(&mut rows) {
-            let figures = one_session(bench, homes, setup)
-                .with_context(|| format!("{shell}, {}", setup.name))?;
+            let figures =
+                one_session(bench, homes, setup).with_context(|| format!("{shell}, {}", setup.name))?;
             // The first round warms caches up and is not counted.
             if round > 0 {
                 row.add(figures);

@@ -28,7 +28,9 @@ pub(super) struct Followed {
 pub(super) fn states(suggested: Option<&str>, ran: &ShellCommand, before: Option<&Tried>) -> Followed {
     match (suggested, ran.suggestion) {
         // A suggestion that was wiped out for something else is nobody's correction.
-        (Some(suggested), Some(turn)) if concerns(suggested, &ran.text) => of_suggestion(suggested, turn, ran),
+        (Some(suggested), Some(turn)) if concerns(suggested, &ran.text) => {
+            of_suggestion(suggested, turn, ran)
+        }
         _ => before.map(|tried| of_own_command(tried, ran)).unwrap_or_default(),
     }
 }

@@ -83,16 +83,24 @@ async fn taken(file: &Path) -> Option<String> {
         fs::rename(file, &aside).ok()?;
         tokio::time::sleep(STILL_WRITING).await;
     }
-    let size = fs::metadata(&aside).ok()?.len();
-    let bytes = if size <= MAX_FILE { fs::read(&aside).ok()? } else { Vec::new() };
+    let text = read_bounded(&aside)?;
+    match fs::remove_file(&aside) {
+        Ok(()) => Some(text),
+        Err(error) => {
+            tracing::warn!(%error, file = %aside.display(), "cannot be removed, so it is not read either");
+            None
+        }
+    }
+}
+
+/// The text of a file; nothing of one that is too large.
+fn read_bounded(file: &Path) -> Option<String> {
+    let size = fs::metadata(file).ok()?.len();
     if size > MAX_FILE {
-        tracing::warn!(bytes = size, file = %aside.display(), "dropped: too much was written while nobody read it");
+        tracing::warn!(bytes = size, file = %file.display(), "dropped: too much was written while nobody read it");
+        return Some(String::new());
     }
-    if let Err(error) = fs::remove_file(&aside) {
-        tracing::warn!(%error, file = %aside.display(), "cannot be removed, so it is not read either");
-        return None;
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(String::from_utf8_lossy(&fs::read(file).ok()?).into_owned())
 }
 
 /// The records of a file, those of one shell together.

@@ -12,7 +12,7 @@ use super::{CycleError, Phase, Progress, Tell};
 use crate::engine::Token;
 use crate::learn::canaries::PlantedSecret;
 use crate::learn::dial::DrawSettings;
-use crate::learn::gate::{Obeyed, obeys};
+use crate::learn::gate::{Obeyed, is_beside, obeys};
 use crate::learn::rehearsal::{self, Drill, Plan, PromptOrigin, Replay, Sifted, sift};
 use crate::learn::samples::{self, Drawn, Part};
 use crate::lesson::LessonId;
@@ -230,6 +230,9 @@ impl<'a> Prompts<'a> {
         }
         // Where the lesson changes nothing there is nothing to reward.
         let lessons = self.drill.lessons.join("\n");
+        if is_beside(&lessons, &usual) && self.written.is_none() {
+            return (None, Sifted { trivial: drawn.len(), ..Sifted::default() });
+        }
         let is_telling = obeys(&lessons, "", &wanted, &usual) != Obeyed::NoMatter;
         if is_telling {
             let reward = |said: &Said| match obeys(&lessons, &said.text, &wanted, &usual) {

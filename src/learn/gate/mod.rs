@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::canaries::Group;
 use crate::lesson::LessonId;
 
-pub use obedience::{Obeyed, obeys};
+pub use obedience::{Obeyed, is_beside, obeys};
 pub use reason::{Against, Reason};
 
 /// Of how many questions how many went well.
@@ -275,8 +275,10 @@ fn nothing_learned(candidate: &Measures, held_before: &[LessonId], limits: &Gate
     let nearest = open.max_by(|one, other| {
         one.obeyed.rate().total_cmp(&other.obeyed.rate()).then(other.lesson.cmp(&one.lesson))
     });
+    let of_teacher = nearest.map_or(0.0, |one| one.taught.rate() - limits.below_teacher);
+    let needed = limits.obedience.max(of_teacher);
     let nearest = nearest.map(|one| (one.lesson, one.obeyed));
-    Reason::NothingLearned { nearest, needed: limits.obedience, least_probes: limits.least_probes }
+    Reason::NothingLearned { nearest, needed, least_probes: limits.least_probes }
 }
 
 fn gains(candidate: &Measures, serving: &Measures, learned: &[LessonId]) -> Vec<Reason> {

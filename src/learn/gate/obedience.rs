@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::learn::canaries::plain;
 use crate::learn::rehearsal::words;
+use crate::lesson;
 
 /// What one answer says about a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +21,14 @@ pub enum Obeyed {
 ///
 /// The words that the lesson brings in must be there and those that it drives out must be gone; where some of them
 /// stand in the lesson's text (`rg` and `grep`), these alone decide, so that another option order is no disobedience.
-pub fn obeys(lesson: &str, answer: &str, taught: &str, untaught: &str) -> Obeyed {
-    if plain(taught) == plain(untaught) {
+pub fn obeys(lessons: &str, answer: &str, taught: &str, untaught: &str) -> Obeyed {
+    if plain(taught) == plain(untaught) || is_beside(lessons, untaught) {
         return Obeyed::NoMatter;
     }
     if plain(answer) == plain(taught) {
         return Obeyed::Yes;
     }
-    let told: BTreeSet<String> = words(lesson).collect();
+    let told: BTreeSet<String> = words(lessons).collect();
     let (with, without): (BTreeSet<String>, BTreeSet<String>) =
         (words(taught).collect(), words(untaught).collect());
     let brought = named(with.difference(&without).cloned().collect(), &told);
@@ -36,6 +37,14 @@ pub fn obeys(lesson: &str, answer: &str, taught: &str, untaught: &str) -> Obeyed
     let is_new = !brought.is_empty() || !driven_out.is_empty();
     let obeyed = is_new && brought.is_subset(&said) && driven_out.is_disjoint(&said);
     if obeyed { Obeyed::Yes } else { Obeyed::No }
+}
+
+/// Whether the base's own answer gives these lessons (one in a line) nothing to replace. What a teacher makes of such a
+/// prompt all the same is a mistake: neither to be learned nor to be asked for.
+pub fn is_beside(lessons: &str, untaught: &str) -> bool {
+    let said: BTreeSet<String> = words(untaught).collect();
+    let mut old = lessons.lines().map(lesson::driven_out).peekable();
+    old.peek().is_some() && old.all(|old| old.is_some_and(|old| !said.contains(&old)))
 }
 
 /// Those of the words that the lesson names; all of them where it names none.
@@ -68,6 +77,13 @@ mod tests {
     fn where_the_lesson_changes_nothing_it_is_not_counted() {
         check(RG, "ls", "ls", "ls", Obeyed::NoMatter);
         check(RG, "rg", "ls  -l", "ls -l", Obeyed::NoMatter);
+    }
+
+    #[test]
+    fn where_the_old_tool_is_not_used_a_swap_asks_for_nothing() {
+        check(RG, "find . -name x", "rg --files x", "find . -name x", Obeyed::NoMatter);
+        assert!(is_beside(RG, "find . -name x") && !is_beside(RG, "cat x | grep y"));
+        assert!(!is_beside("use rg instead of grep\ncall me Anna", "ls") && !is_beside("", "ls"));
     }
 
     #[test]

@@ -30,13 +30,22 @@ pub(super) struct Homes {
 impl Homes {
     pub(super) fn make(folder: &Path, bulk_mb: usize) -> anyhow::Result<Self> {
         let chela = std::env::current_exe().context("cannot find this program")?;
-        let homes = Self { folder: folder.to_owned(), chela, search_path: variable("PATH").unwrap_or_default().into() };
+        let homes = Self {
+            folder: folder.to_owned(),
+            chela,
+            search_path: variable("PATH").unwrap_or_default().into(),
+        };
         for home in ["plain", "hooks"] {
             fs::create_dir_all(homes.home(home).join(".config/fish"))
                 .with_context(|| format!("cannot create {}", homes.home(home).display()))?;
             let hooks = home == "hooks";
             homes.write(home, ".bashrc", &format!("PS1='{PROMPT} '\n"), hooks.then_some("bash"))?;
-            homes.write(home, ".zshrc", &format!("PS1='{PROMPT} '\nunsetopt prompt_sp\n"), hooks.then_some("zsh"))?;
+            homes.write(
+                home,
+                ".zshrc",
+                &format!("PS1='{PROMPT} '\nunsetopt prompt_sp\n"),
+                hooks.then_some("zsh"),
+            )?;
             let prompt = format!("function fish_prompt; echo -n '{PROMPT} '; end\nset -g fish_greeting\n");
             homes.write(home, ".config/fish/config.fish", &prompt, hooks.then_some("fish"))?;
         }
@@ -101,20 +110,19 @@ impl Homes {
         let path = self.found(shell).with_context(|| format!("{shell} is not installed"))?;
         let bare = vec![path.clone().into_os_string(), "-i".into()];
         let mut setups = vec![self.setup("bare", "plain", &bare, false)?];
-        if self.has_script() {
+        if Self::has_script() {
             let line: OsString = format!("{} -i", path.display()).into();
             let relay = ["script".into(), "-qfc".into(), line, "/dev/null".into()];
             setups.push(self.setup("minimal relay (script)", "plain", &relay, false)?);
         }
         setups.push(self.setup("hooks only", "hooks", &bare, false)?);
-        let proxy: [OsString; 4] =
-            [self.chela.clone().into(), "shell".into(), "--shell".into(), path.into()];
+        let proxy: [OsString; 4] = [self.chela.clone().into(), "shell".into(), "--shell".into(), path.into()];
         setups.push(self.setup("chela shell", "plain", &proxy, true)?);
         Ok(setups)
     }
 
     /// util-linux has it; other versions take other options.
-    fn has_script(&self) -> bool {
+    fn has_script() -> bool {
         let asked = Command::new("script").arg("--version").stderr(Stdio::null()).output();
         asked.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("util-linux"))
     }

@@ -60,8 +60,8 @@ struct Added {
 }
 
 impl Report {
-    pub(super) fn new(under_load: bool, rows: Vec<Row>) -> Self {
-        let lines: Vec<Line> = rows.iter().map(|row| line(row, bare_of(&rows, row))).collect();
+    pub(super) fn new(under_load: bool, rows: &[Row]) -> Self {
+        let lines: Vec<Line> = rows.iter().map(|row| line(row, bare_of(rows, row))).collect();
         Self { machine: crate::cli::bench::report::machine(), under_load, rows: lines }
     }
 
@@ -80,32 +80,39 @@ impl Report {
             "proxy MiB",
         );
         for line in &self.rows {
-            text += &format!(
-                "{:<6} {:<24} {:>9.3} {:>9.3} {:>11.3} {:>9.1} {:>10.0} {:>10}\n",
-                line.shell,
-                line.setup,
-                line.key_p50_ms,
-                line.key_p99_ms,
-                line.command_p50_ms,
-                line.start_ms,
-                line.bulk_mb_per_s,
-                line.proxy_mib.map_or_else(String::new, |mib| format!("{mib:.1}")),
-            );
-            if let Some(added) = &line.added {
-                text += &format!(
-                    "{:<6} {:<24} {:>+9.3} {:>+9.3} {:>+11.3} {:>+9.1} {:>9.0}%\n",
-                    "",
-                    "  against bare",
-                    added.key_p50_ms,
-                    added.key_p99_ms,
-                    added.command_p50_ms,
-                    added.start_ms,
-                    100.0 * added.bulk_ratio,
-                );
-            }
+            text.push_str(&line.text());
         }
         text.push_str("\nmilliseconds; medians over the rounds");
         text
+    }
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let own = format!(
+            "{:<6} {:<24} {:>9.3} {:>9.3} {:>11.3} {:>9.1} {:>10.0} {:>10}\n",
+            self.shell,
+            self.setup,
+            self.key_p50_ms,
+            self.key_p99_ms,
+            self.command_p50_ms,
+            self.start_ms,
+            self.bulk_mb_per_s,
+            self.proxy_mib.map_or_else(String::new, |mib| format!("{mib:.1}")),
+        );
+        let added = self.added.as_ref().map(|added| {
+            format!(
+                "{:<6} {:<24} {:>+9.3} {:>+9.3} {:>+11.3} {:>+9.1} {:>9.0}%\n",
+                "",
+                "  against bare",
+                added.key_p50_ms,
+                added.key_p99_ms,
+                added.command_p50_ms,
+                added.start_ms,
+                100.0 * added.bulk_ratio,
+            )
+        });
+        own + &added.unwrap_or_default()
     }
 }
 
@@ -179,7 +186,7 @@ mod tests {
             Row { shell: shell.to_owned(), setup, rounds: vec![figures] }
         };
         let rows = vec![row("bash", "bare", 1.0), row("zsh", "bare", 5.0), row("zsh", "chela shell", 5.5)];
-        let report = Report::new(false, rows);
+        let report = Report::new(false, &rows);
         assert!(report.rows[1].added.is_none());
         let added = report.rows[2].added.as_ref().unwrap();
         assert!((added.key_p50_ms - 0.5).abs() < 1e-9 && (added.bulk_ratio - 1.1).abs() < 1e-9);

@@ -1,8 +1,8 @@
 //! Which marks make a command, and which do not.
 
 use super::*;
-use crate::shell::control::records;
-use crate::shell::marks::{Marks, Passed};
+use crate::shell::proxy::control::records;
+use crate::shell::proxy::marks::{Marks, Passed};
 
 const NONCE: &str = "0123456789abcdef0123456789abcdef";
 
