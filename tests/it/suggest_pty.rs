@@ -257,7 +257,8 @@ impl Drop for Typed {
 
 /// Says why a test has nothing to look at.
 pub(crate) fn skipped(program: &str) {
-    writeln!(std::io::stderr(), "skipped: {program} is not installed").unwrap();
+    let mut stderr = std::io::stderr().lock();
+    writeln!(stderr, "skipped: {program} is not installed").unwrap();
 }
 
 fn cells(n: u16) -> NonZeroU16 {
