@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::names::{Kind, is_capital, kind};
 use super::values::{is_dotted_name, is_place, is_placeholder, is_random, is_reference, is_uuid};
-use super::view::{View, is_blank, is_word};
+use super::view::{PLACEHOLDERS, View, is_blank, is_word};
 
 const LONGEST_NAME: usize = 64;
 
@@ -37,8 +37,9 @@ pub(super) fn assigned(view: &View<'_>) -> (usize, Option<(Range<usize>, Kind)>)
 }
 
 fn value_of(view: &View<'_>, name: &Range<usize>) -> Option<(Range<usize>, Kind)> {
-    // Of a name that a placeholder begins, only half is known.
-    if view.follows_placeholder(name.start) {
+    // Of a name that a placeholder begins, only half is known; and a placeholder's own words are no name.
+    let word = view.skip_back(name.start, LONGEST_NAME, is_part_of_name);
+    if starts_placeholder(view, name.start.saturating_sub(1)) || view.follows_placeholder(word) {
         return None;
     }
     let (after, op) = operator(view, name)?;
@@ -53,6 +54,10 @@ fn value_of(view: &View<'_>, name: &Range<usize>) -> Option<(Range<usize>, Kind)
 /// A password that a command line names by its flag: nothing of code stands there.
 pub(super) fn is_password_argument(value: &str) -> bool {
     value.chars().count() >= 3 && !is_reference(value) && !is_placeholder(value) && !is_metavariable(value)
+}
+
+fn starts_placeholder(view: &View<'_>, at: usize) -> bool {
+    PLACEHOLDERS.iter().any(|mark| view.rest(at).starts_with(mark))
 }
 
 fn is_part_of_name(byte: u8) -> bool {
@@ -182,6 +187,9 @@ fn closing(view: &View<'_>, from: usize, quote: u8, is_escaped: bool) -> Option<
 
 /// `password: &str = "…"`: the value stands behind the type.
 fn typed(view: &View<'_>, at: usize) -> Option<Value> {
+    if starts_placeholder(view, at) {
+        return None;
+    }
     let is_type = |byte: u8| is_word(byte) || b"&'<>[]:., |?*".contains(&byte);
     let equals = at + (view.skip(at, is_type) - at).min(48);
     let is_assigned = view.byte(equals) == Some(b'=') && view.before(equals).is_some_and(is_blank);

@@ -31,8 +31,10 @@ pub(super) struct Line {
     named: usize,
     /// Written up to here.
     at: usize,
-    /// What was written last is a placeholder: the rest of its word belongs to it.
+    /// What was written last is a placeholder.
     in_secret: bool,
+    /// The rest of its word belongs to it. A private name is a word of its own.
+    takes_word: bool,
     /// Lines of a private key follow.
     pub(super) opens_key: bool,
 }
@@ -65,12 +67,14 @@ impl Line {
         self.swallow(text);
         for secret in self.secrets.drain(..n_known).collect::<Vec<_>>() {
             if secret.range.start < self.at {
+                self.takes_word |= matches!(secret.rule, Rule::Secret(_));
                 self.at = self.at.max(secret.range.end);
             } else {
                 self.write_text(secret.range.start, &mut put);
                 put(Part::Placeholder { rule: secret.rule, range: secret.range.clone() });
                 self.at = secret.range.end;
                 self.in_secret = true;
+                self.takes_word = matches!(secret.rule, Rule::Secret(_));
             }
             self.swallow(text);
         }
@@ -105,7 +109,7 @@ impl Line {
     }
 
     fn swallow(&mut self, text: &[u8]) {
-        if self.in_secret {
+        if self.in_secret && self.takes_word {
             self.at +=
                 text.get(self.at..).unwrap_or_default().iter().take_while(|byte| is_word(**byte)).count();
         }

@@ -364,9 +364,17 @@ fn variables_that_are_no_secrets_are_not_looked_for() {
 }
 
 #[test]
+fn a_placeholder_is_no_name_of_what_follows_it() {
+    let value = Dice::new(3).letters(labelled::ALNUM, 24);
+    let text = format!("<secret:env> = \"{value}");
+    check(&text, &text);
+}
+
+#[test]
 fn names_to_hide_are_whole_words_in_capital_or_small_letters() {
     check("FALCON, falcon and Falcons", "<private:1>, <private:1> and Falcons");
     check("das 日本 team", "das <private:2> team");
+    check("日本team", "<private:2>team");
 }
 
 #[test]
