@@ -145,6 +145,8 @@ if [[ $- == *i* && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela_k_on-on}} != o
   if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
     PROMPT_COMMAND=(__chela_keys_prompt ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"})
   else
+    # Here it is a plain variable, as bash before 5.1 knows it.
+    # shellcheck disable=SC2128,SC2178
     PROMPT_COMMAND="__chela_keys_prompt${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
   fi
 fi
