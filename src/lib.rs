@@ -59,6 +59,9 @@
 //! So is closing sessions in which nothing happens. `chela train` runs in its own process, on its main thread and a pool
 //! like the learner's.
 //!
+//! `chela shell` is a process of its own: one thread relays bytes between the terminal and the person's shell and reads a
+//! copy along; another one tells the daemon what ran, through a bounded queue that drops rather than waits.
+//!
 //! # Invariants
 //!
 //! - No turn is lost once it was on the screen: tokens are committed to the ledger before they are sent to a client.
@@ -76,6 +79,8 @@
 //!
 //! - The shell works when nothing else does: no byte waits for the daemon, the disk or a model.
 //! - The terminal's modes are given back on every way out; who owns a terminal is decided by the terminal.
+//! - Secrets are taken out of what ran in a shell before anything of it is kept.
+//! - chela puts commands into the line; one that it runs was said yes to, or is allowed by a written rule.
 //! - A command is told only with the shell's nonce at both ends; one that begins with a blank is told nobody.
 //!
 //! Of learning:
