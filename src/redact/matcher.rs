@@ -14,7 +14,7 @@ use super::{Rule, assigned, flags, names, tokens};
 /// No call is longer: of a longer known value the first bytes call.
 pub(super) const LONGEST_CALL: usize = 64;
 const KNOWN_CALL: usize = 32;
-/// The rank of what needs no rule.
+/// The rank of what is judged without its surroundings.
 const KNOWN: u8 = 1;
 const MOST_KNOWN: usize = 1000;
 
@@ -119,7 +119,7 @@ impl Matcher {
             Some(Call::Url) => secret(tokens::url_password(&view), "password", 2),
             Some(Call::Cookie) => secret(tokens::cookies(&view), "cookie", 2),
             Some(Call::Headline) if tokens::opens_key(&view) => Answer::Key,
-            Some(Call::Headline) => secret(tokens::key_body(&view), "private-key", 2),
+            Some(Call::Headline) => secret(tokens::key_body(&view), "private-key", KNOWN),
             Some(Call::Command { flags }) if flags::is_command(&view) => Answer::Command(*flags),
             Some(Call::Flag { rule, flag }) if active & (1 << rule) != 0 => {
                 let form = rules().flags.get(*rule).map(|rule| rule.form);
