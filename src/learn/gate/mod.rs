@@ -107,7 +107,7 @@ impl GateLimits {
             neutral_loss: 0.08,
             forgetting: 0.15,
             obedience: 0.75,
-            below_teacher: 0.15,
+            below_teacher: 0.2,
             least_probes: 3,
             longer: 1.5,
             shorter: 0.6,

@@ -121,7 +121,7 @@ fn collapse_is_rejected_with_everything_that_fell() {
             "everyday tasks: 0 of 80 kept, and 80 of 80 by the serving version; 3 may be lost",
             "everyday tasks: 0 of 80 kept, and 80 of 80 by the base; 3 may be lost",
             "no lesson was learned: the nearest, lesson 7, is obeyed 0 of 10 times without being in the prompt; \
-             85 % of at least 3 must be",
+             80 % of at least 3 must be",
         ],
     );
 }
@@ -179,7 +179,7 @@ fn without_a_lesson_learned_there_is_no_promotion() {
         |it| it.lessons = vec![obedience(RG, 5), obedience(DOAS, 4)],
         &[
             "no lesson was learned: the nearest, lesson 7, is obeyed 5 of 10 times without being in the prompt; \
-           85 % of at least 3 must be",
+           80 % of at least 3 must be",
         ],
     );
     check(|it| it.lessons.clear(), &["there was no lesson to learn: 0 of 0"]);

@@ -127,7 +127,7 @@ impl PlanLimits {
             lessons_per_session: 8,
             lessons_per_project: 12,
             per_lesson: 24,
-            probes: 8,
+            probes: 14,
             neutral: 60,
             upkeep: 3,
             per_session: 48,

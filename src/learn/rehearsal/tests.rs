@@ -113,7 +113,7 @@ fn check_skipped(ledger: &Ledger, expected: &[&str]) {
 #[test]
 fn one_correction_gives_drills_of_many_wordings_and_probes_of_others() {
     let plan = Ledger { lessons: vec![rg()], ..Ledger::default() }.plan(1);
-    assert_eq!(plan.drills.len(), 12);
+    assert_eq!(plan.drills.len(), PlanLimits::careful().per_lesson);
     assert!(
         plan.drills.iter().any(|drill| matches!(drill.origin, PromptOrigin::Varied(_))),
         "{:?}",
@@ -132,8 +132,8 @@ fn many_own_prompts_leave_room_for_everyday_ones() {
     let mut one = to_learn(1, "use rg instead of grep", (0..40).map(turn).collect());
     one.related = (100..140).map(turn).collect();
     let plan = Ledger { lessons: vec![one], ..Ledger::default() }.plan(1);
-    assert_eq!(plan.drills.len(), 12);
-    assert_eq!(plan.drills.iter().filter(|drill| drill.origin == PromptOrigin::Everyday).count(), 4);
+    assert_eq!(plan.drills.len(), PlanLimits::careful().per_lesson);
+    assert_eq!(plan.drills.iter().filter(|drill| drill.origin == PromptOrigin::Everyday).count(), 8);
 }
 
 #[test]
