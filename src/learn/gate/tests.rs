@@ -196,9 +196,9 @@ fn far_below_the_teacher_is_not_learned() {
     let mut limits = GateLimits::careful();
     limits.obedience = 0.5;
     let mut candidate = good();
-    candidate.lessons = vec![obedience(RG, 8)];
+    candidate.lessons = vec![obedience(RG, 7)];
     assert!(!decide(&candidate, &base(), &base(), &limits).promote);
-    candidate.lessons = vec![Obedience { taught: Share::new(9, 10), ..obedience(RG, 8) }];
+    candidate.lessons = vec![Obedience { taught: Share::new(9, 10), ..obedience(RG, 7) }];
     assert!(decide(&candidate, &base(), &base(), &limits).promote);
 }
 
