@@ -14,6 +14,7 @@ use crate::shell::danger::dangers;
 use crate::tui::suggest::{Outcome, Proposal, Purpose, Telling};
 use crate::turn::{Message, Role, SessionId, Source, TurnId, TurnKind};
 
+const NO_FIX: &str = "no other command is known for this; ask with ? in your own words";
 /// Longest answer in tokens: a long pipeline, or a fence with a sentence around it.
 const MAX_TOKENS: usize = 200;
 
@@ -65,7 +66,10 @@ impl Asking {
     fn fix(&self, telling: &Telling) -> anyhow::Result<Outcome> {
         let client = Client::connect(&self.paths)?;
         match self.last_failure(&client)? {
-            Some(failure) => self.proposed(&client, self.around.fix(&failure), telling),
+            Some(failure) => {
+                let outcome = self.proposed(&client, self.around.fix(&failure), telling)?;
+                Ok(if repeats(&outcome, &failure) { Outcome::NoCommand(NO_FIX.to_owned()) } else { outcome })
+            }
             None => Ok(Outcome::NoCommand("nothing is known of a command that failed here".to_owned())),
         }
     }
@@ -138,6 +142,12 @@ impl Asking {
             ..ChatRequest::default()
         }
     }
+}
+
+/// Whether the command that failed is proposed again, which would fail again.
+fn repeats(outcome: &Outcome, failure: &Failure) -> bool {
+    let same = |command: &str| command.split_whitespace().eq(failure.command.split_whitespace());
+    matches!(outcome, Outcome::Command(proposal) if same(&proposal.command))
 }
 
 fn outcome(turn: Option<TurnId>, answer: &str) -> Outcome {
