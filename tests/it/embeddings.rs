@@ -57,7 +57,7 @@ fn texts_that_share_words_are_nearer_than_others() {
     assert!(cosine(&one, &near) > cosine(&one, &far), "{} {}", cosine(&one, &near), cosine(&one, &far));
     assert_eq!(embed(&engine, "").unwrap_err(), EngineError::EmptyPrompt);
     let n_prompt = embed(&engine, &"word ".repeat(3000)).unwrap_err();
-    assert!(matches!(n_prompt, EngineError::PromptTooLong { n_ctx: 1024, .. }), "{n_prompt}");
+    assert!(matches!(n_prompt, EngineError::PromptTooLong { n_ctx: 2048, .. }), "{n_prompt}");
 }
 
 #[test]

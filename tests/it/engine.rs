@@ -175,7 +175,7 @@ fn a_known_prefix_is_not_computed_again_and_changes_nothing() {
     );
     assert_eq!(first.text, again.text);
     for (one, other) in first.tokens.iter().zip(&again.tokens) {
-        assert!((one.logprob - other.logprob).abs() < 2e-2, "{one:?} {other:?}");
+        assert!((one.logprob - other.logprob).abs() < 5e-2, "{one:?} {other:?}");
     }
 }
 

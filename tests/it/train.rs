@@ -104,7 +104,7 @@ fn broken_lines_are_named_and_the_rest_is_planned() {
         "line 2 is not JSON: EOF",
         "line 3 has a \"prompt\" and no \"completion\"",
         "line 5 has ",
-        "tokens, at most 1024 are trained on",
+        "tokens, at most 2048 are trained on",
         "line 6 does not end with an answer of the assistant",
         "4 lines skipped",
         "training chela-starter on 2 examples (1 different prompts,",
@@ -132,10 +132,14 @@ fn json_is_one_object_for_each_event() {
     assert_eq!(stderr(&output), "");
 }
 
-/// Trains the starter on four lines; the checksum of the adapter that came of it.
+/// Trains the starter on a few lines; the checksum of the adapter that came of it.
 fn trained(threads: &str) -> String {
     let home = Home::new();
-    let path = file(&home, &[GOOD, GOOD, r#"{"prompt":"show the date","completion":"date"}"#, GOOD]);
+    // So many prompts that the hash holds some of them out, whatever the tokens are.
+    let more: Vec<String> =
+        (0..8).map(|n| format!(r#"{{"prompt":"show line {n}","completion":"sed -n {n}p"}}"#)).collect();
+    let lines: Vec<&str> = [GOOD, GOOD].into_iter().chain(more.iter().map(String::as_str)).collect();
+    let path = file(&home, &lines);
     let options = ["--threads", threads, "--epochs", "2", "--batch", "2", "--hold-out", "0.25"];
     let output = home.run(&[&["train", path.to_str().unwrap()] as &[&str], &options].concat());
     let said = stderr(&output);

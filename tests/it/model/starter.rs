@@ -100,6 +100,6 @@ fn it_resolves_without_being_unpacked_first() {
     let found = resolve::resolve(&home.roots, "chela-starter").unwrap();
     let header = found.header.unwrap();
     assert_eq!((found.name.as_str(), header.architecture.as_str()), ("chela-starter", "qwen3"));
-    assert_eq!((header.parameters, header.context, header.trainable), (7_345_408, 1024, true));
+    assert_eq!((header.parameters, header.context, header.trainable), (7_345_408, 2048, true));
     assert_eq!(header.quantization, "Q8_0");
 }
