@@ -69,7 +69,7 @@ pub fn course(dial: Dial, parameters: u64) -> Option<Course> {
     let (boldness, anchor, most_steps, plan, gate) = match dial {
         Dial::Off => return None,
         Dial::Careful => (1.0, 4.0, 60, PlanLimits::careful(), GateLimits::careful()),
-        Dial::Eager => (1.5, 2.0, 60, PlanLimits::eager(), GateLimits::eager()),
+        Dial::Eager => (1.2, 2.0, 60, PlanLimits::eager(), GateLimits::eager()),
     };
     Some(Course {
         learning_rate: boldness * rate_of_size(parameters),
@@ -114,7 +114,7 @@ impl Course {
 /// Larger models learn the same from smaller steps; these are the usual rates of LoRA by size.
 fn rate_of_size(parameters: u64) -> f64 {
     match parameters {
-        0..50_000_000 => 1e-3,
+        0..50_000_000 => 1.4e-3,
         50_000_000..300_000_000 => 5e-4,
         300_000_000..2_000_000_000 => 2e-4,
         _ => 1e-4,

@@ -133,7 +133,7 @@ impl PlanLimits {
             per_session: 48,
             per_project: 96,
             replay_share: 0.5,
-            least_replay: 96,
+            least_replay: 192,
             bare_mass: 0.1,
             prompt_chars: 8000,
         }
