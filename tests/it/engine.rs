@@ -175,7 +175,7 @@ fn a_known_prefix_is_not_computed_again_and_changes_nothing() {
     );
     assert_eq!(first.text, again.text);
     for (one, other) in first.tokens.iter().zip(&again.tokens) {
-        assert!((one.logprob - other.logprob).abs() < 5e-2, "{one:?} {other:?}");
+        assert!((one.logprob - other.logprob).abs() < 2e-2, "{one:?} {other:?}");
     }
 }
 
@@ -196,7 +196,7 @@ fn a_conversation_that_stood_back_for_others_goes_on_where_it_was() {
     assert!(again.n_cached + 1 >= chat_prompt(request).len(), "only {} were cached", again.n_cached);
     assert_eq!(first.text, again.text);
     for (one, other) in first.tokens.iter().zip(&again.tokens) {
-        assert!((one.logprob - other.logprob).abs() < 2e-2, "{one:?} {other:?}");
+        assert!((one.logprob - other.logprob).abs() < 5e-2, "{one:?} {other:?}");
     }
     // And its beginning serves another that begins alike.
     let alike = ask("remove all files that end in .tmp below /var/tmp and keep the rest");
