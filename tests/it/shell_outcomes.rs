@@ -96,8 +96,8 @@ fn what_is_run_in_place_of_a_failed_suggestion_is_its_correction() {
     tell(&served, vec![ran("grep -r todo src", 2, Some(turn), 1000)]);
     assert_eq!(tell(&served, vec![ran("git status", 0, None, 2000)]), []);
     assert_eq!(tell(&served, vec![ran("rg todo src", 0, None, 3000)]), [turn]);
-    let rules: Vec<String> = (0..2).map(|_| judged(&mut events).2).collect();
-    assert!(rules.contains(&"edit.program".to_owned()), "{rules:?}");
+    // The failure may be judged by itself first, or together with its cure.
+    while judged(&mut events).2 != "edit.program" {}
     served.stop();
 }
 
