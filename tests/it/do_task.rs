@@ -38,6 +38,8 @@ impl Task {
             vec![Step::Say(said.to_owned())]
         };
         let served = serve(Scripted::new("scripted", 8192, Box::new(script)));
+        // Else the first thing said would be that it is loading.
+        served.client.wait_for_model().unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join(".git")).unwrap();
         Self { served, dir }

@@ -298,5 +298,8 @@ pub(crate) fn serve(gate: &Gate) -> (Served, Arc<Scripted>) {
         }
     };
     let engine = Arc::new(Scripted::new("scripted", 4096, Box::new(script)));
-    (serve_from(home(), loader_of(Arc::clone(&engine) as _)), engine)
+    let served = serve_from(home(), loader_of(Arc::clone(&engine) as _));
+    // Else the first thing drawn would be that it is loading.
+    served.client.wait_for_model().unwrap();
+    (served, engine)
 }
