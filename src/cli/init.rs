@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use super::place::{Place, variable};
 use super::{Exit, exit, output};
 use crate::config::disk::write_whole_with;
-use crate::daemon::wire::shell::ShellKind as Kind;
+use crate::daemon::wire::shell::ShellKind;
 use crate::shell::init::{Purpose, exec_line, hooks_line, script, with_line, without_lines};
 
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ enum ShellName {
     Fish,
 }
 
-impl From<ShellName> for Kind {
+impl From<ShellName> for ShellKind {
     fn from(name: ShellName) -> Self {
         match name {
             ShellName::Bash => Self::Bash,
@@ -53,13 +53,13 @@ impl From<ShellName> for Kind {
 }
 
 pub(super) fn run(place: &Place, args: &InitArgs) -> anyhow::Result<Exit> {
-    let named = args.shell.map(Kind::from);
+    let named = args.shell.map(ShellKind::from);
     if args.uninstall {
         uninstall(place, named, args.rc.as_deref())?;
         return Ok(Exit::Done);
     }
     let kind = named
-        .or_else(|| Kind::of(&variable("SHELL")?))
+        .or_else(|| ShellKind::of(&variable("SHELL")?))
         .ok_or_else(|| exit::Stop::new(Exit::Usage, "which shell? say `chela init bash`, `zsh` or `fish`"))?;
     match (args.install, args.exec) {
         (false, false) => print_script(place, kind)?,
@@ -74,7 +74,7 @@ pub(super) fn run(place: &Place, args: &InitArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn print_script(place: &Place, kind: Kind) -> anyhow::Result<()> {
+fn print_script(place: &Place, kind: ShellKind) -> anyhow::Result<()> {
     // The script does without the folder; it is made here so that no shell has to start a program for it.
     let records = records_dir(place);
     private_dir(&records).ok();
@@ -82,11 +82,11 @@ fn print_script(place: &Place, kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn whole_script(place: &Place, kind: Kind, records: &Path) -> anyhow::Result<String> {
+fn whole_script(place: &Place, kind: ShellKind, records: &Path) -> anyhow::Result<String> {
     Ok(script(kind, text(records)?, text(&program()?)?, &place.settings()?.shell))
 }
 
-fn install_hooks(place: &Place, kind: Kind, rc: Option<PathBuf>) -> anyhow::Result<()> {
+fn install_hooks(place: &Place, kind: ShellKind, rc: Option<PathBuf>) -> anyhow::Result<()> {
     place.paths.create()?;
     let rc = std::path::absolute(rc.map_or_else(|| startup_file(kind), Ok)?)?;
     let (own, records) = (own_file(place, kind), records_dir(place));
@@ -123,8 +123,8 @@ fn put_line(place: &Place, rc: &Path, purpose: Purpose, line: &str) -> anyhow::R
     Ok(())
 }
 
-fn uninstall(place: &Place, named: Option<Kind>, rc: Option<&Path>) -> anyhow::Result<()> {
-    let kinds = named.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+fn uninstall(place: &Place, named: Option<ShellKind>, rc: Option<&Path>) -> anyhow::Result<()> {
+    let kinds = named.map_or_else(|| ShellKind::ALL.to_vec(), |kind| vec![kind]);
     let mut found = false;
     for kind in kinds {
         let own = own_file(place, kind);
@@ -137,7 +137,7 @@ fn uninstall(place: &Place, named: Option<Kind>, rc: Option<&Path>) -> anyhow::R
         }
         found |= remove(&own)?;
     }
-    if Kind::ALL.iter().all(|kind| !own_file(place, *kind).exists()) {
+    if ShellKind::ALL.iter().all(|kind| !own_file(place, *kind).exists()) {
         found |= remove_records(&records_dir(place))?;
     }
     // Only what is empty goes.
@@ -262,7 +262,7 @@ fn own_dir(place: &Place) -> PathBuf {
     place.paths.config_dir.join("shell")
 }
 
-fn own_file(place: &Place, kind: Kind) -> PathBuf {
+fn own_file(place: &Place, kind: ShellKind) -> PathBuf {
     own_dir(place).join(format!("chela.{}", kind.name()))
 }
 
@@ -276,13 +276,13 @@ fn backup(place: &Place, rc: &Path) -> PathBuf {
 }
 
 /// What the shell reads when a terminal opens.
-fn startup_file(kind: Kind) -> anyhow::Result<PathBuf> {
+fn startup_file(kind: ShellKind) -> anyhow::Result<PathBuf> {
     let home = variable("HOME").map(PathBuf::from).context("no home directory: set HOME")?;
     let dir = |name| variable(name).map(PathBuf::from);
     Ok(match kind {
-        Kind::Bash => home.join(".bashrc"),
-        Kind::Zsh => dir("ZDOTDIR").unwrap_or(home).join(".zshrc"),
-        Kind::Fish => dir("XDG_CONFIG_HOME").unwrap_or(home.join(".config")).join("fish/config.fish"),
+        ShellKind::Bash => home.join(".bashrc"),
+        ShellKind::Zsh => dir("ZDOTDIR").unwrap_or(home).join(".zshrc"),
+        ShellKind::Fish => dir("XDG_CONFIG_HOME").unwrap_or(home.join(".config")).join("fish/config.fish"),
     })
 }
 

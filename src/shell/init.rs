@@ -5,29 +5,29 @@
 
 use super::keys;
 use crate::config;
-use crate::daemon::wire::shell::ShellKind as Kind;
+use crate::daemon::wire::shell::ShellKind;
 
 /// The script of a shell: the hooks, then the keys. `records` is the folder where a shell without chela's terminal leaves
 /// what ran in it; `chela` the program that the keys call.
-pub fn script(kind: Kind, records: &str, chela: &str, settings: &config::Shell) -> String {
+pub fn script(kind: ShellKind, records: &str, chela: &str, settings: &config::Shell) -> String {
     let hooks = match kind {
-        Kind::Bash => include_str!("../../assets/shell/chela.bash"),
-        Kind::Zsh => include_str!("../../assets/shell/chela.zsh"),
-        Kind::Fish => include_str!("../../assets/shell/chela.fish"),
+        ShellKind::Bash => include_str!("../../assets/shell/chela.bash"),
+        ShellKind::Zsh => include_str!("../../assets/shell/chela.zsh"),
+        ShellKind::Fish => include_str!("../../assets/shell/chela.fish"),
     };
     let hooks = hooks.replace("@STATE@", &quoted(kind, records));
     let program = match kind {
-        Kind::Bash | Kind::Zsh => format!("__chela_bin={}", quoted(kind, chela)),
-        Kind::Fish => format!("set -g __chela_bin {}", quoted(kind, chela)),
+        ShellKind::Bash | ShellKind::Zsh => format!("__chela_bin={}", quoted(kind, chela)),
+        ShellKind::Fish => format!("set -g __chela_bin {}", quoted(kind, chela)),
     };
     format!("{hooks}\n{program}\n{}", keys::script(kind, settings))
 }
 
 /// `text` as one word of the shell, whatever is in it.
-pub fn quoted(kind: Kind, text: &str) -> String {
+pub fn quoted(kind: ShellKind, text: &str) -> String {
     match kind {
-        Kind::Bash | Kind::Zsh => format!("'{}'", text.replace('\'', r"'\''")),
-        Kind::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
+        ShellKind::Bash | ShellKind::Zsh => format!("'{}'", text.replace('\'', r"'\''")),
+        ShellKind::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
     }
 }
 
@@ -50,31 +50,31 @@ impl Purpose {
 }
 
 /// The line that reads chela's own file `script`, and does nothing when that is gone.
-pub fn hooks_line(kind: Kind, script: &str) -> String {
+pub fn hooks_line(kind: ShellKind, script: &str) -> String {
     let script = quoted(kind, script);
     match kind {
-        Kind::Bash | Kind::Zsh => format!("if [ -r {script} ]; then . {script}; fi"),
-        Kind::Fish => format!("if test -r {script}; source {script}; end"),
+        ShellKind::Bash | ShellKind::Zsh => format!("if [ -r {script} ]; then . {script}; fi"),
+        ShellKind::Fish => format!("if test -r {script}; source {script}; end"),
     }
 }
 
 /// The line that puts `chela shell` in this shell's place: interactive, on a terminal that chela does not own yet, and
 /// once. `exec` keeps the process number, so a plain shell that `chela shell` falls back to sees its own in
 /// `CHELA_EXEC` and stays.
-pub fn exec_line(kind: Kind, chela: &str) -> String {
+pub fn exec_line(kind: ShellKind, chela: &str) -> String {
     let chela = quoted(kind, chela);
     match kind {
-        Kind::Bash => format!(
+        ShellKind::Bash => format!(
             "if [[ $- == *i* && -t 0 && -t 1 && -z ${{CHELA_DISABLE-}} && ${{CHELA_EXEC-}} != \"$$\" && -x {chela} && \
              ! ( ${{CHELA_ACTIVE-}} -ef /dev/fd/0 || ${{CHELA_TTY-}} -ef /dev/fd/0 ) ]]; then \
              CHELA_EXEC=$$ exec {chela} shell; fi"
         ),
-        Kind::Zsh => format!(
+        ShellKind::Zsh => format!(
             "if [[ -o interactive && -t 0 && -t 1 && -z ${{CHELA_DISABLE-}} && ${{CHELA_EXEC-}} != $$ && -x {chela} && \
              ${{TTY-}} != \"${{CHELA_ACTIVE--}}\" && ${{TTY-}} != \"${{CHELA_TTY--}}\" ]]; then \
              CHELA_EXEC=$$ exec {chela} shell; fi"
         ),
-        Kind::Fish => format!(
+        ShellKind::Fish => format!(
             "if status is-interactive; and test -t 0; and test -t 1; and test -z \"$CHELA_DISABLE\"; \
              and test \"$CHELA_EXEC\" != $fish_pid; and test -x {chela}; \
              and not test /dev/fd/0 -ef \"$CHELA_ACTIVE\"; and not test /dev/fd/0 -ef \"$CHELA_TTY\"; \
@@ -158,33 +158,33 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_quoted(kind: Kind, text: &str, expected: &str) {
+    fn check_quoted(kind: ShellKind, text: &str, expected: &str) {
         assert_eq!(quoted(kind, text), expected);
     }
 
     #[test]
     fn paths_are_one_word_whatever_is_in_them() {
-        check_quoted(Kind::Bash, "/a b/$(x)", "'/a b/$(x)'");
-        check_quoted(Kind::Zsh, "/it's", r"'/it'\''s'");
-        check_quoted(Kind::Fish, r"/it's\", r"'/it\'s\\'");
+        check_quoted(ShellKind::Bash, "/a b/$(x)", "'/a b/$(x)'");
+        check_quoted(ShellKind::Zsh, "/it's", r"'/it'\''s'");
+        check_quoted(ShellKind::Fish, r"/it's\", r"'/it\'s\\'");
     }
 
     #[track_caller]
-    fn check_kind(program: &str, expected: Option<Kind>) {
-        assert_eq!(Kind::of(program), expected);
+    fn check_kind(program: &str, expected: Option<ShellKind>) {
+        assert_eq!(ShellKind::of(program), expected);
     }
 
     #[test]
     fn a_shell_is_known_by_the_end_of_its_path() {
-        check_kind("/usr/bin/zsh", Some(Kind::Zsh));
-        check_kind("-bash", Some(Kind::Bash));
-        check_kind("fish", Some(Kind::Fish));
+        check_kind("/usr/bin/zsh", Some(ShellKind::Zsh));
+        check_kind("-bash", Some(ShellKind::Bash));
+        check_kind("fish", Some(ShellKind::Fish));
         check_kind("/bin/dash", None);
     }
 
     #[test]
     fn scripts_have_no_place_left_open() {
-        for kind in Kind::ALL {
+        for kind in ShellKind::ALL {
             let script = script(kind, "/s t/shell", "/b n/chela", &config::Shell::default());
             assert!(script.contains("'/s t/shell'"), "{}", kind.name());
             assert!(!script.contains("@STATE@"), "{}", kind.name());

@@ -43,16 +43,29 @@ pub fn detect(answered: &Answered<'_>, next: &NextState) -> Vec<Signal> {
     signals
 }
 
-/// Whether a command is one that the answer proposes, as it stands there.
-pub fn is_taken_from(answer: &str, command: &str) -> bool {
-    edit::compared(&commands::proposed(answer), command).0 == edit::Change::Same
+/// What a person made of the command that an answer proposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeOf {
+    /// It is run as it stands there.
+    Taken,
+    /// The same is done in another way: another program, option or value for the same words.
+    Changed,
+    /// Nothing: this is another command.
+    Unrelated,
 }
 
-/// Whether a command does what the answer proposes in another way: another program, option or value for the same words.
-pub fn is_version_of(answer: &str, command: &str) -> bool {
-    use edit::Change;
-    let (change, _) = edit::compared(&commands::proposed(answer), command);
-    !matches!(change, Change::Same | Change::Unrelated)
+/// How a command hangs together with what an answer proposes.
+pub fn made_of(answer: &str, command: &str) -> MadeOf {
+    match edit::compared(&commands::proposed(answer), command).0 {
+        edit::Change::Same => MadeOf::Taken,
+        edit::Change::Unrelated => MadeOf::Unrelated,
+        _ => MadeOf::Changed,
+    }
+}
+
+/// Whether a command was ended or put to sleep from outside, by its exit status: that says nothing of the command.
+pub fn is_stopped(status: i32) -> bool {
+    outcome::is_stopped(status)
 }
 
 /// The text that spans count in: the person's words, a command's output, a page, a report, or the contents of all tool

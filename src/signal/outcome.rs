@@ -28,6 +28,11 @@ pub(super) fn ran(answered: &Answered<'_>, outcome: &CommandOutcome) -> Vec<Sign
     }]
 }
 
+/// Ended or put to sleep from outside: it says nothing of the command.
+pub(super) fn is_stopped(status: i32) -> bool {
+    matches!(status, 129..=131 | 137 | 141 | 143 | 145..=150)
+}
+
 fn ended(outcome: &CommandOutcome) -> Signal {
     let steps = steps(&outcome.command);
     match outcome.status {
@@ -37,7 +42,7 @@ fn ended(outcome: &CommandOutcome) -> Signal {
         129 if outcome.output.contains("usage:") || outcome.output.contains("fatal:") => {
             failed(129, outcome, &steps)
         }
-        129..=131 | 137 | 141 | 143 | 145..=150 => signal("exit.stopped", Says::Nothing, 0.95, 0..0),
+        status if is_stopped(status) => signal("exit.stopped", Says::Nothing, 0.95, 0..0),
         status if status < 0 => signal("exit.unknown", Says::Nothing, 0.6, 0..0),
         status => failed(status, outcome, &steps),
     }

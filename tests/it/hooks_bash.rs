@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::daemon::wire::shell::ShellKind;
 
-use super::hooks_stage::{Form, NONCE, PROMPT, Ran, Stage, has_current_bash, is_installed, letters, marks};
+use super::hooks_posix::{a_shell_in_the_shell, directories, stopped_and_cleared};
+use super::hooks_stage::{Form, NONCE, Ran, Stage, has_current_bash, is_installed, letters, marks};
 
 const FORMS: [Form; 2] = [Form::Marks, Form::Records];
 
@@ -56,46 +57,6 @@ fn edge_cases(mut stage: Stage) {
     }
 }
 
-fn stopped_and_cleared(stage: &mut Stage) {
-    let from = stage.output.len();
-    stage.keys("sh -c 'echo rea''dy; exec sleep 60'\r");
-    stage.wait_for(from, "ready");
-    stage.keys("\x1a");
-    stage.sync();
-    stage.check_told("Ctrl+Z", &[("sh -c 'echo rea''dy; exec sleep 60'", 148, "148")]);
-    stage.keys("kill -KILL %%\r");
-    stage.sync();
-    stage.check_told("kill", &[("kill -KILL %%", 0, "0")]);
-    let from = stage.output.len();
-    stage.keys("xyzzy");
-    stage.wait_for(from, "xyzzy");
-    stage.press_until("\x03", PROMPT);
-    stage.sync();
-    stage.check_told("Ctrl+C", &[]);
-}
-
-fn a_shell_in_the_shell(stage: &mut Stage) {
-    let from = stage.output.len();
-    stage.keys("PS1='inn''er> ' sh\r");
-    stage.wait_for(from, "inner> ");
-    stage.keys("false\rexit\r");
-    stage.sync();
-    stage.check_told("sh, false, exit", &[("PS1='inn''er> ' sh", 1, "1")]);
-}
-
-fn directories(stage: &mut Stage) {
-    let home = stage.path().to_str().unwrap().to_owned();
-    let odd = "it'\\''s; a $(x)]";
-    stage.enter(&format!("mkdir '{odd}'; cd '{odd}' && cd /"));
-    stage.enter(&format!("cd '{home}'"));
-    stage.enter(&format!("cd '{odd}'"));
-    stage.enter("cd \"$HOME\"");
-    let seen: Vec<_> = stage.told().into_iter().map(|ran| (ran.cwd, ran.cwd_after)).collect();
-    let (root, odd) = ("/".to_owned(), format!("{home}/it's; a $(x)]"));
-    let expected = [(&home, &root), (&root, &home), (&home, &odd), (&odd, &home)];
-    assert_eq!(seen.iter().map(|(from, to)| (from, to)).collect::<Vec<_>>(), expected);
-}
-
 fn suggested(stage: &mut Stage) {
     // What the key widgets do while the line is edited.
     stage.enter("bind -x '\"\\C-g\": __chela_s=42; printf pick''ed'");
@@ -115,7 +76,7 @@ fn suggested(stage: &mut Stage) {
 fn check_edge_cases(before: &str, after: &str) {
     if has_current_bash() {
         for form in FORMS {
-            edge_cases(Stage::new(Kind::Bash, form, before, after));
+            edge_cases(Stage::new(ShellKind::Bash, form, before, after));
         }
     }
 }
@@ -157,7 +118,7 @@ fn options_that_end_or_trace_a_shell() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Bash, form, "", "");
+        let mut stage = Stage::new(ShellKind::Bash, form, "", "");
         stage.check("set -eu", &[("set -eu", 0, "0")]);
         stage.check("! true", &[("! true", 1, "1")]);
         stage.check("false || true", &[("false || true", 0, "0")]);
@@ -175,12 +136,12 @@ fn the_users_own_hooks_see_what_they_saw_before() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Bash, form, THEME, "");
+        let mut stage = Stage::new(ShellKind::Bash, form, THEME, "");
         assert!(stage.enter("true | (exit 4)").contains("[4/0 4]§"));
         stage.enter("PS0='<before>'");
         assert!(stage.enter("(exit 9)").contains("<before>"), "PS0 is kept");
 
-        let mut stage = Stage::new(Kind::Bash, form, DEBUG_TRAP, "");
+        let mut stage = Stage::new(ShellKind::Bash, form, DEBUG_TRAP, "");
         // Whether there is such a trap is known from the first prompt on.
         stage.enter("true");
         stage.enter("true");
@@ -198,15 +159,15 @@ fn a_repeated_command_that_history_does_not_keep_is_never_another() {
         return;
     }
     let both = "HISTCONTROL=ignoreboth";
-    let mut stage = Stage::new(Kind::Bash, Form::Marks, both, "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Marks, both, "");
     stage.check("echo dup", &[("echo dup", 0, "0")]);
     stage.check("echo dup", &[("?", 0, "0")]);
     stage.check(" echo secret", &[("?", 0, "0")]);
-    let mut stage = Stage::new(Kind::Bash, Form::Records, both, "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Records, both, "");
     stage.check("echo dup", &[("echo dup", 0, "0")]);
     stage.check("echo dup", &[]);
     stage.check(" echo secret", &[]);
-    let mut stage = Stage::new(Kind::Bash, Form::Records, "HISTCONTROL=ignoredups", "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Records, "HISTCONTROL=ignoredups", "");
     stage.check("echo dup", &[("echo dup", 0, "0")]);
     stage.check("echo dup", &[("echo dup", 0, "0")]);
     stage.check(" echo secret", &[]);
@@ -218,7 +179,7 @@ fn what_is_private_stays_private() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Bash, form, "HISTIGNORE='pass *'", "");
+        let mut stage = Stage::new(ShellKind::Bash, form, "HISTIGNORE='pass *'", "");
         stage.check("pass show x", &[]);
         stage.enter("CHELA_DISABLE=1");
         stage.enter("false");
@@ -236,7 +197,7 @@ fn a_history_that_is_shared_does_not_lend_its_commands() {
         return;
     }
     let shared = "HISTFILE=~/history; HISTCONTROL=ignoreboth; PROMPT_COMMAND='history -a; history -n'";
-    let mut stage = Stage::new(Kind::Bash, Form::Records, shared, "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Records, shared, "");
     stage.check("echo other >>~/history", &[("echo other >>~/history", 0, "0")]);
     stage.check(" false", &[]);
     stage.check("true", &[("true", 0, "0")]);
@@ -248,7 +209,7 @@ fn reading_the_startup_file_again_changes_nothing() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Bash, form, THEME, "");
+        let mut stage = Stage::new(ShellKind::Bash, form, THEME, "");
         stage.enter("source ~/.bashrc; source ~/.bashrc");
         stage.enter("PROMPT_COMMAND=\"true; $PROMPT_COMMAND\"");
         stage.enter("PROMPT_COMMAND=build PS0=");
@@ -266,7 +227,7 @@ fn marks_of_the_terminals_own_integration_are_not_doubled() {
         return;
     }
     let foreign = "PS1='\\[\\e]133;A\\a\\]§ \\[\\e]133;B\\a\\]'";
-    let mut stage = Stage::new(Kind::Bash, Form::Marks, foreign, "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Marks, foreign, "");
     let from = stage.output.len();
     stage.enter("true");
     assert_eq!(letters(&stage.output[from..]), "CDAB");
@@ -277,7 +238,7 @@ fn a_read_only_prompt_command_means_no_hooks() {
     if !has_current_bash() {
         return;
     }
-    let mut stage = Stage::new(Kind::Bash, Form::Marks, "readonly PROMPT_COMMAND=true", "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Marks, "readonly PROMPT_COMMAND=true", "");
     assert!(!stage.enter("false").contains("readonly"));
     assert_eq!(stage.told(), []);
 }
@@ -287,7 +248,7 @@ fn children_cannot_read_the_nonce() {
     if !has_current_bash() {
         return;
     }
-    let mut stage = Stage::new(Kind::Bash, Form::Marks, "set -a", "");
+    let mut stage = Stage::new(ShellKind::Bash, Form::Marks, "set -a", "");
     stage.enter("env >~/env");
     let seen = fs::read_to_string(stage.path().join("env")).unwrap();
     let names: Vec<&str> = seen.lines().filter(|line| line.to_lowercase().contains("chela")).collect();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::daemon::wire::shell::ShellKind;
 
 use super::hooks_stage::{Form, NONCE, Stage, is_installed, marks, signed};
 
@@ -79,7 +79,7 @@ fn suggested(stage: &mut Stage) {
 fn check_edge_cases(before: &str) {
     if is_installed("fish") {
         for form in FORMS {
-            edge_cases(Stage::new(Kind::Fish, form, before, ""));
+            edge_cases(Stage::new(ShellKind::Fish, form, before, ""));
         }
     }
 }
@@ -105,7 +105,7 @@ fn the_users_own_hooks_see_what_they_saw_before() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Fish, form, THEME, "");
+        let mut stage = Stage::new(ShellKind::Fish, form, THEME, "");
         assert!(stage.enter("true | sh -c 'exit 4'").contains("[4 0 4]§"));
     }
 }
@@ -116,7 +116,7 @@ fn what_is_private_stays_private() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Fish, form, "", "");
+        let mut stage = Stage::new(ShellKind::Fish, form, "", "");
         stage.enter("set -g CHELA_DISABLE 1");
         stage.enter("false");
         stage.enter("set -e CHELA_DISABLE; set -g fish_private_mode 1");
@@ -133,7 +133,7 @@ fn reading_the_startup_file_again_changes_nothing() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Fish, form, "", "");
+        let mut stage = Stage::new(ShellKind::Fish, form, "", "");
         stage.enter("source ~/.config/fish/config.fish; source ~/.config/fish/config.fish");
         stage.told();
         stage.check("false", &[("false", 1, "1")]);
@@ -145,7 +145,7 @@ fn children_cannot_read_the_nonce() {
     if !is_installed("fish") {
         return;
     }
-    let mut stage = Stage::new(Kind::Fish, Form::Marks, "", "");
+    let mut stage = Stage::new(ShellKind::Fish, Form::Marks, "", "");
     stage.enter("env >~/env");
     let seen = fs::read_to_string(stage.path().join("env")).unwrap();
     assert!(!seen.contains(NONCE), "{seen}");
@@ -157,7 +157,7 @@ fn ctrl_c_clears_the_line_and_nothing_ran() {
     if !is_installed("fish") {
         return;
     }
-    let mut stage = Stage::new(Kind::Fish, Form::Marks, "", "");
+    let mut stage = Stage::new(ShellKind::Fish, Form::Marks, "", "");
     let from = stage.output.len();
     stage.keys("abc");
     stage.wait_for(from, "abc");
@@ -172,7 +172,7 @@ fn fish_4_as_it_was_recorded() {
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shell/fish4.bytes");
     let bytes = fs::read(recorded).unwrap();
     let told: Vec<_> =
-        signed(Kind::Fish, &bytes, b"").into_iter().map(|ran| (ran.text.unwrap(), ran.status)).collect();
+        signed(ShellKind::Fish, &bytes, b"").into_iter().map(|ran| (ran.text.unwrap(), ran.status)).collect();
     let expected = [("false", 1), ("echo 'a;b' | cat", 0), ("for i in 1 2\necho $i\nend", 0), ("cd /", 0)];
     assert_eq!(told, expected.map(|(text, status)| (text.to_owned(), status)));
     let (ours, native): (Vec<String>, Vec<String>) =

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::daemon::wire::shell::ShellKind;
 use chela::shell::init::exec_line;
 
 use super::cli::{Home, stderr, stdout};
@@ -19,11 +19,11 @@ fn init(home: &Home, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn startup_file(home: &Home, kind: Kind) -> PathBuf {
+fn startup_file(home: &Home, kind: ShellKind) -> PathBuf {
     home.path().join(match kind {
-        Kind::Bash => ".bashrc",
-        Kind::Zsh => ".zshrc",
-        Kind::Fish => ".config/fish/config.fish",
+        ShellKind::Bash => ".bashrc",
+        ShellKind::Zsh => ".zshrc",
+        ShellKind::Fish => ".config/fish/config.fish",
     })
 }
 
@@ -42,7 +42,7 @@ fn tree(dir: &Path) -> Vec<String> {
 }
 
 #[track_caller]
-fn check_there_and_back(kind: Kind, before: Option<&[u8]>) {
+fn check_there_and_back(kind: ShellKind, before: Option<&[u8]>) {
     let home = Home::new();
     let rc = startup_file(&home, kind);
     if let Some(before) = before {
@@ -72,7 +72,7 @@ fn check_there_and_back(kind: Kind, before: Option<&[u8]>) {
 
 #[test]
 fn what_is_installed_is_taken_back_byte_for_byte() {
-    for kind in Kind::ALL {
+    for kind in ShellKind::ALL {
         for before in [&b"alias a=b\n"[..], b"no line break at the end", b"", b"\n\n", b"\xff\xfe\r\n# x"] {
             check_there_and_back(kind, Some(before));
         }
@@ -136,7 +136,7 @@ fn without_a_shell_it_asks_for_one() {
 
 #[test]
 fn what_is_printed_is_a_script_that_works() {
-    for kind in Kind::ALL {
+    for kind in ShellKind::ALL {
         if !is_installed(kind.name()) {
             continue;
         }
@@ -150,13 +150,13 @@ fn what_is_printed_is_a_script_that_works() {
 
 /// A shell whose startup file begins with the line for `chela shell`, in whose place stands a program that says so and
 /// falls back to the plain shell.
-fn stage_with_exec_line(kind: Kind, tail: &str) -> Stage {
+fn stage_with_exec_line(kind: ShellKind, tail: &str) -> Stage {
     let home = tempfile::tempdir().unwrap();
     let program = home.path().join("chela");
     let rc = home.path().join(match kind {
-        Kind::Bash => ".bashrc",
-        Kind::Zsh => ".zshrc",
-        Kind::Fish => ".config/fish/config.fish",
+        ShellKind::Bash => ".bashrc",
+        ShellKind::Zsh => ".zshrc",
+        ShellKind::Fish => ".config/fish/config.fish",
     });
     fs::create_dir_all(rc.parent().unwrap()).unwrap();
     let args = shell_args(kind, &rc);
@@ -168,8 +168,8 @@ fn stage_with_exec_line(kind: Kind, tail: &str) -> Stage {
     .unwrap();
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let prompt = match kind {
-        Kind::Bash | Kind::Zsh => format!("PS1='{PROMPT}'"),
-        Kind::Fish => format!("function fish_prompt; printf '{PROMPT}'; end\nset -g fish_greeting"),
+        ShellKind::Bash | ShellKind::Zsh => format!("PS1='{PROMPT}'"),
+        ShellKind::Fish => format!("function fish_prompt; printf '{PROMPT}'; end\nset -g fish_greeting"),
     };
     let line = exec_line(kind, program.to_str().unwrap());
     fs::write(&rc, format!("{line}\n{prompt}\n")).unwrap();
@@ -182,7 +182,7 @@ fn times(stage: &Stage) -> usize {
 
 #[test]
 fn the_line_starts_chela_once_and_falls_back_to_the_plain_shell() {
-    for kind in Kind::ALL {
+    for kind in ShellKind::ALL {
         if is_installed(kind.name()) {
             let mut stage = stage_with_exec_line(kind, "");
             assert_eq!(times(&stage), 1, "{kind:?}");
@@ -193,7 +193,7 @@ fn the_line_starts_chela_once_and_falls_back_to_the_plain_shell() {
 
 #[test]
 fn the_line_does_nothing_where_it_must_not() {
-    for kind in Kind::ALL {
+    for kind in ShellKind::ALL {
         if is_installed(kind.name()) {
             for owned in ["CHELA_DISABLE=1", "CHELA_TTY=$(tty)", "CHELA_ACTIVE=$(tty)"] {
                 // The shell starts another one below itself, with another process number.
@@ -205,11 +205,11 @@ fn the_line_does_nothing_where_it_must_not() {
 }
 
 /// Runs the shell as a child instead of in its own place.
-fn below(kind: Kind) -> String {
+fn below(kind: ShellKind) -> String {
     let rc = "$HOME/.bashrc";
     match kind {
-        Kind::Bash => format!("bash --noprofile --rcfile {rc} -i; exit"),
-        Kind::Zsh | Kind::Fish => format!("{} -i; exit", kind.name()),
+        ShellKind::Bash => format!("bash --noprofile --rcfile {rc} -i; exit"),
+        ShellKind::Zsh | ShellKind::Fish => format!("{} -i; exit", kind.name()),
     }
 }
 
@@ -218,7 +218,7 @@ fn a_pane_of_tmux_is_not_chelas_terminal() {
     if !is_installed("tmux") {
         return;
     }
-    let mut outer = Stage::new(Kind::Bash, Form::Marks, "", "");
+    let mut outer = Stage::new(ShellKind::Bash, Form::Marks, "", "");
     let home = outer.path().to_owned();
     let socket = home.join("tmux");
     // What a shell without hooks would hand down: the variables of the outer terminal.
@@ -243,7 +243,7 @@ fn a_pane_of_tmux_is_not_chelas_terminal() {
 }
 
 /// Forks and execs of a shell that runs builtins only; `None` where one program may not trace another.
-fn processes(kind: Kind, form: Form) -> Option<Vec<String>> {
+fn processes(kind: ShellKind, form: Form) -> Option<Vec<String>> {
     let home = tempfile::tempdir().unwrap();
     let mut stage = Stage::new(kind, form, "", "");
     let trace = home.path().join("trace");
@@ -278,7 +278,7 @@ fn a_prompt_starts_no_process() {
     if !is_installed("strace") {
         return;
     }
-    for kind in Kind::ALL.into_iter().filter(|kind| is_installed(kind.name())) {
+    for kind in ShellKind::ALL.into_iter().filter(|kind| is_installed(kind.name())) {
         for form in [Form::Marks, Form::Records] {
             let new = processes(kind, form).unwrap_or_default();
             assert_eq!(new, [""; 0], "{kind:?} {form:?}");

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chela::config;
-use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::daemon::wire::shell::ShellKind;
 use chela::shell::init::script;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ pub(crate) struct Ran {
 }
 
 pub(crate) struct Stage {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ShellKind,
     pub(crate) form: Form,
     pub(crate) home: TempDir,
     /// Everything that the terminal got.
@@ -79,7 +79,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
 
 impl Stage {
     /// `before` and `after` stand around chela's line in the startup file.
-    pub(crate) fn new(kind: Kind, form: Form, before: &str, after: &str) -> Self {
+    pub(crate) fn new(kind: ShellKind, form: Form, before: &str, after: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let records = home.path().join("records");
         fs::create_dir(&records).unwrap();
@@ -90,14 +90,16 @@ impl Stage {
         fs::write(home.path().join("ctl"), "").unwrap();
         let source = format!("source {}/hooks", home.path().display());
         let prompt = match kind {
-            Kind::Bash => format!("PS1='{PROMPT}'\nHISTCONTROL=ignorespace\nHISTFILE=/dev/null\n"),
-            Kind::Zsh => format!("PS1='{PROMPT}'\n"),
-            Kind::Fish => format!("function fish_prompt; printf '{PROMPT}'; end\nset -g fish_greeting\n"),
+            ShellKind::Bash => format!("PS1='{PROMPT}'\nHISTCONTROL=ignorespace\nHISTFILE=/dev/null\n"),
+            ShellKind::Zsh => format!("PS1='{PROMPT}'\n"),
+            ShellKind::Fish => {
+                format!("function fish_prompt; printf '{PROMPT}'; end\nset -g fish_greeting\n")
+            }
         };
         let rc = home.path().join(match kind {
-            Kind::Bash => ".bashrc",
-            Kind::Zsh => ".zshrc",
-            Kind::Fish => ".config/fish/config.fish",
+            ShellKind::Bash => ".bashrc",
+            ShellKind::Zsh => ".zshrc",
+            ShellKind::Fish => ".config/fish/config.fish",
         });
         fs::create_dir_all(rc.parent().unwrap()).unwrap();
         fs::write(&rc, format!("{prompt}{before}\n{source}\n{after}\n")).unwrap();
@@ -105,7 +107,7 @@ impl Stage {
     }
 
     /// Any program with the shell's environment, on a terminal that is chela's or not.
-    pub(crate) fn start(kind: Kind, form: Form, home: TempDir, args: &[String]) -> Self {
+    pub(crate) fn start(kind: ShellKind, form: Form, home: TempDir, args: &[String]) -> Self {
         let size = PtySize { rows: 40, cols: 200, ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(&args[0]);
@@ -313,11 +315,13 @@ impl Drop for Stage {
     }
 }
 
-pub(crate) fn shell_args(kind: Kind, rc: &Path) -> Vec<String> {
+pub(crate) fn shell_args(kind: ShellKind, rc: &Path) -> Vec<String> {
     let rc = rc.to_str().unwrap();
     match kind {
-        Kind::Bash => vec!["bash".into(), "--noprofile".into(), "--rcfile".into(), rc.into(), "-i".into()],
-        Kind::Zsh | Kind::Fish => vec![kind.name().into(), "-i".into()],
+        ShellKind::Bash => {
+            vec!["bash".into(), "--noprofile".into(), "--rcfile".into(), rc.into(), "-i".into()]
+        }
+        ShellKind::Zsh | ShellKind::Fish => vec![kind.name().into(), "-i".into()],
     }
 }
 
@@ -343,7 +347,7 @@ pub(crate) fn letters(output: &[u8]) -> String {
 }
 
 /// Pairs the signed marks C and D; what is not signed is nobody's word.
-pub(crate) fn signed(kind: Kind, output: &[u8], control: &[u8]) -> Vec<Ran> {
+pub(crate) fn signed(kind: ShellKind, output: &[u8], control: &[u8]) -> Vec<Ran> {
     let mut ran = Vec::new();
     let mut open: Option<(String, Ran)> = None;
     for mark in marks(output).iter().filter(|mark| mark.contains(&format!("nonce={NONCE}"))) {
@@ -363,7 +367,7 @@ pub(crate) fn signed(kind: Kind, output: &[u8], control: &[u8]) -> Vec<Ran> {
             command.status = mark.split(';').nth(1).unwrap().parse().unwrap();
             command.pipeline = get("ps").unwrap();
             command.cwd_after = unquoted(kind, &get("d").unwrap());
-            if kind == Kind::Bash {
+            if kind == ShellKind::Bash {
                 command.text = from_history(control, &n);
             }
             // A leading space that bash kept in its history is dropped by whoever reads the marks.
@@ -402,7 +406,7 @@ fn from_history(control: &[u8], n: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn recorded(kind: Kind, record: &[String]) -> Ran {
+fn recorded(kind: ShellKind, record: &[String]) -> Ran {
     let [version, shell, _id, text, status, pipeline, cwd, cwd_after, ms, suggestion, ended] = record else {
         panic!("a record has eleven fields: {record:?}");
     };
@@ -419,21 +423,21 @@ fn recorded(kind: Kind, record: &[String]) -> Ran {
 }
 
 /// Undoes `${x@Q}` and `%q` of bash and zsh, and `string escape --style=url` of fish.
-pub(crate) fn unquoted(kind: Kind, text: &str) -> String {
+pub(crate) fn unquoted(kind: ShellKind, text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     let mut style = b' ';
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
         match (first, style) {
-            (b'%', _) if kind == Kind::Fish => {
+            (b'%', _) if kind == ShellKind::Fish => {
                 bytes.push(u8::from_str_radix(std::str::from_utf8(&rest[..2]).unwrap(), 16).unwrap());
                 rest = &rest[2..];
             }
             (b'$', b' ') if rest.first() == Some(&b'\'') => (style, rest) = (b'$', &rest[1..]),
-            (b'\'', b' ') if kind != Kind::Fish => style = b'\'',
+            (b'\'', b' ') if kind != ShellKind::Fish => style = b'\'',
             (b'\'', b'\'' | b'$') => style = b' ',
-            (b'\\', b' ' | b'$') if kind != Kind::Fish => {
+            (b'\\', b' ' | b'$') if kind != ShellKind::Fish => {
                 let escaped = rest[0];
                 rest = &rest[1..];
                 bytes.push(match (escaped, style) {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use chela::daemon::wire::shell::ShellKind as Kind;
+use chela::daemon::wire::shell::ShellKind;
 
-use super::hooks_stage::{Form, NONCE, PROMPT, Stage, is_installed, letters, marks, skipped};
+use super::hooks_posix::{a_shell_in_the_shell, directories, stopped_and_cleared};
+use super::hooks_stage::{Form, NONCE, Stage, is_installed, letters, marks, skipped};
 
 const FORMS: [Form; 2] = [Form::Marks, Form::Records];
 
@@ -55,46 +56,6 @@ fn edge_cases(mut stage: Stage) {
     }
 }
 
-fn stopped_and_cleared(stage: &mut Stage) {
-    let from = stage.output.len();
-    stage.keys("sh -c 'echo rea''dy; exec sleep 60'\r");
-    stage.wait_for(from, "ready");
-    stage.keys("\x1a");
-    stage.sync();
-    stage.check_told("Ctrl+Z", &[("sh -c 'echo rea''dy; exec sleep 60'", 148, "148")]);
-    stage.keys("kill -KILL %%\r");
-    stage.sync();
-    stage.check_told("kill", &[("kill -KILL %%", 0, "0")]);
-    let from = stage.output.len();
-    stage.keys("xyzzy");
-    stage.wait_for(from, "xyzzy");
-    stage.press_until("\x03", PROMPT);
-    stage.sync();
-    stage.check_told("Ctrl+C", &[]);
-}
-
-fn a_shell_in_the_shell(stage: &mut Stage) {
-    let from = stage.output.len();
-    stage.keys("PS1='inn''er> ' sh\r");
-    stage.wait_for(from, "inner> ");
-    stage.keys("false\rexit\r");
-    stage.sync();
-    stage.check_told("sh, false, exit", &[("PS1='inn''er> ' sh", 1, "1")]);
-}
-
-fn directories(stage: &mut Stage) {
-    let home = stage.path().to_str().unwrap().to_owned();
-    let odd = "it'\\''s; a $(x)]";
-    stage.enter(&format!("mkdir '{odd}'; cd '{odd}' && cd /"));
-    stage.enter(&format!("cd '{home}'"));
-    stage.enter(&format!("cd '{odd}'"));
-    stage.enter("cd \"$HOME\"");
-    let seen: Vec<_> = stage.told().into_iter().map(|ran| (ran.cwd, ran.cwd_after)).collect();
-    let (root, odd) = ("/".to_owned(), format!("{home}/it's; a $(x)]"));
-    let expected = [(&home, &root), (&root, &home), (&home, &odd), (&odd, &home)];
-    assert_eq!(seen.iter().map(|(from, to)| (from, to)).collect::<Vec<_>>(), expected);
-}
-
 fn suggested(stage: &mut Stage) {
     // What the key widgets do while the line is edited.
     stage.enter("pick() { __chela_s=42 }; zle -N pick; bindkey '^G' pick");
@@ -110,7 +71,7 @@ fn suggested(stage: &mut Stage) {
 fn check_edge_cases(before: &str, after: &str) {
     if is_installed("zsh") {
         for form in FORMS {
-            edge_cases(Stage::new(Kind::Zsh, form, before, after));
+            edge_cases(Stage::new(ShellKind::Zsh, form, before, after));
         }
     }
 }
@@ -169,7 +130,7 @@ fn autosuggestions_and_syntax_highlighting() {
     if !plugins.is_empty() && is_installed("zsh") {
         for form in FORMS {
             for (before, after) in [(source.as_str(), ""), ("", source.as_str())] {
-                let mut stage = Stage::new(Kind::Zsh, form, before, after);
+                let mut stage = Stage::new(ShellKind::Zsh, form, before, after);
                 stage.enter("true");
                 stage.told();
                 // The line is drawn again while it is typed; the prompt with it, at most.
@@ -187,7 +148,7 @@ fn the_users_own_hooks_see_what_they_saw_before() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Zsh, form, THEME, "");
+        let mut stage = Stage::new(ShellKind::Zsh, form, THEME, "");
         assert!(stage.enter("true | (exit 4)").contains("[4/0 4]§"));
     }
 }
@@ -198,7 +159,7 @@ fn what_is_private_stays_private() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Zsh, form, "HISTORY_IGNORE='(pass *|top)'", "");
+        let mut stage = Stage::new(ShellKind::Zsh, form, "HISTORY_IGNORE='(pass *|top)'", "");
         stage.told();
         stage.check("pass show x", &[]);
         stage.enter("CHELA_DISABLE=1");
@@ -215,7 +176,7 @@ fn reading_the_startup_file_again_changes_nothing() {
         return;
     }
     for form in FORMS {
-        let mut stage = Stage::new(Kind::Zsh, form, THEME, "");
+        let mut stage = Stage::new(ShellKind::Zsh, form, THEME, "");
         stage.enter("source ~/.zshrc; source ~/.zshrc");
         stage.enter("precmd_functions=(build $precmd_functions build)");
         stage.told();
@@ -231,7 +192,7 @@ fn marks_of_the_terminals_own_integration_are_not_doubled() {
         return;
     }
     let foreign = "PS1=$'%{\\e]133;A\\a%}§ %{\\e]133;B\\a%}'";
-    let mut stage = Stage::new(Kind::Zsh, Form::Marks, foreign, "");
+    let mut stage = Stage::new(ShellKind::Zsh, Form::Marks, foreign, "");
     let from = stage.output.len();
     stage.enter("true");
     assert_eq!(letters(&stage.output[from..]), "CDAB");
@@ -242,7 +203,7 @@ fn children_cannot_read_the_nonce() {
     if !is_installed("zsh") {
         return;
     }
-    let mut stage = Stage::new(Kind::Zsh, Form::Marks, "setopt all_export", "");
+    let mut stage = Stage::new(ShellKind::Zsh, Form::Marks, "setopt all_export", "");
     stage.enter("env >~/env");
     let seen = fs::read_to_string(stage.path().join("env")).unwrap();
     assert!(!seen.contains(NONCE), "{seen}");

@@ -26,6 +26,7 @@ mod gradients;
 mod hooks_bash;
 mod hooks_fish;
 mod hooks_init;
+mod hooks_posix;
 mod hooks_stage;
 mod hooks_zsh;
 mod http;

@@ -1,41 +1,16 @@
 //! What people run in their shells, as the daemon takes it in: over the socket and from the hooks' files.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chela::client::LoopStream;
 use chela::daemon::wire::shell::{ShellCommand, ShellCommands, ShellKind};
-use chela::daemon::wire::{ChatRequest, LoopEvent};
-use chela::engine::scripted::{Scripted, Step};
 use chela::turn::TurnId;
 use chela::turn::next_state::NextState;
 
-use crate::served::{Served, home, loader_of, opened, request, rest, serve_from};
+use crate::served::{Served, request};
+use crate::teaching::{ask, serve, until_judged};
 
 const SHELL: &str = "0badcafe";
-
-/// A daemon whose model always proposes grep and has no opinion of its own.
-fn serve() -> Served {
-    let script = |asked: &chela::engine::scripted::Asked| {
-        let text = if asked.prompt.contains("Judge the answer") {
-            "unclear"
-        } else if asked.prompt.contains("Give a hint") {
-            "hint: none"
-        } else {
-            "grep -r todo src"
-        };
-        vec![Step::Say(text.to_owned())]
-    };
-    serve_from(home(), loader_of(Arc::new(Scripted::new("scripted", 4096, Box::new(script))) as _))
-}
-
-fn ask(served: &Served, request: &ChatRequest) -> (TurnId, Vec<String>) {
-    let mut stream = served.client.chat(request).unwrap();
-    let opened = opened(&mut stream);
-    assert!(rest(stream).2.is_none());
-    (opened.turn, opened.lessons.into_iter().map(|lesson| lesson.text).collect())
-}
 
 fn ran(text: &str, status: i32, suggestion: Option<TurnId>, ended_ms: i64) -> ShellCommand {
     ShellCommand {
@@ -56,33 +31,24 @@ fn tell(served: &Served, commands: Vec<ShellCommand>) -> Vec<TurnId> {
     served.client.tell_shell(&told).unwrap().turns
 }
 
-fn judged(events: &mut LoopStream) -> (TurnId, Option<i8>, String) {
-    events
-        .find_map(|event| match event.unwrap() {
-            LoopEvent::Judged { turn, reward, rule, .. } => Some((turn, reward, rule)),
-            _ => None,
-        })
-        .unwrap()
-}
-
 #[test]
 fn a_suggestion_that_ran_well_is_a_good_answer() {
-    let served = serve();
+    let (served, _) = serve();
     let mut events = served.client.events().unwrap();
     let (turn, _) = ask(&served, &request("search src for todo"));
     assert_eq!(tell(&served, vec![ran("grep -r todo src", 0, Some(turn), 1000)]), [turn]);
-    let (about, reward, rule) = judged(&mut events);
+    let (about, reward, rule) = until_judged(&mut events);
     assert_eq!((about, reward, rule.as_str()), (turn, Some(1), "exit.ok"));
     served.stop();
 }
 
 #[test]
 fn an_edited_suggestion_that_worked_becomes_a_lesson_for_the_next_one() {
-    let served = serve();
+    let (served, _) = serve();
     let mut events = served.client.events().unwrap();
     let (turn, _) = ask(&served, &request("search src for todo"));
     assert_eq!(tell(&served, vec![ran("rg todo src", 0, Some(turn), 1000)]), [turn]);
-    let (about, reward, rule) = judged(&mut events);
+    let (about, reward, rule) = until_judged(&mut events);
     assert_eq!((about, reward, rule.as_str()), (turn, Some(-1), "edit.program"));
     assert_eq!(ask(&served, &request("search lib for fixme")).1, ["use rg instead of grep"]);
     served.stop();
@@ -90,20 +56,20 @@ fn an_edited_suggestion_that_worked_becomes_a_lesson_for_the_next_one() {
 
 #[test]
 fn what_is_run_in_place_of_a_failed_suggestion_is_its_correction() {
-    let served = serve();
+    let (served, _) = serve();
     let mut events = served.client.events().unwrap();
     let (turn, _) = ask(&served, &request("search src for todo"));
     tell(&served, vec![ran("grep -r todo src", 2, Some(turn), 1000)]);
     assert_eq!(tell(&served, vec![ran("git status", 0, None, 2000)]), []);
     assert_eq!(tell(&served, vec![ran("rg todo src", 0, None, 3000)]), [turn]);
     // The failure may be judged by itself first, or together with its cure.
-    while judged(&mut events).2 != "edit.program" {}
+    while until_judged(&mut events).2 != "edit.program" {}
     served.stop();
 }
 
 #[test]
 fn a_persons_own_commands_are_remembered_and_label_nothing() {
-    let served = serve();
+    let (served, _) = serve();
     let (turn, _) = ask(&served, &request("search src for todo"));
     let own = ran("make test", 2, None, 1000);
     assert_eq!(tell(&served, vec![own.clone()]), []);
@@ -115,7 +81,7 @@ fn a_persons_own_commands_are_remembered_and_label_nothing() {
 
 #[test]
 fn only_the_latest_twenty_are_remembered() {
-    let served = serve();
+    let (served, _) = serve();
     tell(&served, (0..30).map(|n| ran(&format!("echo {n}"), 0, None, n)).collect());
     let recent = served.client.shell_memory(SHELL).unwrap().recent;
     assert_eq!((recent.len(), recent[0].text.as_str()), (20, "echo 10"));
@@ -124,14 +90,14 @@ fn only_the_latest_twenty_are_remembered() {
 
 #[test]
 fn a_command_of_an_unknown_turn_is_no_error() {
-    let served = serve();
+    let (served, _) = serve();
     assert_eq!(tell(&served, vec![ran("ls", 0, Some(TurnId(99)), 1000)]), []);
     served.stop();
 }
 
 #[test]
 fn a_secret_in_a_command_or_its_output_is_nowhere() {
-    let served = serve();
+    let (served, _) = serve();
     let (turn, _) = ask(&served, &request("search src for todo"));
     // Put together here, so that no scanner takes it for a real one.
     let secret = format!("ghp_{}", "a1B2c3D4e5".repeat(4).get(..36).unwrap());
@@ -169,12 +135,12 @@ fn record(text: &str, status: i32, suggestion: &str) -> String {
 
 #[test]
 fn what_hooks_write_reaches_the_turn_and_is_gone_from_disk() {
-    let served = serve();
+    let (served, _) = serve();
     let mut events = served.client.events().unwrap();
     let (turn, _) = ask(&served, &request("search src for todo"));
     let file = served.paths.shell_dir().join(format!("{SHELL}.log"));
     fs::write(&file, record("'grep -r todo src'", 2, &turn.0.to_string())).unwrap();
-    assert_eq!(judged(&mut events).0, turn);
+    assert_eq!(until_judged(&mut events).0, turn);
     let story = served.client.why(turn).unwrap();
     let NextState::Command(outcome) = &story.next_states[0].state else { panic!("{:?}", story.next_states) };
     assert_eq!((outcome.command.as_str(), outcome.status), ("grep -r todo src", 2));
@@ -184,7 +150,7 @@ fn what_hooks_write_reaches_the_turn_and_is_gone_from_disk() {
 
 #[test]
 fn what_hooks_wrote_is_known_when_the_next_question_comes() {
-    let served = serve();
+    let (served, _) = serve();
     let file = served.paths.shell_dir().join(format!("{SHELL}.log"));
     let garbage = format!("half a record\u{1e}{}", record(r"$'make\ntest'", 2, ""));
     fs::write(&file, garbage).unwrap();

@@ -12,7 +12,7 @@ use chela::turn::{Message, Role, TurnId};
 use crate::served::{Served, home, loader_of, opened, request, rest, serve_from};
 
 /// A daemon whose model always proposes grep, votes `unclear` and sees no hint.
-fn serve() -> (Served, Arc<Scripted>) {
+pub(crate) fn serve() -> (Served, Arc<Scripted>) {
     let script = |asked: &chela::engine::scripted::Asked| {
         let text = if asked.prompt.contains("Judge the answer") {
             "unclear"
@@ -28,7 +28,7 @@ fn serve() -> (Served, Arc<Scripted>) {
 }
 
 /// Asks, waits for the whole answer, and says which turn it was.
-fn ask(served: &Served, request: &ChatRequest) -> (TurnId, Vec<String>) {
+pub(crate) fn ask(served: &Served, request: &ChatRequest) -> (TurnId, Vec<String>) {
     let mut stream = served.client.chat(request).unwrap();
     let opened = opened(&mut stream);
     assert!(rest(stream).2.is_none());
@@ -55,7 +55,7 @@ fn until_lesson(events: &mut LoopStream) -> Lesson {
         .unwrap()
 }
 
-fn until_judged(events: &mut LoopStream) -> (TurnId, Option<i8>, String) {
+pub(crate) fn until_judged(events: &mut LoopStream) -> (TurnId, Option<i8>, String) {
     events
         .find_map(|event| match event.unwrap() {
             LoopEvent::Judged { turn, reward, rule, .. } => Some((turn, reward, rule)),

@@ -155,10 +155,5 @@ fn print(proposal: Option<&Proposal>) -> anyhow::Result<Exit> {
 }
 
 fn kind(name: &str) -> Result<ShellKind, String> {
-    match name {
-        "bash" => Ok(ShellKind::Bash),
-        "zsh" => Ok(ShellKind::Zsh),
-        "fish" => Ok(ShellKind::Fish),
-        _ => Err("bash, zsh or fish".to_owned()),
-    }
+    ShellKind::named(name).ok_or_else(|| "bash, zsh or fish".to_owned())
 }

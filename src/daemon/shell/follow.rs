@@ -1,7 +1,7 @@
 //! What a command says of a suggestion: taken as it was, edited first, or run in its place after it failed. Pure.
 
 use crate::daemon::wire::shell::ShellCommand;
-use crate::signal;
+use crate::signal::{self, MadeOf};
 use crate::turn::TurnId;
 use crate::turn::next_state::{CommandOutcome, NextState};
 
@@ -17,6 +17,12 @@ pub(super) struct Tried {
     pub(super) at_ms: i64,
 }
 
+impl Tried {
+    fn new(turn: TurnId, ran: &ShellCommand) -> Self {
+        Self { turn, command: ran.text.clone(), cwd: ran.cwd.clone(), at_ms: ran.ended_ms }
+    }
+}
+
 /// What follows from a command: what the suggestion's turn is told, and what may still be cured.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Followed {
@@ -26,32 +32,35 @@ pub(super) struct Followed {
 
 /// `suggested`: the answer of the turn that the command names. `before`: a suggestion that failed earlier.
 pub(super) fn states(suggested: Option<&str>, ran: &ShellCommand, before: Option<&Tried>) -> Followed {
-    match (suggested, ran.suggestion) {
+    let made = suggested.zip(ran.suggestion).map(|(answer, turn)| (signal::made_of(answer, &ran.text), turn));
+    match made {
+        Some((MadeOf::Taken, turn)) => of_taken(turn, ran),
+        Some((MadeOf::Changed, turn)) => of_changed(turn, ran),
         // A suggestion that was wiped out for something else is nobody's correction.
-        (Some(suggested), Some(turn)) if concerns(suggested, &ran.text) => {
-            of_suggestion(suggested, turn, ran)
+        Some((MadeOf::Unrelated, _)) | None => {
+            before.map(|tried| of_own_command(tried, ran)).unwrap_or_default()
         }
-        _ => before.map(|tried| of_own_command(tried, ran)).unwrap_or_default(),
     }
 }
 
-fn concerns(suggested: &str, command: &str) -> bool {
-    signal::is_taken_from(suggested, command) || signal::is_version_of(suggested, command)
+fn of_taken(turn: TurnId, ran: &ShellCommand) -> Followed {
+    let is_over = ran.status == 0 || signal::is_stopped(ran.status);
+    Followed {
+        states: vec![NextState::Command(outcome(ran))],
+        tried: (!is_over).then(|| Tried::new(turn, ran)),
+    }
 }
 
-fn of_suggestion(suggested: &str, turn: TurnId, ran: &ShellCommand) -> Followed {
-    let outcome = NextState::Command(outcome(ran));
-    let tried = || Tried { turn, command: ran.text.clone(), cwd: ran.cwd.clone(), at_ms: ran.ended_ms };
-    if signal::is_taken_from(suggested, &ran.text) {
-        let is_over = ran.status == 0 || is_stopped(ran.status);
-        return Followed { states: vec![outcome], tried: (!is_over).then(tried) };
-    }
+fn of_changed(turn: TurnId, ran: &ShellCommand) -> Followed {
     match ran.status {
         // The strongest there is: what stood there, and what the person made of it, which worked.
-        0 => Followed { states: vec![NextState::Edit { text: ran.text.clone() }, outcome], tried: None },
-        status if is_stopped(status) => Followed::default(),
+        0 => Followed {
+            states: vec![NextState::Edit { text: ran.text.clone() }, NextState::Command(outcome(ran))],
+            tried: None,
+        },
+        status if signal::is_stopped(status) => Followed::default(),
         // The person's own words did not work either: the suggestion may be cured by what comes next.
-        _ => Followed { states: Vec::new(), tried: Some(tried()) },
+        _ => Followed { states: Vec::new(), tried: Some(Tried::new(turn, ran)) },
     }
 }
 
@@ -61,7 +70,7 @@ fn of_own_command(tried: &Tried, ran: &ShellCommand) -> Followed {
     if !in_time || ran.cwd != tried.cwd {
         return Followed { states: Vec::new(), tried: in_time.then(|| tried.clone()) };
     }
-    if ran.status == 0 && signal::is_version_of(&tried.command, &ran.text) {
+    if ran.status == 0 && signal::made_of(&tried.command, &ran.text) == MadeOf::Changed {
         return Followed { states: vec![NextState::Edit { text: ran.text.clone() }], tried: None };
     }
     Followed { states: Vec::new(), tried: Some(tried.clone()) }
@@ -75,11 +84,6 @@ fn outcome(ran: &ShellCommand) -> CommandOutcome {
         output: ran.output.clone().unwrap_or_default(),
         duration_ms: ran.duration_ms,
     }
-}
-
-/// Ended or put to sleep from outside: it says nothing of the command.
-fn is_stopped(status: i32) -> bool {
-    matches!(status, 129..=131 | 137 | 141 | 143 | 145..=150)
 }
 
 #[cfg(test)]

@@ -129,12 +129,7 @@ fn one(record: &str) -> Option<(String, ShellKind, ShellCommand)> {
     else {
         return None;
     };
-    let kind = match *kind {
-        "bash" => ShellKind::Bash,
-        "zsh" => ShellKind::Zsh,
-        "fish" => ShellKind::Fish,
-        _ => return None,
-    };
+    let kind = ShellKind::named(kind)?;
     let plain = |quoted: &str| quoting::plain(kind, quoted);
     let cwd = plain(cwd)?;
     let command = ShellCommand {

@@ -36,10 +36,13 @@ impl ShellKind {
         }
     }
 
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// From a name or a path: `/usr/bin/zsh`, `-bash`.
     pub fn of(program: &str) -> Option<Self> {
-        let name = program.rsplit('/').next()?.trim_start_matches('-');
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::named(program.rsplit('/').next()?.trim_start_matches('-'))
     }
 }
 

@@ -132,6 +132,8 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
     use super::*;
@@ -155,10 +157,21 @@ mod tests {
         let pty = native_pty_system().openpty(PtySize::default()).unwrap();
         let before = pty.master.get_termios().unwrap();
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-        command.args(["shell::terminal::tests::a_panic_gives_the_terminal_back", "--exact", "--nocapture"]);
+        let module = module_path!().split_once("::").unwrap().1;
+        let this = format!("{module}::a_panic_gives_the_terminal_back");
+        command.args([this.as_str(), "--exact", "--nocapture"]);
         command.env(CHILD, "1");
+        let mut said = pty.master.try_clone_reader().unwrap();
         let mut child = pty.slave.spawn_command(command).unwrap();
         assert!(child.wait().unwrap().success());
+        // A name that no test has would succeed as well.
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains("test result: ok. 1 passed") {
+            let mut piece = [0; 1024];
+            let n_read = said.read(&mut piece).unwrap();
+            assert!(n_read > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..n_read]);
+        }
         assert_eq!(pty.master.get_termios().unwrap(), before);
     }
 }

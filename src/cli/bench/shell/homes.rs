@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 
 use crate::cli::place::variable;
+use crate::daemon::wire::shell::ShellKind;
 use crate::shell::measure::{PROMPT, Program};
 
-const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 const LINE: &str = "\x1b[32mok\x1b[0m some log line with text and numbers 1234567890 abcdefghij\n";
 
 /// One way to a shell.
@@ -94,8 +94,11 @@ impl Homes {
         for shell in named {
             ensure!(self.found(shell).is_some(), "{shell} is not installed");
         }
-        let wanted: Vec<String> =
-            if named.is_empty() { SHELLS.map(str::to_owned).to_vec() } else { named.to_vec() };
+        let wanted: Vec<String> = if named.is_empty() {
+            ShellKind::ALL.map(|kind| kind.name().to_owned()).to_vec()
+        } else {
+            named.to_vec()
+        };
         let found: Vec<String> = wanted.into_iter().filter(|shell| self.found(shell).is_some()).collect();
         ensure!(!found.is_empty(), "none of bash, zsh and fish is installed");
         Ok(found)
