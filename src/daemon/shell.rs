@@ -122,10 +122,9 @@ async fn hear(daemon: &Arc<Daemon>, told: ShellCommands) -> Result<ShellHeard, A
             Some(turn) => suggestion(daemon, turn).await?,
             None => None,
         };
-        let Followed { states, tried } = follow::states(suggested.as_deref(), &command, before.as_ref());
-        let turn = command.suggestion.filter(|_| suggested.is_some()).or(before.map(|tried| tried.turn));
+        let Followed { told: news, tried } = follow::states(suggested.as_deref(), &command, before.as_ref());
         daemon.shells.tried(&told.shell, tried);
-        let Some(turn) = turn.filter(|_| !states.is_empty()) else { continue };
+        let Some((turn, states)) = news else { continue };
         for state in states {
             daemon.ledger.record_next_state(turn, now_ms(), state).await?;
         }

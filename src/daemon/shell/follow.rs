@@ -23,10 +23,10 @@ impl Tried {
     }
 }
 
-/// What follows from a command: what the suggestion's turn is told, and what may still be cured.
+/// What follows from a command: which turn is told what, and what may still be cured.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Followed {
-    pub(super) states: Vec<NextState>,
+    pub(super) told: Option<(TurnId, Vec<NextState>)>,
     pub(super) tried: Option<Tried>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn states(suggested: Option<&str>, ran: &ShellCommand, before: Option
 fn of_taken(turn: TurnId, ran: &ShellCommand) -> Followed {
     let is_over = ran.status == 0 || signal::is_stopped(ran.status);
     Followed {
-        states: vec![NextState::Command(outcome(ran))],
+        told: Some((turn, vec![NextState::Command(outcome(ran))])),
         tried: (!is_over).then(|| Tried::new(turn, ran)),
     }
 }
@@ -54,13 +54,10 @@ fn of_taken(turn: TurnId, ran: &ShellCommand) -> Followed {
 fn of_changed(turn: TurnId, ran: &ShellCommand) -> Followed {
     match ran.status {
         // The strongest there is: what stood there, and what the person made of it, which worked.
-        0 => Followed {
-            states: vec![NextState::Edit { text: ran.text.clone() }, NextState::Command(outcome(ran))],
-            tried: None,
-        },
+        0 => Followed { told: Some((turn, vec![edit(ran), NextState::Command(outcome(ran))])), tried: None },
         status if signal::is_stopped(status) => Followed::default(),
         // The person's own words did not work either: the suggestion may be cured by what comes next.
-        _ => Followed { states: Vec::new(), tried: Some(Tried::new(turn, ran)) },
+        _ => Followed { told: None, tried: Some(Tried::new(turn, ran)) },
     }
 }
 
@@ -68,12 +65,16 @@ fn of_changed(turn: TurnId, ran: &ShellCommand) -> Followed {
 fn of_own_command(tried: &Tried, ran: &ShellCommand) -> Followed {
     let in_time = (0..=CURED_WITHIN_MS).contains(&(ran.ended_ms - tried.at_ms));
     if !in_time || ran.cwd != tried.cwd {
-        return Followed { states: Vec::new(), tried: in_time.then(|| tried.clone()) };
+        return Followed { told: None, tried: in_time.then(|| tried.clone()) };
     }
     if ran.status == 0 && signal::made_of(&tried.command, &ran.text) == MadeOf::Changed {
-        return Followed { states: vec![NextState::Edit { text: ran.text.clone() }], tried: None };
+        return Followed { told: Some((tried.turn, vec![edit(ran)])), tried: None };
     }
-    Followed { states: Vec::new(), tried: Some(tried.clone()) }
+    Followed { told: None, tried: Some(tried.clone()) }
+}
+
+fn edit(ran: &ShellCommand) -> NextState {
+    NextState::Edit { text: ran.text.clone() }
 }
 
 fn outcome(ran: &ShellCommand) -> CommandOutcome {
@@ -114,7 +115,7 @@ mod tests {
             NextState::Command(_) => "outcome",
             _ => "other",
         };
-        found.states.iter().map(name).collect()
+        found.told.iter().flat_map(|(_, states)| states).map(name).collect()
     }
 
     #[track_caller]
@@ -162,6 +163,13 @@ mod tests {
         afterwards(&ran("grep -rn TODO src", 0), &["edit"], false);
         afterwards(&ran("grep -rn TODO src", 2), &[], true);
         afterwards(&ran("git status", 0), &[], true);
+    }
+
+    #[test]
+    fn the_cure_is_told_to_the_suggestion_that_failed_and_not_to_one_that_was_wiped_out() {
+        let cure = ShellCommand { suggestion: Some(TurnId(8)), ..ran("grep -rn TODO src", 0) };
+        let found = states(Some("git status"), &cure, Some(&failed()));
+        assert_eq!(found.told.map(|(turn, _)| turn), Some(TurnId(7)));
     }
 
     #[test]
