@@ -42,8 +42,9 @@
 //!
 //! # Processes and threads
 //!
-//! One binary. A per-user **daemon** holds the model once for all terminals and is the only writer of the ledger;
-//! clients are thin and start it on demand.
+//! One program to call, `chela`. A per-user **daemon** holds the model once for all terminals and is the only writer of
+//! the ledger; clients are thin and start it on demand. `chela shell` becomes the small program beside it, `chela-shell`,
+//! which links what the proxy needs and no more: every open terminal keeps one in memory.
 //!
 //! | thread in the daemon | owns |
 //! |---|---|

@@ -151,8 +151,11 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
     __chela_ghost_fd=-1 __chela_ghost_pid=''
   }
 
-  # Called before each drawing of the line.
+  # Called before each drawing of the line. Most keys go on with a line that no line of the history begins like: they
+  # are let through before anything that takes time, whatever the user's options are.
   __chela_ghost_update() {
+    [[ -z $__chela_ghost$__chela_ghost_line && -n $__chela_ghost_prefix && $__chela_ghost_kind == history &&
+      $BUFFER == "$__chela_ghost_prefix"* ]] && return 0
     emulate -L zsh -o extendedglob
     [[ $BUFFER == "$__chela_ghost_of" && CURSOR -eq $#BUFFER && $POSTDISPLAY == "$__chela_ghost" ]] && return 0
     __chela_ghost_clear
@@ -261,7 +264,13 @@ if [[ -o interactive && -o zle && -z ${CHELA_DISABLE-} && ${CHELA_KEYS-${__chela
     zle -N chela-ghost-answer __chela_ghost_answer
     zle -N chela-ghost-accept __chela_ghost_accept_all
     zle -N chela-ghost-word __chela_ghost_accept_all
-    add-zle-hook-widget line-pre-redraw chela-ghost-update
+    # The list of hooks costs a tenth of a millisecond with each key: where nobody else is there, the hook itself is
+    # taken. Who uses the list later finds it and puts it first.
+    if (( ${+widgets[zle-line-pre-redraw]} )); then
+      add-zle-hook-widget line-pre-redraw chela-ghost-update
+    else
+      zle -N zle-line-pre-redraw __chela_ghost_update
+    fi
     add-zle-hook-widget line-finish chela-ghost-finish
     # What the keys did before; asked in one go, because each question is a process.
     local -a keys=('^[[C' '^[OC' '^[[F' '^[OF' '^[[4~' '^E' '^[[1;3C')

@@ -134,6 +134,11 @@ pub fn parse() -> Args {
     Args::parse()
 }
 
+/// All that the program `chela-shell` does.
+pub fn run_proxy() -> anyhow::Result<ExitCode> {
+    shell::run_proxy(shell::ProxyArgs::parse())
+}
+
 /// The grammar of the command line, for completions, the manual page and tests.
 pub fn command() -> clap::Command {
     Args::command()

@@ -1,19 +1,38 @@
-//! `chela shell`: hands the proxy what it must not find out itself. The proxy is in `crate::shell`.
+//! `chela shell`: becomes `chela-shell`, the small program beside it, which hands the proxy what it must not find out
+//! itself. The proxy is in `crate::shell`.
+//!
+//! Two programs, because one is in memory for every open terminal: the proxy needs none of the pages, and none of the
+//! start, of a program that holds a model. Where the small one is missing, this one does the same.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use clap::Args;
+use clap::{Args, Parser};
 use rustix::fs::{Access, access};
 
 use super::exit::{Exit, Stop};
 use super::output;
 use super::place::{Place, variable};
+use crate::client::main_program;
 use crate::config;
 use crate::shell::proxy::guard::{Surroundings, Wish};
 use crate::shell::proxy::{self, ShellOptions};
+
+/// The program beside this one.
+const PROXY: &str = "chela-shell";
+
+/// The command line of `chela-shell`.
+#[derive(Debug, Parser)]
+#[command(name = PROXY, version, about = "What `chela shell` becomes; call that")]
+pub(super) struct ProxyArgs {
+    #[arg(long)]
+    verbose: bool,
+    #[command(flatten)]
+    shell: ShellArgs,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct ShellArgs {
@@ -31,14 +50,56 @@ pub(super) struct ShellArgs {
     no_daemon: bool,
 }
 
-pub(super) fn run(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
+/// Does not return where the small program is there.
+pub(super) fn run(place: &Place, mut args: ShellArgs) -> anyhow::Result<ExitCode> {
+    args.login |= is_started_as_login(std::env::args_os().next());
+    if let Some(proxy) = beside() {
+        // It failed if it returns, and then this program is as good.
+        let _ = Command::new(proxy).args(args.words(place.verbose)).exec();
+    }
+    here(place, args)
+}
+
+/// The small program's whole work.
+pub(super) fn run_proxy(args: ProxyArgs) -> anyhow::Result<ExitCode> {
+    here(&Place::new(false, false, args.verbose)?, args.shell)
+}
+
+/// The small program of the same build.
+fn beside() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.with_file_name(PROXY);
+    path.is_file().then_some(path)
+}
+
+impl ShellArgs {
+    /// The same, as the small program is to read it.
+    fn words(&self, verbose: bool) -> Vec<OsString> {
+        let flags = [
+            (verbose, "--verbose"),
+            (self.login, "--login"),
+            (self.or_plain, "--or-plain"),
+            (self.no_daemon, "--no-daemon"),
+        ];
+        let mut words: Vec<OsString> =
+            flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.into()).collect();
+        if let Some(shell) = &self.shell {
+            // One word: a name may begin with a dash.
+            let mut word = OsString::from("--shell=");
+            word.push(shell);
+            words.push(word);
+        }
+        words
+    }
+}
+
+fn here(place: &Place, args: ShellArgs) -> anyhow::Result<ExitCode> {
     let program = args.shell.map(|shell| found(&shell)).transpose()?;
     let ended = proxy::run(ShellOptions {
         paths: place.paths.clone(),
         keys: keys(place),
         chela: own_program(),
         program,
-        is_login: args.login || is_started_as_login(std::env::args_os().next()),
+        is_login: args.login,
         wish: if args.or_plain || is_in_place_of_a_shell() { Wish::StartFile } else { Wish::Typed },
         around: surroundings(),
         zdotdir: variable("ZDOTDIR").map(OsString::from),
@@ -65,7 +126,7 @@ fn keys(place: &Place) -> config::Shell {
 
 /// What the keys call; found on the PATH where the system does not tell.
 fn own_program() -> String {
-    let path = std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
+    let path = main_program().ok().and_then(|path| path.into_os_string().into_string().ok());
     path.unwrap_or_else(|| "chela".to_owned())
 }
 
@@ -111,4 +172,28 @@ fn found(shell: &Path) -> Result<PathBuf, Stop> {
             format!("{} is no program{place}; name a shell by its path, like /bin/bash", shell.display());
         Stop::new(Exit::NotFound, message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `chela shell` was given arrives whole at the program that it becomes.
+    #[track_caller]
+    fn arrives(given: &[&str], verbose: bool) {
+        let read = |words: Vec<OsString>| ProxyArgs::try_parse_from(words).unwrap();
+        let first = read([PROXY].iter().chain(given).map(OsString::from).collect());
+        let words = std::iter::once(PROXY.into()).chain(first.shell.words(verbose)).collect();
+        let second = read(words);
+        assert_eq!(format!("{:?}", second.shell), format!("{:?}", first.shell));
+        assert_eq!(second.verbose, verbose);
+    }
+
+    #[test]
+    fn the_small_program_is_told_all_that_was_asked() {
+        arrives(&[], false);
+        arrives(&["--login", "--or-plain", "--no-daemon"], true);
+        arrives(&["--shell", "/bin/my shell"], false);
+        arrives(&["--shell=-odd"], false);
+    }
 }

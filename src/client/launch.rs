@@ -25,6 +25,13 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// The program that is all of chela: this one, or the one beside `chela-shell`.
+pub fn main_program() -> std::io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let is_proxy = own.file_name().is_some_and(|name| name == "chela-shell");
+    Ok(if is_proxy { own.with_file_name("chela") } else { own })
+}
+
 /// How a daemon is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launcher {
@@ -37,11 +44,7 @@ pub struct Launcher {
 impl Launcher {
     /// This executable, as a daemon.
     pub fn this_program() -> Result<Self, ClientError> {
-        Ok(Self {
-            program: std::env::current_exe()?,
-            args: vec!["daemon".into(), "run".into()],
-            env: Vec::new(),
-        })
+        Ok(Self { program: main_program()?, args: vec!["daemon".into(), "run".into()], env: Vec::new() })
     }
 
     /// Starts the program without a terminal, in a process group of its own; its words go to the log.

@@ -17,6 +17,8 @@ use super::terminal::{self, Terminal};
 
 /// As much as one look at the shell's output takes: sixteen reads of what a PTY gives at a time.
 const LOOK: usize = 64 * 1024;
+/// The echo of a key is shorter, bulk output comes in longer pieces.
+const SHORT: usize = 256;
 /// A shell that is told to go gets this long.
 const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 /// What the shell wrote last may take a moment to arrive; programs in its background may write for ever.
@@ -37,6 +39,14 @@ pub(super) struct Relay<'a> {
     /// Some program still has the shell's terminal open.
     has_output: bool,
     leaving: Option<Leaving>,
+}
+
+/// Where there is something to read.
+#[derive(Debug, Clone, Copy)]
+struct Ready {
+    signals: bool,
+    terminal: bool,
+    shell: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,39 +84,57 @@ impl<'a> Relay<'a> {
     /// Runs until the shell ends, or the terminal does. Returns the exit status.
     pub(super) fn run(&mut self) -> std::io::Result<i32> {
         loop {
-            self.wait()?;
-            if let Some(status) = self.heed_signals()? {
+            let ready = self.wait()?;
+            if ready.signals
+                && let Some(status) = self.heed_signals()?
+            {
                 self.say_last_words();
                 return Ok(self.leave_with(status));
             }
-            self.read_terminal();
-            self.read_shell();
-            self.write();
+            // Each direction is finished before the next is looked at: an echo does not wait for a look at the keys.
+            if ready.shell {
+                self.read_shell();
+                self.write_to_terminal();
+            }
+            if ready.terminal {
+                self.read_terminal();
+                self.write_to_shell();
+            }
+            self.write_to_shell();
+            self.write_to_terminal();
             if self.leaving.is_some_and(|leaving| Instant::now() >= leaving.deadline) {
                 return Ok(self.leave_with(1));
             }
         }
     }
 
-    /// Waits for anything that can be done.
-    fn wait(&self) -> std::io::Result<()> {
+    /// Waits for anything that can be done, and says what there is to read.
+    fn wait(&self) -> std::io::Result<Ready> {
+        let reads_terminal = self.has_terminal && self.to_shell.has_room();
         let mut fds = vec![PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN)];
-        if self.has_terminal && self.to_shell.has_room() {
+        if reads_terminal {
             fds.push(PollFd::from_borrowed_fd(self.terminal.input(), PollFlags::IN));
         }
         if self.has_terminal && !self.to_terminal.is_empty() {
             fds.push(PollFd::from_borrowed_fd(self.terminal.output(), PollFlags::OUT));
         }
-        if self.has_output {
-            let mut wanted = PollFlags::empty();
-            wanted.set(PollFlags::IN, self.to_terminal.has_room());
-            wanted.set(PollFlags::OUT, !self.to_shell.is_empty());
-            if !wanted.is_empty() {
-                fds.push(PollFd::from_borrowed_fd(self.pty.fd(), wanted));
-            }
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, self.has_output && self.to_terminal.has_room());
+        wanted.set(PollFlags::OUT, self.has_output && !self.to_shell.is_empty());
+        let watches_shell = !wanted.is_empty();
+        if watches_shell {
+            fds.push(PollFd::from_borrowed_fd(self.pty.fd(), wanted));
         }
         let limit = self.leaving.map(|leaving| leaving.deadline.saturating_duration_since(Instant::now()));
-        wait_for(&mut fds, limit)
+        wait_for(&mut fds, limit)?;
+        // Anything but "can be written" is for a reader to find out: an end and an error too.
+        let spoke =
+            |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !(fd.revents() - PollFlags::OUT).is_empty());
+        Ok(Ready {
+            signals: spoke(fds.first()),
+            terminal: reads_terminal && spoke(fds.get(1)),
+            shell: watches_shell && spoke(fds.last()),
+        })
     }
 
     /// The exit status when the shell has ended.
@@ -192,6 +220,10 @@ impl<'a> Relay<'a> {
                     let chunk = self.buffer.get(..n).unwrap_or_default();
                     let shown = self.observer.pass(chunk, now_ms);
                     self.to_terminal.push(shown);
+                    // An echo is shown before a look for more; the next wait finds what there is.
+                    if n < SHORT {
+                        return;
+                    }
                 }
                 Read::Nothing => return,
                 Read::Ended => self.has_output = false,
@@ -199,13 +231,16 @@ impl<'a> Relay<'a> {
         }
     }
 
-    fn write(&mut self) {
+    fn write_to_shell(&mut self) {
         if self.has_output {
             // Input for programs that are gone is dropped; the end is seen by reading.
             let _ = self.to_shell.write_to(self.pty.fd());
         } else {
             self.to_shell.clear();
         }
+    }
+
+    fn write_to_terminal(&mut self) {
         if !self.has_terminal {
             self.to_terminal.clear();
         } else if self.to_terminal.write_to(self.terminal.output()) == Flow::Closed {
