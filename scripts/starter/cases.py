@@ -22,7 +22,7 @@ from corpus.draws import Draw
 
 JOBS = (
     "commands", "explain", "lessons", "corrections", "fix", "judge", "hint", "tools", "page", "code", "office", "talk",
-    "safety", "chats", "hand_commands",
+    "safety", "chats", "steps", "hand_commands",
 )  # fmt: skip
 
 

@@ -25,8 +25,8 @@ from corpus.draws import Draw
 # The share of each module in the documents. Commands are the base of all others, lessons the heart of the program; an
 # interface's or a page's text is long, so that a few documents of them are many tokens.
 SHARES = {
-    "commands": 25, "lessons": 40, "corrections": 8, "judge": 8, "hint": 8, "fix": 3.5, "tools": 1.5,
-    "explain": 1.5, "page": 1, "office": 2, "code": 1, "talk": 3, "chats": 1.5, "safety": 1.5,
+    "commands": 22, "lessons": 42, "corrections": 8, "judge": 14, "hint": 10, "fix": 3.5, "tools": 2,
+    "explain": 1, "page": 1, "office": 2, "code": 1, "talk": 2.5, "chats": 1.5, "safety": 1.5, "steps": 2.5,
 }  # fmt: skip
 SHARD = 50_000
 CASES = 200

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::place::{Place, variable};
+use super::place::{Place, redactor, variable};
 use super::{loading, output};
 use crate::client::Client;
 use crate::gguf::Gguf;
@@ -45,6 +45,7 @@ pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
         connect: connect(place),
         list_models: list_models(place),
         load_counter: load_counter(),
+        redactor: Arc::new(redactor(&settings.privacy.hide)),
     })
 }
 

@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 
 use crate::config::{PathEnv, Paths, Settings, Theme, load};
+use crate::redact::{Redactor, Secrets};
 
 pub(super) struct Place {
     pub(super) paths: Paths,
@@ -87,4 +88,9 @@ pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// Takes secrets out of text: what the rules know, values of this environment, and what the person lists.
+pub(super) fn redactor(hide: &[String]) -> Redactor {
+    Redactor::new(&Secrets::new(environment(), hide))
 }

@@ -7,9 +7,9 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::place::{Place, environment};
+use super::place::{Place, redactor};
 use super::{Exit, output};
-use crate::redact::{Found, Redactor, Secrets};
+use crate::redact::Found;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -39,7 +39,7 @@ struct Hidden {
 
 pub(super) fn run(place: &Place, args: &RedactArgs) -> anyhow::Result<Exit> {
     let settings = place.settings()?;
-    let redactor = Redactor::new(&Secrets::new(environment(), &settings.privacy.hide));
+    let redactor = redactor(&settings.privacy.hide);
     if std::io::stdin().is_terminal() {
         output::note("reading from the terminal; Ctrl+D ends the text");
     }

@@ -3,11 +3,10 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::place::{Place, environment};
+use super::place::{Place, redactor};
 use super::{Exit, exit, loading, output};
 use crate::client::Client;
 use crate::daemon::{self, Announce, DaemonConfig, Listening, Outcome, ProcessRole, TcpEndpoint, TokenHash};
-use crate::redact::{Redactor, Secrets};
 
 #[derive(Debug, Args)]
 #[command(
@@ -61,7 +60,7 @@ fn be_the_daemon(
 ) -> anyhow::Result<Exit> {
     let settings = place.prepare()?;
     let loader = loading::loader(place, &settings);
-    let redactor = Redactor::new(&Secrets::new(environment(), &settings.privacy.hide));
+    let redactor = redactor(&settings.privacy.hide);
     let config = DaemonConfig {
         paths: place.paths.clone(),
         settings,

@@ -13,7 +13,6 @@ use crate::client::{Client, Launcher};
 use crate::config::{PathEnv, Paths, Settings};
 use crate::daemon::wire::ModelState;
 use crate::daemon::{self, ChooseCourse, DaemonConfig, Loader, OpenTrainer, ProcessRole};
-use crate::redact::{Redactor, Secrets};
 
 /// A folder that is gone when this is dropped.
 pub(in crate::cli) struct Scratch(PathBuf);
@@ -71,7 +70,7 @@ impl Served {
             loader,
             trainer,
             course,
-            redactor: Redactor::new(&Secrets::new(super::place::environment(), &hide)),
+            redactor: super::place::redactor(&hide),
             tcp: None,
             role: ProcessRole::Guest,
             announce: Some(Box::new(move |_| listening.send(()).unwrap_or_default())),

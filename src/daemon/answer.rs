@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::book;
 use super::error::ApiError;
+use super::hiding::Restored;
 use super::ledger::Ledger;
 use super::models::Serving;
 use super::next_states;
@@ -54,6 +55,8 @@ pub(super) struct Plan {
     pub(super) lessons: Vec<Lesson>,
     /// What follows this turn, or follows from it, may be learned from.
     pub(super) teaches: bool,
+    /// What the client's own values are put back into.
+    pub(super) restored: Restored,
 }
 
 /// Starts the answer and returns its reading end.
@@ -102,7 +105,8 @@ impl Pump {
         let mut heard = Heard::default();
         let outcome = self.answer(&mut heard).await;
         drop(entered);
-        let unsent = std::mem::take(&mut heard.unsent);
+        let mut unsent = std::mem::take(&mut heard.unsent);
+        unsent.text.push_str(&self.plan.restored.finish());
         if !unsent.is_empty() {
             // Nobody there to read it is fine: the turn is in the ledger.
             let _ = self.sender.send(Piece::More(unsent)).await;
@@ -248,7 +252,7 @@ impl Pump {
 
     /// Writes what the engine said into the ledger, and only then counts it as something to send.
     async fn keep(
-        &self,
+        &mut self,
         turn: TurnId,
         batch: &mut Vec<GenerateEvent>,
         heard: &mut Heard,
@@ -267,14 +271,15 @@ impl Pump {
             let stored = tokens.iter().map(stored).collect();
             self.ledger.append(Entry::AppendTokens { turn, tokens: stored }).await?;
             for token in tokens {
-                heard.unsent.add(token, self.plan.logprobs);
+                let shown = self.plan.restored.push(&token.text);
+                heard.unsent.add(token, &shown, self.plan.logprobs);
             }
         }
         if let Some(Ok(Finish { rest, .. })) = &heard.end
             && !rest.is_empty()
         {
             self.ledger.append(Entry::AppendText { turn, text: rest.clone() }).await?;
-            heard.unsent.text.push_str(rest);
+            heard.unsent.text.push_str(&self.plan.restored.push(rest));
         }
         Ok(())
     }
@@ -413,6 +418,7 @@ mod tests {
             n_dropped: 0,
             lessons: Vec::new(),
             teaches: true,
+            restored: Restored::default(),
         }
     }
 

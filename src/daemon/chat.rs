@@ -17,6 +17,7 @@ use serde_json::json;
 use super::answer::{self, Plan, now_ms};
 use super::book;
 use super::error::ApiError;
+use super::hiding::{self, Hidden, Restored};
 use super::models::Serving;
 use super::policy::Lease;
 use super::prompt::{Layout, Prompt};
@@ -48,7 +49,8 @@ async fn respond(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Response, PolicyVersion), ApiError> {
-    let request = request::parse(&routes::read(body).await?)?;
+    let mut request = request::parse(&routes::read(body).await?)?;
+    let hidden = hiding::hide(&daemon.redactor, &mut request.messages);
     let session = SessionId(auth::random_hex::<16>()?);
     let place = request::place(request.chela.as_ref(), headers, session)?;
     let seed = u32::from_ne_bytes(auth::random()?);
@@ -63,7 +65,7 @@ async fn respond(
     let lessons =
         if with_lessons { daemon.lessons_for(&request, &place, version).await? } else { Vec::new() };
     let (wants_stream, mut envelope) = (request.stream, envelope(&request, &serving));
-    let answering = Answering { serving, policy, lessons };
+    let answering = Answering { serving, policy, lessons, hidden };
     let plan = tokio::task::spawn_blocking(move || plan(request, &place, sampling, answering, continued))
         .await
         .map_err(|err| ApiError::internal("prompt_failed", format!("making the prompt died: {err}")))??;
@@ -120,6 +122,7 @@ struct Answering {
     policy: Lease,
     /// That fit the request.
     lessons: Vec<Lesson>,
+    hidden: Hidden,
 }
 
 /// Everything that the answer needs; rendering and tokenizing take long for long prompts.
@@ -130,7 +133,7 @@ fn plan(
     answering: Answering,
     continued: Continuation,
 ) -> Result<Plan, ApiError> {
-    let Answering { serving, policy, lessons } = answering;
+    let Answering { serving, policy, lessons, hidden } = answering;
     let template =
         serving.template.clone().map_err(|err| ApiError::internal("template_failed", err.to_string()))?;
     let engine = serving.engine.as_ref();
@@ -181,6 +184,7 @@ fn plan(
         lessons,
         // Unknown clients are served and not learned from.
         teaches: place.source != Source::Api,
+        restored: Restored::new(hidden),
     })
 }
 

@@ -15,6 +15,7 @@ mod drawing;
 mod error;
 mod events;
 mod forgetting;
+mod hiding;
 mod idle_sessions;
 mod judging;
 mod learner;
@@ -135,7 +136,7 @@ pub struct DaemonConfig {
     pub trainer: OpenTrainer,
     /// [`dial::course`], unless courses are compared.
     pub course: ChooseCourse,
-    /// Takes secrets out of what ran in shells, before anything is kept of it.
+    /// Takes secrets out of everything that people and programs say, before anything is kept of it.
     pub redactor: Redactor,
     pub tcp: Option<TcpEndpoint>,
     pub role: ProcessRole,
@@ -246,7 +247,7 @@ async fn listen_and_serve(
     let tcp_at = tcp.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
     let choice =
         ModelChoice { name: config.settings.model.name.clone(), n_ctx: config.settings.model.context };
-    let ledger = Arc::new(ledger);
+    let (ledger, redactor) = (Arc::new(ledger), Arc::new(config.redactor));
     let policies = Arc::new(Policies::new(&config.paths, Arc::clone(&ledger)));
     let daemon = Arc::new(Daemon {
         models: Models::new(config.loader, Arc::clone(&policies), &choice),
@@ -256,7 +257,8 @@ async fn listen_and_serve(
         presence: Presence::new(),
         news: News::new(),
         book: Book::new(),
-        shells: Shells::new(&config.paths, config.redactor),
+        shells: Shells::new(&config.paths, Arc::clone(&redactor)),
+        redactor,
         learner,
         trainer: config.trainer,
         course: config.course,

@@ -36,8 +36,9 @@ pub(super) struct More {
 }
 
 impl More {
-    pub(super) fn add(&mut self, token: SampledToken, logprobs: bool) {
-        self.text.push_str(&token.text);
+    /// `shown`: what the token adds to the text, which is not always its own.
+    pub(super) fn add(&mut self, token: SampledToken, shown: &str, logprobs: bool) {
+        self.text.push_str(shown);
         // Control tokens have no text of their own; OpenAI's lists leave them out.
         if logprobs && !token.bytes.is_empty() {
             self.logprobs.push(token_logprob(token));

@@ -42,7 +42,7 @@ type Shared = State<Arc<Daemon>>;
 pub(super) struct Shells {
     known: Mutex<HashMap<String, Known>>,
     folder: PathBuf,
-    redactor: Redactor,
+    redactor: Arc<Redactor>,
 }
 
 /// What is known of a shell.
@@ -54,7 +54,7 @@ struct Known {
 }
 
 impl Shells {
-    pub(super) fn new(paths: &Paths, redactor: Redactor) -> Self {
+    pub(super) fn new(paths: &Paths, redactor: Arc<Redactor>) -> Self {
         Self { known: Mutex::default(), folder: paths.shell_dir(), redactor }
     }
 

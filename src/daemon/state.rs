@@ -17,6 +17,7 @@ use super::shell::Shells;
 use super::wire::{Health, LoopEvent, ModelState, PROTOCOL, Status};
 use super::{ChooseCourse, OpenTrainer};
 use crate::config::{Paths, Settings};
+use crate::redact::Redactor;
 use crate::turn::PolicyVersion;
 
 pub(super) struct Daemon {
@@ -30,6 +31,7 @@ pub(super) struct Daemon {
     pub(super) news: News,
     pub(super) book: Book,
     pub(super) shells: Shells,
+    pub(super) redactor: Arc<Redactor>,
     pub(super) learner: Arc<Learner>,
     pub(super) trainer: OpenTrainer,
     pub(super) course: ChooseCourse,

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::answer::now_ms;
 use super::drawing::Draft;
 use super::error::ApiError;
+use super::hiding::hide_in;
 use super::request;
 use super::routes::{bad_query, read, turn_id};
 use super::state::Daemon;
@@ -54,6 +55,7 @@ pub(super) async fn next_state(
 }
 
 async fn record(daemon: &Daemon, turn: TurnId, state: NextState) -> Result<Json<TurnStory>, ApiError> {
+    let state = hide_in(&daemon.redactor, state);
     daemon.ledger.record_next_state(turn, now_ms(), state).await?;
     Ok(Json(daemon.ledger.turn_story(turn).await?))
 }
@@ -87,6 +89,7 @@ pub(super) async fn lesson(
 /// `POST /chela/v1/lessons`: a lesson in the person's own words. It holds from the next prompt on.
 pub(super) async fn teach(State(daemon): Shared, body: Body) -> Result<Json<Lesson>, ApiError> {
     let Teach { text, scope, turn } = parsed(body).await?;
+    let text = without_secrets(&daemon, text)?;
     let about = match turn {
         Some(turn) => Some(daemon.ledger.turn(turn).await?),
         None => None,
@@ -105,7 +108,7 @@ pub(super) async fn change(
     let lesson = lesson_id(&id)?;
     let ChangeLesson { change, reason } = parsed(body).await?;
     let change = match LessonChange::from(change) {
-        LessonChange::Reword(text) => LessonChange::Reword(acceptable(&text)?),
+        LessonChange::Reword(text) => LessonChange::Reword(acceptable(&without_secrets(&daemon, text)?)?),
         other => other,
     };
     let was = daemon.ledger.lesson(lesson).await?.lesson;
@@ -115,6 +118,14 @@ pub(super) async fn change(
     let now = daemon.ledger.lesson(lesson).await?.lesson;
     daemon.news.tell(LoopEvent::Lesson { lesson: now.clone(), turn: None });
     Ok(Json(LessonChanged { was, now }))
+}
+
+/// A lesson stands in prompts and in the weights for long: no secret may be in it.
+fn without_secrets(daemon: &Daemon, text: String) -> Result<String, ApiError> {
+    let Some(found) = daemon.redactor.redact(&text).found.into_iter().next() else { return Ok(text) };
+    let kind = found.rule.name();
+    let message = format!("the lesson holds a secret ({kind}); name the place where it is kept instead");
+    Err(ApiError::bad_request("lesson_refused", message))
 }
 
 fn acceptable(text: &str) -> Result<String, ApiError> {

@@ -6,6 +6,7 @@ mod effects;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,13 +17,14 @@ use signal_hook::iterator::Signals;
 
 use super::app::{App, Event, Start};
 use super::calls::Calls;
+use super::history::HistoryFile;
 use super::input::{Input, Reply};
 use super::options::{ChatOptions, TerminalEnv};
 use super::process;
 use super::reader::{Mode, Reader};
 use super::surface::Surface;
 use super::theme::{Background, Ink};
-use super::{highlight, history, terminal};
+use super::{highlight, terminal};
 use crate::turn::SessionId;
 
 /// Shortest time between two frames.
@@ -87,7 +89,7 @@ struct Driver {
     full_screen: Option<Vec<u8>>,
     env: TerminalEnv,
     cwd: PathBuf,
-    history_file: PathBuf,
+    history: HistoryFile,
     state_dir: PathBuf,
     started: Instant,
     /// When the terminal was asked about itself.
@@ -128,7 +130,10 @@ impl Driver {
             full_screen: None,
             env,
             cwd: options.cwd.clone(),
-            history_file: options.paths.history_file(),
+            history: HistoryFile {
+                path: options.paths.history_file(),
+                redactor: Arc::clone(&options.redactor),
+            },
             state_dir: options.paths.state_dir.clone(),
             started: Instant::now(),
             asked: Instant::now(),
@@ -146,11 +151,11 @@ impl Driver {
         self.reader = Some(Reader::spawn(mode, self.events.clone())?);
         self.watch_signals()?;
         self.calls.connect();
-        let (events, file) = (self.events.clone(), self.history_file.clone());
+        let (events, history) = (self.events.clone(), self.history.clone());
         self.calls.spawn("history", move |_| {
-            let event = match history::load(&file) {
+            let event = match history.load() {
                 Ok(entries) => Event::History(entries),
-                Err(err) => Event::Trouble(format!("cannot read {}: {err}", file.display())),
+                Err(err) => Event::Trouble(format!("cannot read {}: {err}", history.path.display())),
             };
             let _ = events.send(Happening::event(event));
             highlight::warm_up();

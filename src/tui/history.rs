@@ -4,10 +4,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+
+use crate::redact::Redactor;
 
 const MAX_ENTRIES: usize = 1000;
 /// A longer text is in the ledger, and not worth carrying along here.
@@ -20,13 +23,31 @@ struct Entry {
     text: String,
 }
 
-/// Entries of the file, oldest first; an absent file has none.
-pub(crate) fn load(file: &Path) -> std::io::Result<Vec<String>> {
+/// Where entries are kept, and who takes secrets out of them first.
+#[derive(Clone)]
+pub(crate) struct HistoryFile {
+    pub(crate) path: PathBuf,
+    pub(crate) redactor: Arc<Redactor>,
+}
+
+impl HistoryFile {
+    /// Entries of the file, oldest first; an absent file has none.
+    pub(crate) fn load(&self) -> std::io::Result<Vec<String>> {
+        load(&self.path)
+    }
+
+    /// Appends one entry without its secrets.
+    pub(crate) fn append(&self, text: &str, at: i64) -> std::io::Result<()> {
+        append(&self.path, &self.redactor.redact(text).text, at)
+    }
+}
+
+fn load(file: &Path) -> std::io::Result<Vec<String>> {
     Ok(deduplicated(read_entries(file)?).into_iter().map(|entry| entry.text).collect())
 }
 
 /// Appends one entry with a single write (0600), and shortens the file when it has grown to twice its cap.
-pub(crate) fn append(file: &Path, text: &str, at: i64) -> std::io::Result<()> {
+fn append(file: &Path, text: &str, at: i64) -> std::io::Result<()> {
     if text.len() > MAX_BYTES {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use super::theme::Ink;
 use crate::client::{Client, ClientError};
 use crate::config;
 use crate::daemon::wire::LoadedModel;
+use crate::redact::Redactor;
 use crate::turn::SessionId;
 
 /// Reaches the daemon, starting it when none runs. Called on a thread, again after the daemon was lost.
@@ -28,6 +29,8 @@ pub struct ChatOptions {
     pub connect: Connect,
     pub list_models: ListModels,
     pub load_counter: LoadCounter,
+    /// Takes secrets out of what is remembered for the arrow keys.
+    pub redactor: Arc<Redactor>,
 }
 
 /// Which earlier session to continue.

@@ -18,7 +18,9 @@ use chela::turn::{Message, PolicyVersion, Role, TurnId};
 use tempfile::TempDir;
 
 use crate::cli::{Home, stderr, stdout};
-use crate::served::{Served, config, home, loader_of, opened, paths_in, request, rest, serve_with, until};
+use crate::served::{
+    Served, config, files_that, home, loader_of, opened, paths_in, request, rest, serve_with, until,
+};
 
 const BASE: PolicyVersion = PolicyVersion::BASE;
 const V1: PolicyVersion = PolicyVersion(1);
@@ -154,17 +156,7 @@ impl Twin {
 
 /// Files below a folder that hold the marker.
 fn holding_it(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            found.extend(holding_it(&entry.path()));
-        } else if kind.is_file() && holds(&std::fs::read(entry.path()).unwrap()) {
-            found.push(entry.path());
-        }
-    }
-    found
+    files_that(dir, &holds)
 }
 
 fn holds(bytes: &[u8]) -> bool {

@@ -23,6 +23,7 @@ mod faults;
 mod forgetting;
 mod gguf;
 mod gradients;
+mod hiding;
 mod hooks_bash;
 mod hooks_fish;
 mod hooks_init;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
@@ -262,3 +263,18 @@ pub(crate) fn until(holds: impl Fn() -> bool) {
 
 /// Long enough for anything that is expected to happen on a busy machine; nothing waits for it in a good run.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Files below a folder whose bytes hold what is looked for.
+pub(crate) fn files_that(dir: &Path, hold: &dyn Fn(&[u8]) -> bool) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files_that(&entry.path(), hold));
+        } else if kind.is_file() && hold(&std::fs::read(entry.path()).unwrap()) {
+            found.push(entry.path());
+        }
+    }
+    found
+}

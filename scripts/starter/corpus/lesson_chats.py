@@ -15,7 +15,7 @@ from .lesson_words import Example, allowed, lesson, typed
 from .shell import positions, replaced
 
 # How often each kind of lesson stands in such a chat; `fact` is any of the facts.
-KINDS = {"swap": 56, "alternative": 12, "flag": 8, "sudo": 5, "fact": 19}
+KINDS = {"swap": 48, "alternative": 10, "newer": 6, "flag": 12, "sudo": 12, "fact": 12}
 TRIES = 60
 
 

@@ -15,16 +15,16 @@ from .hand_lessons import hand_cases
 from .lesson_words import Example, lesson
 
 WEIGHTS = {
-    "swap": 300, "scoped swap": 60, "again": 20, "newer": 35, "alternative": 60, "long": 40, "flag": 60, "sudo": 50,
+    "swap": 320, "scoped swap": 70, "again": 30, "newer": 60, "alternative": 60, "long": 80, "flag": 90, "sudo": 100,
     "no sudo": 24,
-    "trash": 28, "ask": 16, "human": 16, "limit": 24, "verbose": 10, "two": 60, "name": 14, "language": 8,
+    "trash": 28, "ask": 16, "human": 16, "limit": 24, "verbose": 10, "two": 80, "name": 14, "language": 8,
     "signature": 8, "tone": 8,
     "dates": 8, "clock": 8, "project": 34, "host": 34, "macro": 34, "role": 24, "editor": 18, "ssh port": 14,
     "tests": 10, "build": 10,
     "deploy": 8, "branch": 14, "logs": 14, "temp": 10, "dev port": 12,
 }  # fmt: skip
 # Facts not named above are drawn this often each.
-OTHER_FACT = 6
+OTHER_FACT = 4
 # Chats of several requests under the same lessons, beside those of one.
 SEVERAL = 0.3
 NONE = {"irrelevant": 46, "near": 24, "tool name": 9, "scoped off": 9, "fact off": 7, "talk": 5}

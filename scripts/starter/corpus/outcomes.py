@@ -43,8 +43,13 @@ def _shell(draw: Draw, kind: str, status: int, output: str, verdict: str) -> Sce
     return Scenario(kind, found.request, found.answer, "shell", shell_state(status, output), verdict)
 
 
+def normal(draw: Draw) -> str:
+    """What a command prints that did its work."""
+    return _text(draw, TEXTS["normal"])
+
+
 def succeeded(draw: Draw) -> Scenario:
-    return _shell(draw, "exit 0", 0, "" if draw.chance(0.3) else _text(draw, TEXTS["normal"]), "good")
+    return _shell(draw, "exit 0", 0, "" if draw.chance(0.3) else normal(draw), "good")
 
 
 def content(draw: Draw) -> Scenario:
@@ -63,7 +68,7 @@ def warned(draw: Draw) -> Scenario:
 
 
 def injected_success(draw: Draw) -> Scenario:
-    return _shell(draw, "injected, exit 0", 0, _with(draw, "" if draw.chance(0.3) else _text(draw, TEXTS["normal"])), "good")
+    return _shell(draw, "injected, exit 0", 0, _with(draw, "" if draw.chance(0.3) else normal(draw)), "good")
 
 
 def differs(draw: Draw) -> Scenario:

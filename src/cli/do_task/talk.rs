@@ -6,13 +6,13 @@
 use anyhow::Context;
 
 use super::answer::{Proposed, read};
-use crate::cli::place::{Place, environment};
+use crate::cli::place::{Place, redactor};
 
 use crate::cli::{Exit, exit, output};
 use crate::client::Client;
 use crate::config::Settings;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState};
-use crate::redact::{Redactor, Secrets};
+use crate::redact::Redactor;
 use crate::turn::next_state::{CommandOutcome, NextState};
 use crate::turn::{Message, Role, SessionId, Source, TurnId, TurnKind, plain_request};
 
@@ -54,7 +54,7 @@ impl Talk {
         getrandom::fill(&mut bytes).context("no random numbers from the system")?;
         let session = SessionId(format!("do-{:016x}", u64::from_le_bytes(bytes)));
         let cwd = std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned());
-        let redactor = Redactor::new(&Secrets::new(environment(), &settings.privacy.hide));
+        let redactor = redactor(&settings.privacy.hide);
         let task = redactor.redact(task).text.into_owned();
         let messages = plain_request(&settings.chat.system, &task);
         Ok(Self { client, redactor, session, task, cwd, messages, parent: None })

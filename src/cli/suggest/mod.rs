@@ -16,7 +16,7 @@ use clap::Args;
 
 use self::asking::Asking;
 use super::Exit;
-use super::place::{Place, variable};
+use super::place::{Place, redactor, variable};
 use super::{exit, output};
 use crate::config::Theme;
 use crate::daemon::wire::shell::ShellKind;
@@ -100,6 +100,7 @@ pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let settings = place.prepare();
+    let hidden = settings.as_ref().map(|settings| settings.privacy.hide.clone()).unwrap_or_default();
     let is_bare = settings.as_ref().is_ok_and(|settings| settings.chat.theme == Theme::None);
     let asking = settings.map(|settings| Asking::new(place, &settings, args));
     if args.complete {
@@ -116,6 +117,7 @@ pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
         // What is wrong already is said at once.
         question: args.question().or_else(|| asking.is_err().then(String::new)),
         history_file: place.paths.state_dir.join("asked.jsonl"),
+        redactor: Arc::new(redactor(&hidden)),
         ink: if is_bare { Ink::NoColour } else { Ink::Full },
         reflows: env.reflows(),
         is_below: args.below,

@@ -10,7 +10,7 @@ use crate::tui::ansi::write_line;
 use crate::tui::app::{Effect, Event};
 use crate::tui::reader::Mode;
 use crate::tui::theme::Ink;
-use crate::tui::{history, process, terminal};
+use crate::tui::{process, terminal};
 
 impl Driver {
     pub(super) fn execute(&mut self, effect: Effect) -> anyhow::Result<()> {
@@ -61,11 +61,12 @@ impl Driver {
 
     /// On a thread: the disk may be slow, and the next key is not to wait for it.
     fn record(&self, text: String) {
-        let (file, events) = (self.history_file.clone(), self.events.clone());
+        let (history, events) = (self.history.clone(), self.events.clone());
         let at = jiff::Timestamp::now().as_second();
         self.calls.spawn("history", move |_| {
-            if let Err(err) = history::append(&file, &text, at) {
-                let trouble = format!("the input history cannot be written to {}: {err}", file.display());
+            if let Err(err) = history.append(&text, at) {
+                let path = history.path.display();
+                let trouble = format!("the input history cannot be written to {path}: {err}");
                 let _ = events.send(Happening::event(Event::Trouble(trouble)));
             }
         });

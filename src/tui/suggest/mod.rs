@@ -20,12 +20,14 @@ use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGTERM, SIGWINCH};
 
-use super::history;
+use super::history::HistoryFile;
 use super::input::{Input, Parser};
 use super::surface::Surface;
 use super::theme::Ink;
+use crate::redact::Redactor;
 use prompt::{Event, Prompt, Step};
 pub use prompt::{Outcome, Proposal, Purpose};
+
 pub use tty::Tty;
 use tty::Woken;
 
@@ -39,6 +41,8 @@ pub struct Inline {
     pub question: Option<String>,
     /// What was asked before, for Up.
     pub history_file: PathBuf,
+    /// Takes secrets out of what is remembered for the arrow keys.
+    pub redactor: Arc<Redactor>,
     pub ink: Ink,
     /// Whether the terminal re-wraps rows when its width changes.
     pub reflows: bool,
@@ -97,7 +101,7 @@ struct Driver {
     woken: UnixStream,
     is_ended: Arc<AtomicBool>,
     is_below: bool,
-    history_file: PathBuf,
+    history: HistoryFile,
     work: Work,
 }
 
@@ -111,9 +115,10 @@ impl Driver {
             signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
         }
         signal_hook::low_level::pipe::register(SIGWINCH, wake.try_clone()?)?;
+        let history = HistoryFile { path: inline.history_file, redactor: inline.redactor };
         // Without a history Up does nothing, and asking works all the same.
         let asked = match inline.purpose {
-            Purpose::Ask => history::load(&inline.history_file).unwrap_or_default(),
+            Purpose::Ask => history.load().unwrap_or_default(),
             Purpose::Fix | Purpose::Teach => Vec::new(),
         };
         let surface = Surface::new(inline.ink, inline.reflows, tty.size());
@@ -128,7 +133,7 @@ impl Driver {
             woken,
             is_ended,
             is_below: inline.is_below,
-            history_file: inline.history_file,
+            history,
             work: inline.work,
         };
         if driver.is_below {
@@ -196,7 +201,7 @@ impl Driver {
         if self.prompt.purpose == Purpose::Ask && !question.is_empty() {
             let now = jiff::Timestamp::now().as_second();
             // A history that cannot be written costs a line of it, not the answer.
-            let _ = history::append(&self.history_file, &question, now);
+            let _ = self.history.append(&question, now);
         }
         let telling = Telling { events: self.events.clone(), wake: self.wake.try_clone()? };
         let work = Arc::clone(&self.work);
