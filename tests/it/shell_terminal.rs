@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_chela");
 /// Machines that are busy take their time; what never comes fails here.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const PROMPT: &str = "ready> ";
 pub(crate) const OUTER: &str = "outer> ";
 
@@ -211,6 +211,12 @@ impl Person {
                 }
             }
         }
+    }
+
+    /// Takes what arrives, and waits that long for some of it.
+    pub(crate) fn takes(&mut self, limit: Duration) {
+        let first = self.arriving.recv_timeout(limit).ok();
+        self.seen.extend(first.into_iter().chain(self.arriving.try_iter()).flatten());
     }
 
     pub(crate) fn process(&self) -> Pid {
