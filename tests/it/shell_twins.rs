@@ -93,7 +93,7 @@ impl Twins {
     pub(crate) fn start(&mut self, line: &str) {
         self.press(line);
         let expected = format!("{PROMPT}{line}");
-        self.until(&expected, |seat| seat.line_of_cursor() == expected);
+        self.until(&expected, |seat| seat.line_of_cursor().ends_with(&expected));
         self.press("\r");
     }
 
@@ -107,7 +107,9 @@ impl Twins {
     /// Both are at a prompt with nothing behind it, and see the same.
     #[track_caller]
     pub(crate) fn prompt(&mut self) {
-        self.until("a prompt", |seat| seat.line_of_cursor() == PROMPT.trim_end() && !seat.is_whole_screen());
+        self.until("a prompt", |seat| {
+            seat.line_of_cursor().ends_with(PROMPT.trim_end()) && !seat.is_whole_screen()
+        });
     }
 
     /// Both see the text, and the same around it.

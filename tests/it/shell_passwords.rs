@@ -1,0 +1,78 @@
+//! Passwords in `chela shell`: asked for as in a bare shell, neither seen nor told.
+
+use std::fs;
+use std::process::Command;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use crate::shell_terminal::{Ears, ShellHome, find, say};
+use crate::shell_twins::{Seat, Twins, are_there};
+
+const SECRET: &str = "swordfish-7261";
+const LAST: &str = "echo \"status $PIPESTATUS\"";
+
+/// Whether the terminal in which the shell is shows what is typed.
+fn echoes(seat: &Seat) -> bool {
+    let tty = fs::read_to_string(seat.home.path().join("tty")).unwrap();
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let tty = rustix::fs::open(tty.trim_end(), flags, Mode::empty()).unwrap();
+    tcgetattr(tty).unwrap().local_modes.contains(LocalModes::ECHO)
+}
+
+/// Types the secret where `line` asks for it and ends it with `end`, and looks that it is neither seen nor told.
+#[track_caller]
+fn is_kept(mut twins: Twins, line: &str, asks: &str, (end, status): (&str, &str)) {
+    twins.enter("tty > tty; clear");
+    twins.pass_over();
+    let ears = Ears::at(&twins.ours.home);
+    twins.start(line);
+    twins.until(asks, |seat| seat.line_of_cursor().ends_with(asks) && !echoes(seat));
+    twins.press(format!("{SECRET}{end}"));
+    twins.prompt();
+    twins.enter(LAST);
+    assert!(twins.ours.text().contains(&format!("\nstatus {status}\n")), "{}", twins.ours.text());
+    twins.got_the_same_bytes();
+    let told = ears.hears_until(LAST);
+    assert_eq!(told.first().map(|command| command.text.as_str()), Some(line));
+    assert!(!format!("{told:?}").contains(SECRET), "{told:?}");
+    assert!(find(&twins.ours.person.seen, SECRET.as_bytes()).is_none());
+    twins.leave();
+}
+
+#[test]
+fn what_read_does_not_show_is_told_nobody() {
+    let Some(twins) = Twins::sit_down(|_| ()) else { return };
+    is_kept(twins, "read -s -p 'Password: ' given; test ${#given} = 14", "Password:", ("\r", "0"));
+}
+
+#[test]
+fn a_passphrase_that_a_program_asks_the_terminal_for_is_told_nobody() {
+    if !are_there(&["ssh-keygen"]) {
+        return;
+    }
+    let key = tempfile::tempdir().unwrap();
+    let path = key.path().join("key");
+    let args = ["-q", "-t", "ed25519", "-C", "test", "-N", SECRET, "-f"];
+    assert!(Command::new("ssh-keygen").args(args).arg(&path).status().unwrap().success());
+    let prepared = |home: &ShellHome| {
+        fs::copy(&path, home.path().join("key")).unwrap();
+    };
+    let Some(twins) = Twins::sit_down(prepared) else { return };
+    // Whoever reads what is piped to it asks the terminal itself all the same.
+    is_kept(twins, "ssh-keygen -y -f key < /dev/null | cut -c1-11", "Enter passphrase:", ("\r", "0"));
+}
+
+#[test]
+fn sudo_s_password_is_told_nobody() {
+    if !are_there(&["sudo"]) {
+        return;
+    }
+    if Command::new("sudo").args(["-n", "true"]).output().unwrap().status.success() {
+        say("skipped: sudo asks this user for nothing");
+        return;
+    }
+    let Some(twins) = Twins::sit_down(|_| ()) else { return };
+    // Given up: nobody is to be warned of wrong passwords.
+    is_kept(twins, "sudo -k -p 'Password: ' true", "Password:", ("\x03", "1"));
+}
