@@ -11,6 +11,9 @@ use vt100::{Callbacks, Parser, Screen};
 
 use crate::shell_terminal::{LIMIT, PROMPT, Person, ShellHome, say, shell};
 
+/// What both have in their start file. What chela says of a failure is not to be compared.
+pub(crate) const START_FILE: &str = "PS1='ready> '\nHISTCONTROL=ignoreboth\nHISTFILE=~/history\nCHELA_ANNOUNCE_FIX=off\n";
+
 /// How long one of two is waited for before the other is looked at.
 const TURN: Duration = Duration::from_millis(2);
 
@@ -65,6 +68,7 @@ impl Twins {
         let bash = shell("bash")?;
         let home = || {
             let home = ShellHome::new();
+            home.write(".bashrc", START_FILE);
             prepare(&home);
             home
         };
@@ -97,6 +101,13 @@ impl Twins {
         self.press("\r");
     }
 
+    /// Starts something that runs until it is killed, and sees that it runs.
+    #[track_caller]
+    pub(crate) fn start_a_sleep(&mut self) {
+        self.start("sh -c 'echo sleeps; exec sleep 1000'");
+        self.until("a sleep", |seat| seat.text().ends_with("\nsleeps"));
+    }
+
     /// Starts a line and waits for the prompt after it.
     #[track_caller]
     pub(crate) fn enter(&mut self, line: &str) {
@@ -107,9 +118,7 @@ impl Twins {
     /// Both are at a prompt with nothing behind it, and see the same.
     #[track_caller]
     pub(crate) fn prompt(&mut self) {
-        self.until("a prompt", |seat| {
-            seat.line_of_cursor().ends_with(PROMPT.trim_end()) && !seat.is_whole_screen()
-        });
+        self.until("a prompt", |seat| seat.line_of_cursor().ends_with(PROMPT.trim_end()));
     }
 
     /// Both see the text, and the same around it.
