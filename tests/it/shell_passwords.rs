@@ -3,22 +3,11 @@
 use std::fs;
 use std::process::Command;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::termios::{LocalModes, tcgetattr};
-
 use crate::shell_terminal::{Ears, ShellHome, find, say};
-use crate::shell_twins::{Seat, Twins, are_there};
+use crate::shell_twins::{Twins, are_there};
 
 const SECRET: &str = "swordfish-7261";
 const LAST: &str = "echo \"status $PIPESTATUS\"";
-
-/// Whether the terminal in which the shell is shows what is typed.
-fn echoes(seat: &Seat) -> bool {
-    let tty = fs::read_to_string(seat.home.path().join("tty")).unwrap();
-    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let tty = rustix::fs::open(tty.trim_end(), flags, Mode::empty()).unwrap();
-    tcgetattr(tty).unwrap().local_modes.contains(LocalModes::ECHO)
-}
 
 /// Types the secret where `line` asks for it and ends it with `end`, and looks that it is neither seen nor told.
 #[track_caller]
@@ -27,7 +16,7 @@ fn is_kept(mut twins: Twins, line: &str, asks: &str, (end, status): (&str, &str)
     twins.pass_over();
     let ears = Ears::at(&twins.ours.home);
     twins.start(line);
-    twins.until(asks, |seat| seat.line_of_cursor().ends_with(asks) && !echoes(seat));
+    twins.until(asks, |seat| seat.line_of_cursor().ends_with(asks) && !seat.echoes());
     twins.press(format!("{SECRET}{end}"));
     twins.prompt();
     twins.enter(LAST);

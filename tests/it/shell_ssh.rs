@@ -59,6 +59,7 @@ fn a_shell_far_away_is_as_near_as_before() {
     let dir = tempfile::tempdir().unwrap();
     let Some(config) = far(&dir) else { return };
     let Some(mut twins) = Twins::sit_down(|home: &ShellHome| home.write("ssh.conf", &config)) else { return };
+    twins.enter("tty > tty; clear");
     let ears = Ears::at(&twins.ours.home);
     let line = "ssh -tF ssh.conf far 'PS1=\"far ready> \" exec bash --norc --noprofile'";
     twins.start(line);
@@ -78,10 +79,11 @@ fn a_shell_far_away_is_as_near_as_before() {
     twins.press(":q!\r");
     twins.until("a far prompt", is_far);
     // ssh's own key to suspend itself.
-    twins.press("\r");
+    twins.enter("true");
     twins.press("~\x1a");
     twins.until("the near shell", |seat| seat.line_of_cursor() == "ready>");
     twins.start("fg");
+    twins.until("ssh", |seat| !seat.line_of_cursor().contains("ready>") && !seat.echoes());
     twins.press("\r");
     twins.until("a far prompt", is_far);
     twins.start("exit 0");

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs;
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, PtySize};
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{LocalModes, tcgetattr};
 use vt100::{Callbacks, Parser, Screen};
 
 use crate::shell_terminal::{LIMIT, PROMPT, Person, ShellHome, say, shell};
@@ -218,6 +221,14 @@ impl Seat {
 
     pub(crate) fn is_whole_screen(&self) -> bool {
         self.screen().alternate_screen()
+    }
+
+    /// Whether the shell's own terminal, which `tty > tty` has named, shows what is typed.
+    pub(crate) fn echoes(&self) -> bool {
+        let tty = fs::read_to_string(self.home.path().join("tty")).unwrap();
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let tty = rustix::fs::open(tty.trim_end(), flags, Mode::empty()).unwrap();
+        tcgetattr(tty).unwrap().local_modes.contains(LocalModes::ECHO)
     }
 
     /// Everything that the person sees and that the keyboard does.
