@@ -36,7 +36,7 @@ fn a_shell_starts_with_as_few_descriptors_as_a_bare_one() {
     let ours = format!("{BINARY} shell --no-daemon --shell bash");
     // Four are too few for a bash to read its start file; and some number is enough for all that chela does.
     let mut is_plain = Vec::new();
-    for n_files in 5..32 {
+    for n_files in 5..28 {
         let before = with_few_files(&home, n_files, &ours);
         is_plain.push(before.contains("this is the plain shell: "));
     }
@@ -101,9 +101,9 @@ fn a_full_disk_costs_only_what_would_be_told() {
         person.enters("cat /dev/zero > chela/full");
         assert_ne!(person.prints("df chela | tail -n 1 | grep -o 100%"), "", "the disk is full");
         // More than what is left of a page that a file has already.
-        let words = "word ".repeat(30);
-        for n in 0..40 {
-            assert!(person.enters(&format!("sh -c 'exit {n}' {words}")).len() < 2000);
+        let words = "word ".repeat(100);
+        for n in 0..10 {
+            person.enters(&format!("sh -c 'exit {n}' {words}"));
         }
         person.enters("rm chela/full");
         let told = told(&mut person, &ears);

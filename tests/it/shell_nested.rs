@@ -112,7 +112,9 @@ impl Drop for Tmux<'_> {
 /// A home with a quiet tmux, whose server is found by it alone.
 fn with_tmux(home: &ShellHome, shell: &str) {
     let own = home.path().display();
-    home.write("tmux.conf", &format!("set -g status off\nset -g default-command '{shell}'\nset -g escape-time 0\n"));
+    // Keys that come at once are keys all the same.
+    let quick = "set -g escape-time 0\nset -g assume-paste-time 0";
+    home.write("tmux.conf", &format!("set -g status off\n{quick}\nset -g default-command '{shell}'\n"));
     home.write(".bashrc", &format!("{START_FILE}export TMUX_TMPDIR={own}\n"));
 }
 

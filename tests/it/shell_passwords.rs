@@ -12,9 +12,9 @@ const LAST: &str = "echo \"status $PIPESTATUS\"";
 /// Types the secret where `line` asks for it and ends it with `end`, and looks that it is neither seen nor told.
 #[track_caller]
 fn is_kept(mut twins: Twins, line: &str, asks: &str, (end, status): (&str, &str)) {
+    let ears = Ears::at(&twins.ours.home);
     twins.enter("tty > tty; clear");
     twins.pass_over();
-    let ears = Ears::at(&twins.ours.home);
     twins.start(line);
     twins.until(asks, |seat| seat.line_of_cursor().ends_with(asks) && !seat.echoes());
     twins.press(format!("{SECRET}{end}"));
@@ -23,7 +23,8 @@ fn is_kept(mut twins: Twins, line: &str, asks: &str, (end, status): (&str, &str)
     assert!(twins.ours.text().contains(&format!("\nstatus {status}\n")), "{}", twins.ours.text());
     twins.got_the_same_bytes();
     let told = ears.hears_until(LAST);
-    assert_eq!(told.first().map(|command| command.text.as_str()), Some(line));
+    let texts: Vec<_> = told.iter().map(|command| command.text.as_str()).collect();
+    assert_eq!(texts, ["tty > tty; clear", line, LAST]);
     assert!(!format!("{told:?}").contains(SECRET), "{told:?}");
     assert!(find(&twins.ours.person.seen, SECRET.as_bytes()).is_none());
     twins.leave();

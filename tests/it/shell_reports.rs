@@ -5,7 +5,7 @@ use std::fs;
 
 use vt100::MouseProtocolMode;
 
-use crate::shell_terminal::{ShellHome, find};
+use crate::shell_terminal::{PROMPT, ShellHome, find, shell};
 use crate::shell_twins::Twins;
 
 fn twins() -> Option<Twins> {
@@ -84,16 +84,20 @@ fn questions_and_the_terminal_s_answers_pass() {
     twins.leave();
 }
 
-/// A megabyte of lines, each of which would leave a file behind if it were run.
-fn paste() -> Vec<u8> {
-    b"touch ran; echo gr\xc3\xbcn\n".repeat(1_000_000 / 22)
+/// Lines, each of which would leave a file behind if it were run.
+fn paste(len: usize) -> Vec<u8> {
+    b"touch ran; echo gr\xc3\xbcn\n".repeat(len / 22)
+}
+
+fn bracketed(text: &[u8]) -> Vec<u8> {
+    [b"\x1b[200~", text, b"so much for it\x1b[201~"].concat()
 }
 
 #[test]
-fn a_paste_of_a_megabyte_waits_in_the_line_to_be_thrown_away() {
+fn a_paste_waits_in_the_line_to_be_thrown_away() {
     let Some(mut twins) = twins() else { return };
-    twins.press([b"\x1b[200~", paste().as_slice(), b"end\x1b[201~"].concat());
-    twins.until("the end of the paste", |seat| seat.line_of_cursor().starts_with("end"));
+    twins.press(bracketed(&paste(20_000)));
+    twins.until("the end of the paste", |seat| seat.line_of_cursor().starts_with("so much for it"));
     twins.press("\x15");
     twins.until("an empty line", |seat| !seat.text().contains("ran"));
     twins.press("\x03");
@@ -106,12 +110,27 @@ fn a_paste_of_a_megabyte_waits_in_the_line_to_be_thrown_away() {
 }
 
 #[test]
+fn a_paste_of_a_megabyte_waits_in_the_line() {
+    let Some(bash) = shell("bash") else { return };
+    let home = ShellHome::new();
+    // Readline reads a byte at a time: once is enough to wait for.
+    let mut person = home.sits_in(&bash);
+    person.types(bracketed(&paste(1_000_000)));
+    person.sees("so much for it");
+    person.types("\x15\x03");
+    person.sees(PROMPT);
+    assert_eq!(person.prints("echo alive"), "alive");
+    assert!(!home.path().join("ran").exists(), "a paste was run");
+    assert_eq!(person.leaves(), 0);
+}
+
+#[test]
 fn a_megabyte_arrives_in_cat() {
     let Some(mut twins) = twins() else { return };
     // The kernel may keep the end of so long an echo to itself, with or without chela.
     twins.start("stty -echo; echo reading; cat > got; stty echo");
     twins.until("cat", |seat| seat.text().ends_with("\nreading"));
-    let paste = paste();
+    let paste = paste(1_000_000);
     twins.press(&paste);
     twins.press("\x04");
     twins.prompt();

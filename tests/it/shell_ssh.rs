@@ -59,8 +59,8 @@ fn a_shell_far_away_is_as_near_as_before() {
     let dir = tempfile::tempdir().unwrap();
     let Some(config) = far(&dir) else { return };
     let Some(mut twins) = Twins::sit_down(|home: &ShellHome| home.write("ssh.conf", &config)) else { return };
-    twins.enter("tty > tty; clear");
     let ears = Ears::at(&twins.ours.home);
+    twins.enter("tty > tty; clear");
     let line = "ssh -tF ssh.conf far 'PS1=\"far ready> \" exec bash --norc --noprofile'";
     twins.start(line);
     twins.prompt();
@@ -92,6 +92,6 @@ fn a_shell_far_away_is_as_near_as_before() {
     twins.enter("echo last");
     let told: Vec<_> = ears.hears_until("echo last").into_iter().map(|ran| (ran.text, ran.status)).collect();
     let told: Vec<_> = told.iter().map(|(text, status)| (text.as_str(), *status)).collect();
-    assert_eq!(told, [(line, 148), ("fg", 0), ("stty -a", 0), ("echo last", 0)]);
+    assert_eq!(told, [("tty > tty; clear", 0), (line, 148), ("fg", 0), ("stty -a", 0), ("echo last", 0)]);
     twins.leave();
 }
