@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::shell_terminal::{BINARY, Ears, PROMPT, ShellHome};
-use crate::shell_twins::{START_FILE, Seat, Twins, are_there};
+use crate::shell_terminal::{BINARY, Ears, PROMPT, ShellHome, are_there};
+use crate::shell_twins::{START_FILE, Seat, Twins};
 
 /// What was told, up to a command that is run now.
 fn told(twins: &mut Twins, ears: &Ears) -> Vec<(String, i32)> {
@@ -125,7 +125,9 @@ fn use_tmux(twins: &mut Twins) {
     twins.until("a second window", |seat| seat.text().trim_end() == PROMPT.trim_end());
     twins.enter("echo second");
     twins.press("\x02p");
-    twins.until("the first window", |seat| seat.text().contains("red grün") && !seat.text().contains("second"));
+    twins.until("the first window", |seat| {
+        seat.text().contains("red grün") && !seat.text().contains("second")
+    });
     twins.resize(30, 90);
     // Else a command would be typed before tmux has heard of it.
     twins.enter("until [ \"$(stty size)\" = '30 90' ]; do :; done");
@@ -175,11 +177,12 @@ fn the_shell_works_in_tmux() {
     if !are_there(&["bash", "tmux"]) {
         return;
     }
-    let [bare, ours] = ["exec bash".to_owned(), format!("exec {BINARY} shell --no-daemon --shell bash")].map(|shell| {
-        let home = ShellHome::new();
-        with_tmux(&home, &shell);
-        home
-    });
+    let [bare, ours] =
+        ["exec bash".to_owned(), format!("exec {BINARY} shell --no-daemon --shell bash")].map(|shell| {
+            let home = ShellHome::new();
+            with_tmux(&home, &shell);
+            home
+        });
     let homes = [bare.path().to_owned(), ours.path().to_owned()];
     let _servers = homes.each_ref().map(|home| Tmux(home));
     let ears = Ears::at(&ours);
@@ -201,8 +204,14 @@ fn the_shell_works_in_tmux() {
     twins.until("the second window", |seat| seat.text().contains("second"));
     twins.enter("echo last");
     let told = ears.hears_until("echo last");
-    assert_eq!(told.iter().map(|command| command.text.as_str()).collect::<Vec<_>>().last(), Some(&"echo last"));
-    assert!(told.iter().any(|command| command.text == "echo second" && command.output.as_deref() == Some("second\n")));
+    assert_eq!(
+        told.iter().map(|command| command.text.as_str()).collect::<Vec<_>>().last(),
+        Some(&"echo last")
+    );
+    assert!(
+        told.iter()
+            .any(|command| command.text == "echo second" && command.output.as_deref() == Some("second\n"))
+    );
     let owner = |seat: &Seat| std::fs::read_to_string(seat.home.path().join("owner")).unwrap();
     assert_eq!((owner(&twins.bare).trim(), owner(&twins.ours).trim()), ("ownedby", "ownedbychela"));
     twins.leave();

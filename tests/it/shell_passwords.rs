@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::shell_terminal::{Ears, ShellHome, find, say};
-use crate::shell_twins::{Twins, are_there};
+use crate::shell_terminal::{Ears, ShellHome, are_there, find, say};
+use crate::shell_twins::Twins;
 
 const SECRET: &str = "swordfish-7261";
 const LAST: &str = "echo \"status $PIPESTATUS\"";

@@ -37,7 +37,10 @@ fn are_heard(twins: &mut Twins, reports: &str) {
 fn colours_of_24_bits_and_attributes_arrive() {
     let Some(mut twins) = twins() else { return };
     twins.pass_over();
-    let (ground, last) = ("\\e[38;2;%d;%d;%dm\\e[48;2;9;8;7m", "\\e[4:3m\\e[58;2;1;2;3mcurly\\e[0m\\e]8;;x:y\\a%s\\e]8;;\\a\\n");
+    let (ground, last) = (
+        "\\e[38;2;%d;%d;%dm\\e[48;2;9;8;7m",
+        "\\e[4:3m\\e[58;2;1;2;3mcurly\\e[0m\\e]8;;x:y\\a%s\\e]8;;\\a\\n",
+    );
     twins.enter(&format!("for n in 1 20 255; do printf '{ground}x\\e[0m' $n 7 $n; done"));
     twins.enter(&format!("printf '{last}' linked"));
     twins.got_the_same_bytes();
@@ -51,7 +54,8 @@ fn colours_of_24_bits_and_attributes_arrive() {
 
 #[test]
 fn mouse_reports_reach_who_asked_for_them() {
-    let Some(mut twins) = with_script("\\033[?1003h\\033[?1006h\\033[?1004h", "\\033[?1003l\\033[?1006l\\033[?1004l")
+    let Some(mut twins) =
+        with_script("\\033[?1003h\\033[?1006h\\033[?1004h", "\\033[?1003l\\033[?1006l\\033[?1004l")
     else {
         return;
     };
@@ -68,7 +72,8 @@ fn kitty_s_keyboard_speaks_both_ways() {
     let Some(mut twins) = with_script("\\033[>31u\\033[?u\\033[=1;2u", "\\033[<u") else { return };
     twins.pass_over();
     // The answer, Ctrl+A pressed, repeated and let go, Escape, Shift+Enter, a key with its text, Ctrl+C, Ctrl+Z.
-    let keys = "\x1b[?31u\x1b[97;5u\x1b[97;5:2u\x1b[97;5:3u\x1b[27u\x1b[13;2u\x1b[252;;252u\x1b[99;5u\x1b[122;5u";
+    let keys =
+        "\x1b[?31u\x1b[97;5u\x1b[97;5:2u\x1b[97;5:3u\x1b[27u\x1b[13;2u\x1b[252;;252u\x1b[99;5u\x1b[122;5u";
     are_heard(&mut twins, keys);
     assert!(find(&twins.ours.person.seen, b"\x1b[>31u\x1b[?u\x1b[=1;2u").is_some());
     twins.leave();

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::shell_terminal::{Ears, ShellHome, say, shell};
-use crate::shell_twins::{Seat, Twins, are_there};
+use crate::shell_terminal::{Ears, ShellHome, are_there, say, shell};
+use crate::shell_twins::{Seat, Twins};
 
 /// A place that answers to `ssh -F ssh.conf far`. The client starts the server itself and talks to it through a pipe, so
 /// no port is taken and nobody else can come in.

@@ -95,9 +95,14 @@ pub(crate) fn shells() -> Vec<PathBuf> {
 pub(crate) fn shell(name: &str) -> Option<PathBuf> {
     let found = std::env::split_paths(&search_path()).map(|dir| dir.join(name)).find(|path| path.is_file());
     if found.is_none() {
-        say(&format!("skipped: {name} is not installed"));
+        say(&format!("skipped: {name} is not installed (scripts/setup --tests)"));
     }
     found
+}
+
+/// Whether all of these are there; those that are not are named.
+pub(crate) fn are_there(programs: &[&str]) -> bool {
+    programs.iter().filter(|program| shell(program).is_none()).count() == 0
 }
 
 /// Says where a test is, for whoever looks why it failed.

@@ -12,10 +12,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::termios::{LocalModes, tcgetattr};
 use vt100::{Callbacks, Parser, Screen};
 
-use crate::shell_terminal::{LIMIT, PROMPT, Person, ShellHome, say, shell};
+use crate::shell_terminal::{LIMIT, PROMPT, Person, ShellHome, shell};
 
 /// What both have in their start file. What chela says of a failure is not to be compared.
-pub(crate) const START_FILE: &str = "PS1='ready> '\nHISTCONTROL=ignoreboth\nHISTFILE=~/history\nCHELA_ANNOUNCE_FIX=off\n";
+pub(crate) const START_FILE: &str =
+    "PS1='ready> '\nHISTCONTROL=ignoreboth\nHISTFILE=~/history\nCHELA_ANNOUNCE_FIX=off\n";
 
 /// How long one of two is waited for before the other is looked at.
 const TURN: Duration = Duration::from_millis(2);
@@ -43,7 +44,14 @@ struct Asked {
 }
 
 impl Callbacks for Asked {
-    fn unhandled_csi(&mut self, _: &mut Screen, i1: Option<u8>, i2: Option<u8>, params: &[&[u16]], end: char) {
+    fn unhandled_csi(
+        &mut self,
+        _: &mut Screen,
+        i1: Option<u8>,
+        i2: Option<u8>,
+        params: &[&[u16]],
+        end: char,
+    ) {
         if i1 == Some(b'?') && matches!(end, 'h' | 'l') {
             self.modes.extend(params.iter().map(|mode| (mode[0], end)));
         } else if end != 'm' || i1.is_some() {
@@ -138,7 +146,12 @@ impl Twins {
 
     /// It holds for both, and what `view` makes of their terminals is the same.
     #[track_caller]
-    pub(crate) fn until_alike(&mut self, what: &str, holds: impl Fn(&Seat) -> bool, view: fn(&Seat) -> String) {
+    pub(crate) fn until_alike(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&Seat) -> bool,
+        view: fn(&Seat) -> String,
+    ) {
         let deadline = Instant::now() + LIMIT;
         loop {
             let seats = [&mut self.bare, &mut self.ours];
@@ -251,7 +264,11 @@ impl Seat {
         let words: Vec<_> = text.split_whitespace().collect();
         let modes = self.screen().input_mode_formatted();
         let (whole, hidden) = (self.is_whole_screen(), self.screen().hide_cursor());
-        format!("{}\nwhole {whole}, no cursor {hidden}, {modes:?}, {:?}", words.join(" "), self.terminal.callbacks())
+        format!(
+            "{}\nwhole {whole}, no cursor {hidden}, {modes:?}, {:?}",
+            words.join(" "),
+            self.terminal.callbacks()
+        )
     }
 
     /// What arrived since the last call and was drawn, without marks.
@@ -280,13 +297,4 @@ fn without_marks(bytes: &[u8]) -> Vec<u8> {
 
 fn cells(n: u16) -> NonZeroU16 {
     NonZeroU16::new(n).unwrap()
-}
-
-/// Whether all of these are there; says which are not.
-pub(crate) fn are_there(programs: &[&str]) -> bool {
-    let missing = programs.iter().filter(|program| shell(program).is_none()).count();
-    if missing > 0 {
-        say("(scripts/setup --tests installs what the tests need)");
-    }
-    missing == 0
 }
