@@ -76,6 +76,23 @@ fn a_proxy_without_descriptors_costs_only_what_would_be_told() {
     }
 }
 
+#[test]
+fn a_shell_that_may_open_nothing_more_runs_what_needs_nothing() {
+    // fish needs some for its prompt, with or without chela.
+    let frugal = ["bash", "zsh"].into_iter().filter_map(shell);
+    for (shell, n_files) in frugal.flat_map(|shell| [(shell.clone(), 3), (shell, 8)]) {
+        let home = ShellHome::new();
+        let mut person = home.sits_in(&shell);
+        person.types(format!("ulimit -n {n_files}\r"));
+        person.sees(PROMPT);
+        // What shells and hooks say about it may stand between.
+        person.types("cd /; echo al''ive\r");
+        person.sees("alive\r\n");
+        person.sees(PROMPT);
+        assert_eq!(person.leaves(), 0, "{} with {n_files} files", shell.display());
+    }
+}
+
 /// `chela shell` with all that is chela's on a disk of that size, but for the daemon's ears; `None` where nobody may
 /// mount anything.
 fn on_a_small_disk(home: &ShellHome, shell: &str, size: &str) -> Option<CommandBuilder> {
