@@ -37,6 +37,8 @@ impl ShellHome {
                  status is-login; and set -g LOGIN_FILE read\n"
             ),
         );
+        // Else fish would read every manual page of the system, for each home anew.
+        home.write(".local/share/fish/generated_completions/none", "");
         home
     }
 
