@@ -129,9 +129,8 @@ fn fzf_filters_and_chooses() {
 #[test]
 fn top_draws_and_leaves() {
     let Some(mut twins) = twins("top") else { return };
-    let version = std::process::Command::new("top").arg("-v").output().unwrap();
-    if !String::from_utf8_lossy(&version.stdout).contains("procps") {
-        say("skipped: this top is not the one of procps");
+    if !cfg!(target_os = "linux") {
+        say("skipped: another system's top has other options");
         return;
     }
     // The shell alone, which sleeps while it is looked at.

@@ -2,7 +2,6 @@
 //! terminals got the same. Support for the tests of programs in the shell; holds none itself.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
@@ -247,15 +246,14 @@ impl Seat {
     /// Everything that the person sees and that the keyboard does.
     pub(crate) fn view(&self) -> String {
         let screen = self.screen();
-        let mut view = format!(
-            "{}\ncursor {:?}, whole screen {}, {:?}\n",
+        format!(
+            "{}\ncursor {:?}, whole screen {}, {:?}\n{}",
             screen.contents(),
             screen.cursor_position(),
             screen.alternate_screen(),
             self.terminal.callbacks(),
-        );
-        write!(view, "{}", screen.state_formatted().escape_debug()).unwrap();
-        view
+            screen.state_formatted().escape_debug(),
+        )
     }
 
     /// As [`Seat::view`], for programs that show numbers which are never the same.
