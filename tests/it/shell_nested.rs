@@ -132,7 +132,9 @@ fn use_tmux(twins: &mut Twins) {
     // Else a command would be typed before tmux has heard of it.
     twins.enter("until [ \"$(stty size)\" = '30 90' ]; do :; done");
     twins.press("\x02d");
-    twins.until("the outer shell", |seat| !seat.is_whole_screen() && seat.text().contains("[detached"));
+    twins.until("the outer shell", |seat| {
+        seat.text().contains("[detached") && !seat.is_whole_screen() && seat.line_of_cursor() == "ready>"
+    });
     twins.enter("clear");
     twins.start(&format!("{TMUX} attach"));
     twins.until("tmux again", |seat| seat.is_whole_screen() && seat.text().contains("red grün"));
