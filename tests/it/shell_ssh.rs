@@ -37,9 +37,11 @@ fn far(dir: &TempDir) -> Option<String> {
         path("user")
     );
     fs::write(dir.path().join("ssh.conf"), &client).unwrap();
-    let knocks = Command::new("ssh").args(["-F", &path("ssh.conf"), "far", "true"]).output().unwrap();
+    // It lets nobody in without a shell, and can give a terminal only where the system does without a privileged hand.
+    let knocks = Command::new("ssh").args(["-ttF", &path("ssh.conf"), "far", "true"]).output().unwrap();
     if !knocks.status.success() {
-        say(&format!("skipped: sshd does not let this user in: {}", String::from_utf8_lossy(&knocks.stderr)));
+        let said = String::from_utf8_lossy(&knocks.stderr);
+        say(&format!("skipped: sshd does not give this user a terminal: {said}"));
         return None;
     }
     Some(client)
