@@ -102,6 +102,8 @@ impl Stage {
             ShellKind::Fish => ".config/fish/config.fish",
         });
         fs::create_dir_all(rc.parent().unwrap()).unwrap();
+        // Else fish would read every manual page of the system, for each home anew.
+        fs::create_dir_all(home.path().join(".local/share/fish/generated_completions")).unwrap();
         fs::write(&rc, format!("{prompt}{before}\n{source}\n{after}\n")).unwrap();
         Self::start(kind, form, home, &shell_args(kind, &rc))
     }

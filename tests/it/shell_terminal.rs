@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_chela");
 /// Machines that are busy take their time; what never comes fails here.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const PROMPT: &str = "ready> ";
 pub(crate) const OUTER: &str = "outer> ";
 
@@ -37,6 +37,8 @@ impl ShellHome {
                  status is-login; and set -g LOGIN_FILE read\n"
             ),
         );
+        // Else fish would read every manual page of the system, for each home anew.
+        home.write(".local/share/fish/generated_completions/none", "");
         home
     }
 
@@ -95,9 +97,14 @@ pub(crate) fn shells() -> Vec<PathBuf> {
 pub(crate) fn shell(name: &str) -> Option<PathBuf> {
     let found = std::env::split_paths(&search_path()).map(|dir| dir.join(name)).find(|path| path.is_file());
     if found.is_none() {
-        say(&format!("skipped: {name} is not installed"));
+        say(&format!("skipped: {name} is not installed (scripts/setup --tests)"));
     }
     found
+}
+
+/// Whether all of these are there; those that are not are named.
+pub(crate) fn are_there(programs: &[&str]) -> bool {
+    programs.iter().filter(|program| shell(program).is_none()).count() == 0
 }
 
 /// Says where a test is, for whoever looks why it failed.
@@ -211,6 +218,12 @@ impl Person {
                 }
             }
         }
+    }
+
+    /// Takes what arrives, and waits that long for some of it.
+    pub(crate) fn takes(&mut self, limit: Duration) {
+        let first = self.arriving.recv_timeout(limit).ok();
+        self.seen.extend(first.into_iter().chain(self.arriving.try_iter()).flatten());
     }
 
     pub(crate) fn process(&self) -> Pid {

@@ -81,7 +81,8 @@ impl<'a> Setup<'a> {
             return None;
         }
         let folder = self.chela_home.join("shell-test");
-        std::fs::create_dir_all(folder.join("fish")).unwrap();
+        // Else fish would read every manual page of the system, for each home anew.
+        std::fs::create_dir_all(folder.join("fish/generated_completions")).unwrap();
         let size = PtySize { rows: 24, cols: self.columns, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
         let child = pty.slave.spawn_command(self.command(&folder)).unwrap();
