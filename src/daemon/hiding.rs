@@ -1,17 +1,18 @@
 //! Secrets in what clients say: out of it before it is stored, stands in a prompt or is learned from, and back in the
 //! answer on its way to the person. Pure; the values live as long as the answer and are written nowhere.
 //!
-//! What always holds: ledger, prompts and samples hold placeholders only; a secret that is known by what stands around it
-//! in one message is hidden in all messages of the request; the answer as the client gets it holds the person's own
-//! value again, unless two values share a placeholder: then the placeholder stays.
+//! What always holds: ledger, prompts and samples hold placeholders only, but for what a model makes up by itself; a
+//! secret that is known by what stands around it in one message is hidden in all messages of the request; the answer as
+//! the client gets it holds the person's own value again, unless two values share a placeholder: then the placeholder
+//! stays.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::redact::Redactor;
-use crate::turn::Message;
 use crate::turn::next_state::{CommandOutcome, NextState, ToolResult};
+use crate::turn::{Message, Role};
 
 /// A shorter secret could be part of any word; it is hidden only where a rule says so.
 const LEAST_BARE: usize = 8;
@@ -23,36 +24,40 @@ pub(super) struct Hidden {
     values: Vec<(String, String)>,
 }
 
-/// Puts placeholders into all messages.
+/// Puts placeholders into all messages. In the model's own answers only what others said is looked for: it saw no secret,
+/// and an answer that comes back must be the one that the ledger holds.
 pub(super) fn hide(redactor: &Redactor, messages: &mut [Message]) -> Hidden {
     let mut found = BTreeMap::new();
-    for message in messages.iter() {
+    for message in messages.iter().filter(|message| message.role != Role::Assistant) {
         collect(redactor, &message.content, &mut found);
-        if let Some(calls) = &message.tool_calls {
-            each_text(calls, &mut |text| collect(redactor, text, &mut found));
-        }
     }
     if found.is_empty() {
         return Hidden::default();
     }
     // The longest first: a value may be a part of another one.
-    let mut bare: Vec<(&String, &String)> =
-        found.iter().filter(|(value, _)| value.len() >= LEAST_BARE).collect();
-    bare.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-    let plain = |text: &str| {
-        // What is known first: in an answer that comes back, another rule might see the same value.
-        let known = bare.iter().fold(text.to_owned(), |text, (value, placeholder)| {
-            if text.contains(value.as_str()) { text.replace(value.as_str(), placeholder) } else { text }
-        });
-        redactor.redact(&known).text.into_owned()
-    };
+    let mut known: Vec<(&str, &str)> =
+        found.iter().map(|(value, name)| (value.as_str(), name.as_str())).collect();
+    known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+    let bare: Vec<(&str, &str)> =
+        known.iter().copied().filter(|(value, _)| value.len() >= LEAST_BARE).collect();
     for message in messages.iter_mut() {
-        message.content = plain(&message.content);
+        if message.role == Role::Assistant {
+            message.content = replaced(&message.content, &known);
+        } else {
+            message.content = redactor.redact(&replaced(&message.content, &bare)).text.into_owned();
+        }
         if let Some(calls) = &mut message.tool_calls {
-            change_texts(calls, &plain);
+            change_texts(calls, &|text| replaced(text, &known));
         }
     }
     Hidden { values: unambiguous(&found) }
+}
+
+/// The text with each of these values replaced by its placeholder.
+fn replaced(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (value, placeholder)| {
+        if text.contains(value) { text.replace(value, placeholder) } else { text }
+    })
 }
 
 /// What followed an answer, without secrets.
@@ -91,15 +96,6 @@ fn unambiguous(found: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let is_alone = |placeholder: &String| found.values().filter(|other| *other == placeholder).count() == 1;
     let known = found.iter().filter(|(_, placeholder)| is_alone(placeholder));
     known.map(|(value, placeholder)| (placeholder.clone(), value.clone())).collect()
-}
-
-fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(text) => see(text),
-        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
-        Value::Object(fields) => fields.values().for_each(|field| each_text(field, see)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 fn change_texts(value: &mut Value, change: &impl Fn(&str) -> String) {
@@ -171,7 +167,6 @@ mod tests {
 
     use super::*;
     use crate::redact::Secrets;
-    use crate::turn::Role;
 
     /// Put together here, so that no scanner takes this file for a leak.
     fn token() -> String {
@@ -215,10 +210,19 @@ mod tests {
     #[test]
     fn arguments_of_tool_calls_are_texts_too() {
         let call = json!([{"id": "1", "function": {"name": "run", "arguments": format!("{{\"t\": \"{}\"}}", token())}}]);
-        let mut messages = [Message { tool_calls: Some(call), ..Message::new(Role::Assistant, "") }];
+        let asked = Message::new(Role::User, format!("log in with {}", token()));
+        let mut messages = [asked, Message { tool_calls: Some(call), ..Message::new(Role::Assistant, "") }];
         hide(&redactor(), &mut messages);
-        let said = messages[0].tool_calls.as_ref().unwrap().to_string();
+        let said = messages[1].tool_calls.as_ref().unwrap().to_string();
         assert!(said.contains("<secret:github-token>") && !said.contains(&token()), "{said}");
+    }
+
+    #[test]
+    fn what_the_model_wrote_itself_stays_as_the_ledger_has_it() {
+        let said = "export DB_PASSWORD=correcthorsebattery";
+        let mut messages = [Message::new(Role::User, token()), Message::new(Role::Assistant, said)];
+        hide(&redactor(), &mut messages);
+        assert_eq!(messages[1].content, said);
     }
 
     #[test]

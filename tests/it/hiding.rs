@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use chela::daemon::wire::Teach;
+use chela::daemon::wire::shell::{ShellCommand, ShellCommands, ShellKind};
 use chela::engine::scripted::{Asked, Scripted, Step};
 use chela::turn::next_state::{CommandOutcome, NextState};
 use chela::turn::{Message, Role, TurnId};
 
+use crate::redaction::labelled::{Case, secret_cases};
+use crate::redaction::{redactor, shows};
 use crate::served::{Served, files_that, home, loader_of, opened, request, rest, serve_from, until};
 
 /// Put together here, so that no scanner takes this file for a leak.
@@ -56,6 +59,7 @@ fn a_thread_goes_on_whatever_its_answer_held() {
     let asked = format!("clone with {}", token());
     let (turn, said) = ask(&served, &asked);
     let mut next = request(&asked);
+    next.chela.as_mut().unwrap().parent = Some(turn);
     next.messages.push(Message::new(Role::Assistant, said));
     next.messages.push(Message::new(Role::User, "and again, please"));
     let mut stream = served.client.chat(&next).unwrap();
@@ -86,5 +90,46 @@ fn no_file_holds_a_secret_that_was_mentioned_anywhere() {
     let home = served.stop();
     let half = &token().into_bytes()[4..22];
     let holds = |bytes: &[u8]| bytes.windows(half.len()).any(|window| window == half);
+    assert_eq!(files_that(home.path(), &holds), Vec::<std::path::PathBuf>::new());
+}
+
+/// A suggestion that was asked for with a secret in the question, run with another one, and its output.
+fn a_step(served: &Served, at: i64, asked: &Case, ran: &Case) {
+    let (turn, _) = ask(served, &format!("what is wrong here?\n{}", asked.text));
+    let command = ShellCommand {
+        text: ran.text.clone(),
+        status: 1,
+        pipeline: vec![1],
+        cwd: "/home/anna/src".into(),
+        cwd_after: None,
+        output: Some(format!("{}\nrefused", asked.text)),
+        duration_ms: Some(7),
+        suggestion: Some(turn),
+        ended_ms: at,
+    };
+    let commands = vec![command];
+    served.client.tell_shell(&ShellCommands { shell: "s1".into(), kind: ShellKind::Bash, commands }).unwrap();
+}
+
+#[test]
+fn a_day_full_of_secrets_leaves_none_in_any_file() {
+    let (served, _engine) = serve();
+    // What the rules do not know is counted elsewhere.
+    let is_known = |case: &Case| {
+        let text = redactor().redact(&case.text).text.into_owned();
+        !case.secrets.iter().any(|secret| shows(&text, secret))
+    };
+    let day: Vec<Case> = secret_cases().into_iter().step_by(23).filter(is_known).collect();
+    assert!(day.len() > 100, "{}", day.len());
+    for (at, pair) in day.chunks_exact(2).enumerate() {
+        a_step(&served, i64::try_from(at).unwrap() * 60_000, &pair[0], &pair[1]);
+    }
+    let home = served.stop();
+    // Short ones may stand anywhere by chance.
+    let secrets = day.iter().flat_map(|case| &case.secrets).filter(|secret| secret.len() >= 12);
+    let finders: Vec<memchr::memmem::Finder<'_>> =
+        secrets.map(|secret| memchr::memmem::Finder::new(secret)).collect();
+    assert!(finders.len() > 100, "{}", finders.len());
+    let holds = |bytes: &[u8]| finders.iter().any(|finder| finder.find(bytes).is_some());
     assert_eq!(files_that(home.path(), &holds), Vec::<std::path::PathBuf>::new());
 }

@@ -1,6 +1,6 @@
 //! Redaction from outside: figures on a labelled set, and what must hold for any text in any pieces.
 
-mod labelled;
+pub(crate) mod labelled;
 
 use std::fs;
 use std::io::Write;
@@ -14,12 +14,12 @@ use proptest::test_runner::RngSeed;
 
 use crate::cli::{Home, stderr, stdout};
 
-fn redactor() -> Redactor {
+pub(crate) fn redactor() -> Redactor {
     Redactor::new(&Secrets::default())
 }
 
 /// Whether the text shows the secret, or half of it.
-fn shows(text: &str, secret: &str) -> bool {
+pub(crate) fn shows(text: &str, secret: &str) -> bool {
     let half: String = secret.chars().take(secret.chars().count().div_ceil(2).max(4)).collect();
     text.contains(secret) || text.contains(&half)
 }

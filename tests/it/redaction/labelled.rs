@@ -7,10 +7,10 @@ mod harmless;
 pub(super) use harmless::harmless_cases;
 
 /// A text, and the parts of it that must not be readable afterwards.
-pub(super) struct Case {
-    pub(super) what: String,
-    pub(super) text: String,
-    pub(super) secrets: Vec<String>,
+pub(crate) struct Case {
+    pub(crate) what: String,
+    pub(crate) text: String,
+    pub(crate) secrets: Vec<String>,
 }
 
 /// Random numbers that are the same in every run (xorshift64*).
@@ -339,7 +339,7 @@ fn uuid(dice: &mut Dice) -> String {
 }
 
 /// Texts that hold secrets.
-pub(super) fn secret_cases() -> Vec<Case> {
+pub(crate) fn secret_cases() -> Vec<Case> {
     let mut dice = Dice::new(7);
     let mut cases = Vec::new();
     for format in FORMATS {
