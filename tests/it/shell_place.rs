@@ -205,3 +205,14 @@ fn refusals_say_what_to_do() {
     check(&format!("{BINARY} shell --shell /nonexistent/zsh"), "status=4");
     check(&format!("{BINARY} shell --shell no-such-shell"), "in PATH");
 }
+
+#[test]
+fn what_stays_between_terminal_and_shell_is_the_small_program() {
+    in_each_shell(|_, person| {
+        let own = format!("/proc/{}/exe", person.process().as_raw_nonzero());
+        // Elsewhere than on Linux nothing says it as a file.
+        if let Ok(program) = std::fs::read_link(own) {
+            assert_eq!(program.file_name().unwrap(), "chela-shell");
+        }
+    });
+}

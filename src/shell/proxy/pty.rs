@@ -65,10 +65,16 @@ pub(super) struct Opened {
     tty: PathBuf,
 }
 
+/// The sentence in what the crate says: it quotes the system's error as Rust writes it for programmers.
+fn plain(error: &str) -> &str {
+    let quoted = error.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    quoted.map_or(error, |(sentence, _)| sentence)
+}
+
 impl Opened {
     /// Opens a terminal of this size with the modes of the person's own.
     pub(super) fn new(size: Winsize, modes: &Termios) -> Result<Self, PtyError> {
-        let failed = |error: anyhow::Error| PtyError::Open(error.to_string());
+        let failed = |error: anyhow::Error| PtyError::Open(plain(&error.to_string()).to_owned());
         let size = PtySize {
             rows: size.ws_row,
             cols: size.ws_col,
@@ -173,5 +179,18 @@ impl Pty {
             // Nobody to wait for: somebody else heard of the end.
             Err(_) => Life::Ended(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_sentence() {
+        let said =
+            r#"failed to openpty: Os { code: 24, kind: Uncategorized, message: "Too many open files" }"#;
+        assert_eq!(plain(said), "Too many open files");
+        assert_eq!(plain("no such terminal"), "no such terminal");
     }
 }
