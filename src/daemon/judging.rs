@@ -88,7 +88,8 @@ async fn judge_turn(daemon: &Arc<Daemon>, waiting: WaitingTurn) -> Result<bool, 
     let entry = NewVerdict { turn, seen, signals: judged.signals, verdict, model, judged_at: now_ms() };
     daemon.ledger.append(Entry::Judge(entry)).await?;
     daemon.note_effects(turn, judged.verdict.reward).await?;
-    let drawn = match judged.hint.filter(|hint| hint.lasting) {
+    let is_excluded = daemon.ledger.ask(move |reader| reader.is_excluded(turn)).await?;
+    let drawn = match judged.hint.filter(|hint| hint.lasting && !is_excluded) {
         Some(hint) => daemon.draw_lesson(&facts.turn, &facts.request, hint).await,
         None => Ok(()),
     };
