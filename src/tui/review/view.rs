@@ -1,0 +1,256 @@
+//! The whole screen as rows: header, list, detail, note, the keys of the present state. Pure.
+
+use ratatui::text::{Line, Span};
+
+use super::filter;
+use super::keys::KEYS;
+use super::list::{self, age};
+use super::menu::Menu;
+use super::pane::{Mode, Pane, Typing};
+use super::{Key, detail};
+use crate::tui::ansi::harmless;
+use crate::tui::theme;
+use crate::tui::wrap::{fit, line_width, wrap_text};
+
+const SEPARATOR: &str = " │ ";
+
+impl Pane {
+    /// Exactly as many rows as the screen has, none wider than it.
+    pub fn rows(&self) -> Vec<Line<'static>> {
+        let height = self.size.rows.max(1);
+        let mut rows = vec![self.header()];
+        let foot = [self.note_line(), self.help_line()];
+        let body = height.saturating_sub(1 + foot.len());
+        rows.extend(self.body(body));
+        rows.extend(foot);
+        rows.truncate(height);
+        rows.resize(height, Line::default());
+        rows.into_iter().map(|row| fit(row, self.size.columns)).collect()
+    }
+
+    fn body(&self, height: usize) -> Vec<Line<'static>> {
+        let mut rows = match &self.mode {
+            Mode::Help(top) => help(*top, height, self.size.columns),
+            _ if self.is_wide() => self.side_by_side(height),
+            _ if self.is_in_detail => self.detail_part(height, self.size.columns),
+            _ => self.list_part(height, self.size.columns),
+        };
+        rows.resize(height, Line::default());
+        if let Mode::Choosing(menu) = &self.mode {
+            let menu = menu_rows(menu);
+            let from = height.saturating_sub(menu.len());
+            rows.splice(from.., menu.into_iter().take(height));
+        }
+        rows
+    }
+
+    fn side_by_side(&self, height: usize) -> Vec<Line<'static>> {
+        let left = self.list_width();
+        let right = self.size.columns.saturating_sub(left + SEPARATOR.chars().count());
+        let mut of_list = self.list_part(height, left);
+        let mut of_detail = self.detail_part(height, right);
+        of_list.resize(height, Line::default());
+        of_detail.resize(height, Line::default());
+        let row = |(mut list, detail): (Line<'static>, Line<'static>)| {
+            list.spans.push(Span::raw(" ".repeat(left.saturating_sub(line_width(&list)))));
+            let style = if self.is_in_detail { theme::BRAND } else { theme::DIM };
+            list.spans.push(Span::styled(SEPARATOR, style));
+            let of_line = detail.style;
+            list.spans.extend(
+                detail.spans.into_iter().map(|span| Span::styled(span.content, of_line.patch(span.style))),
+            );
+            list
+        };
+        of_list.into_iter().zip(of_detail).map(row).collect()
+    }
+
+    pub(super) fn list_width(&self) -> usize {
+        if self.is_wide() { (self.size.columns / 2).min(96) } else { self.size.columns }
+    }
+
+    pub(super) fn detail_width(&self) -> usize {
+        if self.is_wide() {
+            self.size.columns.saturating_sub(self.list_width() + SEPARATOR.chars().count())
+        } else {
+            self.size.columns
+        }
+    }
+
+    /// Header, note and help stand around it.
+    pub(super) fn detail_height(&self) -> usize {
+        self.size.rows.saturating_sub(3).max(1)
+    }
+
+    pub(super) fn detail_rows(&self) -> usize {
+        detail::rows(&self.detail, &self.zone, self.detail_width()).len()
+    }
+
+    fn header(&self) -> Line<'static> {
+        let mut spans = vec![Span::styled("chela review", theme::BRAND)];
+        let mut parts = Vec::new();
+        if let Some(head) = &self.head {
+            parts.push(format!("{} answers", head.serving));
+            if self.progress.is_none() && head.learning.paused {
+                parts.push("learning is paused".to_owned());
+            }
+        }
+        parts.extend(self.progress.clone());
+        if !self.list.marks.is_empty() {
+            parts.push(format!("{} marked", self.list.marks.len()));
+        }
+        for part in parts {
+            spans.push(Span::styled(format!(" · {part}"), theme::DIM));
+        }
+        if !self.filter.is_empty() {
+            spans.push(Span::styled(format!(" · /{}", harmless(&self.filter)), theme::HINT));
+        }
+        Line::from(spans)
+    }
+
+    fn list_part(&self, height: usize, columns: usize) -> Vec<Line<'static>> {
+        if self.list.rows.is_empty() {
+            return self.emptiness(columns);
+        }
+        let shown = self.list.rows.iter().enumerate().skip(self.list.top).take(height.saturating_sub(1));
+        let rows = shown.map(|(at, row)| {
+            let is_marked = self.list.marks.contains_key(&Key::of(row));
+            list::line(row, self.now_ms, columns, at == self.list.selected, is_marked)
+        });
+        let mut all = vec![list::heading(columns)];
+        all.extend(rows);
+        if all.len() < height
+            && let Some(searching) = self.searching()
+        {
+            all.push(fit(Line::styled(searching, theme::DIM), columns));
+        }
+        all
+    }
+
+    /// Why the list is empty.
+    fn emptiness(&self, columns: usize) -> Vec<Line<'static>> {
+        let text = if let Some(searching) = self.searching() {
+            searching
+        } else if self.loading.is_some() {
+            "reading the ledger …".to_owned()
+        } else if self.note.as_ref().is_some_and(|note| note.is_trouble) {
+            "nothing could be read; R tries again".to_owned()
+        } else if self.filter.is_empty() {
+            "nothing here yet: ask something, correct an answer, or: chela teach \"use rg instead of grep\""
+                .to_owned()
+        } else {
+            "nothing fits; Esc shows everything".to_owned()
+        };
+        wrap_text(&text, theme::DIM, columns)
+    }
+
+    /// A search that goes on.
+    fn searching(&self) -> Option<String> {
+        let to = self.looked_to.filter(|_| self.loading.is_some() && self.list.next.is_some() || self.list.rows.is_empty() && self.list.next.is_some())?;
+        Some(format!("searching, back to {} ago …", age(to, self.now_ms)))
+    }
+
+    fn detail_part(&self, height: usize, columns: usize) -> Vec<Line<'static>> {
+        if self.detail.key.is_none() {
+            return Vec::new();
+        }
+        let rows = detail::rows(&self.detail, &self.zone, columns);
+        let top = self.detail.scroll.min(rows.len().saturating_sub(height));
+        rows.into_iter().skip(top).take(height).collect()
+    }
+
+    /// What is being typed, what happened last, or what goes on.
+    fn note_line(&self) -> Line<'static> {
+        match &self.mode {
+            Mode::Typing { what, field } => {
+                if let Some(note) = self.note.as_ref().filter(|note| note.is_trouble && matches!(what, Typing::Search(_))) {
+                    let mut line = field.line("/", self.size.columns / 2);
+                    line.spans.push(Span::styled(format!("  {}", one_line(&note.text)), theme::ERROR));
+                    return line;
+                }
+                field.line(&label(what), self.size.columns)
+            }
+            _ => match &self.note {
+                Some(note) if note.is_trouble => Line::styled(one_line(&note.text), theme::ERROR),
+                Some(note) => Line::styled(one_line(&note.text), theme::OK),
+                None if self.is_busy => Line::styled("writing …", theme::DIM),
+                None => self.place(),
+            },
+        }
+    }
+
+    /// Which row of how many.
+    fn place(&self) -> Line<'static> {
+        if self.list.rows.is_empty() {
+            return Line::default();
+        }
+        let (at, n_rows) = (self.list.selected + 1, self.list.rows.len());
+        let more = if self.list.next.is_some() { " and more" } else { "" };
+        Line::styled(format!("{at} of {n_rows}{more}"), theme::DIM)
+    }
+
+    fn help_line(&self) -> Line<'static> {
+        let keys = match &self.mode {
+            Mode::Help(_) => "j k scroll · any other key closes",
+            Mode::Choosing(_) => "a letter chooses · Esc leaves",
+            Mode::Typing { what: Typing::Search(_), .. } => {
+                return Line::styled(self.search_help(), theme::DIM);
+            }
+            Mode::Typing { .. } => "Enter saves · Esc leaves · Ctrl+G writes in $EDITOR",
+            Mode::Browse if self.is_in_detail && !self.is_wide() => {
+                "Esc back · w now · d prune · u undo · e edit · f flip · p pin · s scope · ? all keys"
+            }
+            Mode::Browse => {
+                "/ search · Space mark · d prune · u undo · e edit · w now · x export · ? all keys · q leave"
+            }
+        };
+        Line::styled(keys, theme::DIM)
+    }
+
+    /// What may stand behind the key that is being typed.
+    fn search_help(&self) -> String {
+        let Mode::Typing { field, .. } = &self.mode else { return String::new() };
+        let last = field.text().rsplit(' ').next().unwrap_or_default();
+        match filter::KEYS.iter().find(|(key, _)| last.starts_with(key)) {
+            Some((key, values)) => format!("{key} {values}"),
+            None => "words, or source: project: rule: reward: state: session: · Esc as before".to_owned(),
+        }
+    }
+}
+
+fn label(what: &Typing) -> String {
+    match what {
+        Typing::Search(_) => "/".to_owned(),
+        Typing::Lesson(lesson) => format!("lesson #{}: ", lesson.0),
+        Typing::Hint(turn) => format!("hint of turn {}: ", turn.0),
+        Typing::Program(_) => "program: ".to_owned(),
+        Typing::File => "write to: ".to_owned(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    harmless(text).replace('\n', " ")
+}
+
+fn menu_rows(menu: &Menu) -> Vec<Line<'static>> {
+    let mut rows = vec![Line::styled(menu.title, theme::BOLD)];
+    rows.extend(menu.items.iter().map(|(key, label, _)| {
+        Line::from(vec![Span::styled(format!("  {key}  "), theme::HINT), Span::raw(one_line(label))])
+    }));
+    rows
+}
+
+fn help(top: usize, height: usize, columns: usize) -> Vec<Line<'static>> {
+    let mut rows = vec![Line::styled("keys", theme::BOLD)];
+    let indent = 18.min(columns / 3);
+    for (keys, about) in KEYS {
+        let texts = wrap_text(about, theme::PLAIN, columns.saturating_sub(indent));
+        for (at, text) in texts.into_iter().enumerate() {
+            let keys = if at == 0 { *keys } else { "" };
+            let mut line = vec![Span::styled(format!("{keys:<indent$}"), theme::HINT)];
+            line.extend(text.spans);
+            rows.push(Line::from(line));
+        }
+    }
+    let top = top.min(rows.len().saturating_sub(height));
+    rows.into_iter().skip(top).take(height).collect()
+}
