@@ -101,11 +101,8 @@ pub(super) async fn undo_rating(
 pub(super) async fn exclude(State(daemon): Shared, body: Body) -> Result<Json<Exclude>, ApiError> {
     let wish: Exclude = parsed(body).await?;
     let what = wish.what.clone();
-    let edit = if wish.excluded {
-        ReviewEdit::Exclude { what, at: now_ms() }
-    } else {
-        ReviewEdit::Include { what }
-    };
+    let edit =
+        if wish.excluded { ReviewEdit::Exclude { what, at: now_ms() } } else { ReviewEdit::Include { what } };
     daemon.ledger.append(Entry::Review(edit)).await?;
     Ok(Json(wish))
 }

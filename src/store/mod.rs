@@ -33,8 +33,9 @@ pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
 pub use review::{Excluded, ReviewEdit};
 pub use rows::{
     Counts, GateRow, Judged, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, ReviewCursor,
-    ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount, RunRow, RunState, SampleRow, ServingRow, SessionRow, SessionThread, StateKind, Stats, StoredTurn,
-    TurnLine, TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
+    ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount, RunRow, RunState, SampleRow, ServingRow,
+    SessionRow, SessionThread, StateKind, Stats, StoredTurn, TurnLine, TurnRow, TurnStory, UsedIn,
+    VerdictRow, WaitingTurn,
 };
 pub use scripted::ScriptedStore;
 pub use write::SqliteStore;

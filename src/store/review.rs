@@ -50,11 +50,7 @@ pub enum ReviewEdit {
         at: i64,
     },
     /// What should have been done, in the person's words: a verdict like the newest one, but for the hint.
-    RewordHint {
-        turn: TurnId,
-        hint: Option<String>,
-        at: i64,
-    },
+    RewordHint { turn: TurnId, hint: Option<String>, at: i64 },
     /// Takes back a [`ReviewEdit::RewordHint`] of this moment: the verdict before counts again.
     UndoHint { turn: TurnId, at: i64 },
     /// Takes back the newest next state of a turn, a rating of this moment, with what was concluded from it.

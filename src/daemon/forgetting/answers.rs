@@ -48,11 +48,7 @@ pub(in crate::daemon) async fn answer(
     let (sender, mut events) = mpsc::unbounded_channel();
     let job = Generate {
         prompt: prompt.tokens,
-        sampling: Sampling {
-            temperature: 0.0,
-            max_tokens: most.min(prompt.room),
-            ..Sampling::default()
-        },
+        sampling: Sampling { temperature: 0.0, max_tokens: most.min(prompt.room), ..Sampling::default() },
         policy,
         priority: Priority::Foreground,
         cancel: Cancel::default(),

@@ -6,13 +6,13 @@ use super::UsedLesson;
 use super::looking::Judged;
 // The ledger's rows go over the socket as they are.
 pub use crate::judge::Vote;
+use crate::lesson::LessonId;
 pub use crate::lesson::Origin;
 pub use crate::signal::{Says, Signal, text_of};
 pub use crate::store::{
     Excluded, LessonEvent, NextStateRow, ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord,
     SampleRole, SampleRow, VerdictRow,
 };
-use crate::lesson::LessonId;
 use crate::turn::{PolicyVersion, SessionId, Source, TurnId};
 
 /// `GET /chela/v1/review?…`: turns with what was made of them and lessons without a turn, newest first. What is absent

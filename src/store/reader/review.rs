@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::Reader;
 use crate::lesson::LessonId;
 use crate::store::failure::Failure;
-use crate::store::search::fts_query;
+use crate::store::search::{fts_query, fts_words};
 use crate::store::{Judged, ReviewCursor, ReviewPage, ReviewRow, ReviewWord, StoreError};
 use crate::turn::{SessionId, Source, TurnId};
 use facts::Facts;
@@ -33,7 +33,8 @@ pub struct ReviewFilter {
     /// By the verdict that counts.
     pub judged: Option<Judged>,
     pub state: Option<ReviewWord>,
-    /// All of these words in request, answer or lesson; the last letters of each may be missing.
+    /// All of these words in request and answer, or in a lesson; the last letters of a word that is not often found may
+    /// be missing.
     pub words: Option<String>,
 }
 
@@ -46,19 +47,52 @@ impl Reader {
         limit: usize,
     ) -> Result<ReviewPage, StoreError> {
         let words = filter.words.as_deref().filter(|typed| !typed.trim().is_empty());
-        let query = match words.map(fts_query) {
+        let query = match words.map(|typed| fts_query(typed).map(|of_lessons| (typed, of_lessons))) {
             Some(None) => return Ok(ReviewPage { rows: Vec::new(), next: None, looked_to: None }),
             Some(query) => query,
             None => None,
         };
-        self.ask(|conn| page(conn, &Asked { filter, query }, from, limit.max(1)))
+        self.ask(|conn| {
+            let words = match query {
+                Some((typed, of_lessons)) => {
+                    Some(Words { of_turns: words_of_turns(conn, typed)?, of_lessons })
+                }
+                None => None,
+            };
+            page(conn, &Asked { filter, words }, from, limit.max(1))
+        })
     }
 }
 
 /// A filter, its words as FTS5 wants them.
 struct Asked<'a> {
     filter: &'a ReviewFilter,
-    query: Option<String>,
+    words: Option<Words>,
+}
+
+struct Words {
+    of_turns: String,
+    of_lessons: String,
+}
+
+/// Found so often, a word is taken as it stands: FTS5 gathers all that a word's beginning finds before it gives the
+/// first, and the newest of a word at once.
+const OFTEN: i64 = 200;
+/// A word with fewer letters is never a beginning.
+const BEGINNING: usize = 3;
+
+fn words_of_turns(conn: &Connection, typed: &str) -> rusqlite::Result<String> {
+    let mut query = Vec::new();
+    for word in fts_words(typed) {
+        let is_short = word.chars().filter(|letter| letter.is_alphanumeric()).count() < BEGINNING;
+        let found: i64 = conn
+            .prepare_cached(
+                "SELECT count(*) FROM (SELECT 1 FROM turn_text WHERE turn_text MATCH ?1 LIMIT ?2)",
+            )?
+            .query_row(rusqlite::params![word, OFTEN], |row| row.get(0))?;
+        query.push(if is_short || found >= OFTEN { word } else { format!("{word}*") });
+    }
+    Ok(query.join(" "))
 }
 
 /// Turns and lessons are two lists in the order of their numbers; the page is their beginning by time.
@@ -105,12 +139,16 @@ fn lone_lessons(conn: &Connection, asked: &Asked<'_>, before: i64, limit: usize)
     if asks_for_turns || filter.judged.is_some() {
         return Ok(none);
     }
-    let mut rows = facts::lone(conn, asked.query.as_deref(), filter.state, before, limit)?;
+    let mut rows = facts::lone(
+        conn,
+        asked.words.as_ref().map(|words| words.of_lessons.as_str()),
+        filter.state,
+        before,
+        limit,
+    )?;
     let next = (rows.len() >= limit).then(|| rows.last().map(|row| (row.0, row.1.at))).flatten();
     if let Some(project) = &filter.project {
-        rows.retain(|(_, row)| {
-            row.folder.as_deref().is_some_and(|folder| streams::is_in(project, folder))
-        });
+        rows.retain(|(_, row)| row.folder.as_deref().is_some_and(|folder| streams::is_in(project, folder)));
     }
     Ok(Part { rows: rows.into_iter().map(|(_, row)| row).collect(), next })
 }
@@ -128,9 +166,8 @@ fn merged(turns: Part, lone: Part, limit: usize) -> ReviewPage {
             (turn, _) => turn.is_some(),
         };
         let (list, other) = if is_turn { (&mut of_turns, lone.next) } else { (&mut of_lone, turns.next) };
-        let is_divided = |row: &ReviewRow| {
-            row.turn.is_some() && rows.last().is_some_and(|last| last.turn == row.turn)
-        };
+        let is_divided =
+            |row: &ReviewRow| row.turn.is_some() && rows.last().is_some_and(|last| last.turn == row.turn);
         let has_room = rows.len() < limit;
         match list.next_if(|row| is_divided(row) || (has_room && may_stand(row, other))) {
             Some(row) => rows.push(row),
@@ -144,10 +181,8 @@ fn merged(turns: Part, lone: Part, limit: usize) -> ReviewPage {
     let lesson = lesson.or(lone.next.map(|(id, _)| id));
     let looked_to = if left_turn.is_none() { turns.next } else { None }.map(|(_, at)| at);
     // Numbers begin at 1, so nothing is below 1.
-    let next = ReviewCursor {
-        turn: Some(TurnId(turn.unwrap_or(1))),
-        lesson: Some(LessonId(lesson.unwrap_or(1))),
-    };
+    let next =
+        ReviewCursor { turn: Some(TurnId(turn.unwrap_or(1))), lesson: Some(LessonId(lesson.unwrap_or(1))) };
     ReviewPage { rows, next: (turn.is_some() || lesson.is_some()).then_some(next), looked_to }
 }
 
@@ -200,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_full_page_says_where_the_next_begins() {
-        let (of_turns, of_lone) = (turns(&[(5, 40), (4, 20)], Some((4, 20))), lone(&[(2, 30), (1, 10)], None));
+        let (of_turns, of_lone) =
+            (turns(&[(5, 40), (4, 20)], Some((4, 20))), lone(&[(2, 30), (1, 10)], None));
         check(of_turns, of_lone, 2, &[40, 30], Some((5, 2)));
     }
 

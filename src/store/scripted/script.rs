@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::lesson::LessonId;
 use crate::store::{
-    Decision, Entry, Excluded, LessonChange, LessonEdit, NewGate, NewLesson, NewRun, NewServing, NewTurn, NewVerdict,
-    Receipt, RunId, Sample, SampleRole, StoreError,
+    Decision, Entry, Excluded, LessonChange, LessonEdit, NewGate, NewLesson, NewRun, NewServing, NewTurn,
+    NewVerdict, Receipt, RunId, Sample, SampleRole, StoreError,
 };
 use crate::turn::next_state::NextState;
 use crate::turn::{PolicyVersion, SessionId, TurnId};
@@ -117,6 +117,10 @@ impl Script {
     fn judge(&mut self, new: &NewVerdict) -> Result<(), StoreError> {
         new.check_finite()?;
         self.check_turn(new.turn)?;
+        let n_states = self.followed.get(&new.turn).map_or(0, Vec::len);
+        if usize::try_from(new.seen).is_ok_and(|seen| seen > n_states) {
+            return Err(StoreError::TurnMoved(new.turn.0));
+        }
         self.verdicts.entry(new.turn).or_default().push(new.judged_at);
         Ok(())
     }

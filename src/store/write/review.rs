@@ -42,7 +42,9 @@ fn exclude(tx: &Transaction<'_>, what: &Excluded, at: i64) -> Result<(), Failure
             .execute(params![session.0, at])?
         }
         Excluded::Project(folder) => tx
-            .prepare_cached("INSERT INTO excluded_project (folder, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+            .prepare_cached(
+                "INSERT INTO excluded_project (folder, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )?
             .execute(params![folder_of(folder), at])?,
     };
     if n_new == 0 { Err(StoreError::Excluded(what.clone()).into()) } else { Ok(()) }
@@ -68,7 +70,9 @@ fn include(tx: &Transaction<'_>, what: &Excluded) -> Result<(), Failure> {
 fn undo_lesson(tx: &Transaction<'_>, lesson: LessonId, event: i64, at: i64) -> Result<(), Failure> {
     lessons::check_lesson(tx, lesson)?;
     let newest: Option<(i64, String, Option<String>)> = tx
-        .prepare_cached("SELECT id, what, before FROM lesson_event WHERE lesson = ?1 ORDER BY id DESC LIMIT 1")?
+        .prepare_cached(
+            "SELECT id, what, before FROM lesson_event WHERE lesson = ?1 ORDER BY id DESC LIMIT 1",
+        )?
         .query_row([lesson.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((_, what, before)) = newest.filter(|(newest, ..)| *newest == event) else {

@@ -155,7 +155,9 @@ impl App {
 
     fn open_review(&mut self) {
         if self.is_plain || self.settings.alternate_screen == AlternateScreen::Never {
-            self.print_dim("the review pane fills the screen; chela turns, chela lessons and chela why print the same");
+            self.print_dim(
+                "the review pane fills the screen; chela turns, chela lessons and chela why print the same",
+            );
         } else {
             self.effect(Effect::OpenReview);
         }

@@ -1,6 +1,8 @@
 //! Calls to the daemon on threads of their own: what looks, newest question first; what changes, in order.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -25,15 +27,19 @@ pub(super) struct Calls {
 
 impl Calls {
     pub(super) fn start(connect: &Connect, events: &Sender<Happening>) -> std::io::Result<Self> {
+        let listener =
+            Worker { connect: connect.clone(), events: events.clone(), is_listening: Arc::default() };
         let spawn = |name: &str, work: fn(&Worker, &Receiver<Effect>)| {
             let (sender, inbox) = channel();
-            let worker = Worker { connect: connect.clone(), events: events.clone() };
+            let worker = listener.clone();
             thread::Builder::new().name(name.into()).spawn(move || work(&worker, &inbox))?;
             Ok::<_, std::io::Error>(sender)
         };
         Ok(Self {
             looking: spawn("review-look", look)?,
-            changing: spawn("review-change", |worker, inbox| inbox.iter().for_each(|one| worker.execute(one)))?,
+            changing: spawn("review-change", |worker, inbox| {
+                inbox.iter().for_each(|one| worker.execute(one))
+            })?,
             answering: spawn("review-answer", answer)?,
         })
     }
@@ -47,20 +53,6 @@ impl Calls {
         };
         // A thread that is gone has said why.
         let _ = to.send(effect);
-    }
-
-    /// Listens to the loop for as long as the daemon lives.
-    pub(super) fn hear_news(connect: &Connect, events: &Sender<Happening>) -> std::io::Result<()> {
-        let (connect, events) = (connect.clone(), events.clone());
-        thread::Builder::new().name("review-news".into()).spawn(move || {
-            let Ok(news) = connect().and_then(|client| client.events()) else { return };
-            for one in news.map_while(Result::ok) {
-                if events.send(Happening::Review(Box::new(Event::News(Box::new(one))))).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(())
     }
 }
 
@@ -101,22 +93,50 @@ fn key_of(effect: &Effect) -> Option<Key> {
     }
 }
 
+#[derive(Clone)]
 struct Worker {
     connect: Connect,
     events: Sender<Happening>,
+    /// Somebody listens to the loop's news.
+    is_listening: Arc<AtomicBool>,
 }
 
 impl Worker {
+    /// Listens to the loop for as long as this daemon lives; the next question listens to the next one.
+    fn listen(&self, client: &Client) {
+        if self.is_listening.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (worker, client) = (self.clone(), client.clone());
+        let spawned = thread::Builder::new().name("review-news".into()).spawn(move || {
+            let told = |event| worker.events.send(Happening::Review(Box::new(event))).is_ok();
+            if let Ok(news) = client.events() {
+                for one in news.map_while(Result::ok) {
+                    if !told(Event::News(Box::new(one))) {
+                        return;
+                    }
+                }
+                told(Event::Silence);
+            }
+            worker.is_listening.store(false, Ordering::SeqCst);
+        });
+        if spawned.is_err() {
+            // Without news the list is read again when the person wants it.
+            self.is_listening.store(false, Ordering::SeqCst);
+        }
+    }
+
     fn execute(&self, effect: Effect) {
-        let client = (self.connect)();
+        let client = (self.connect)().inspect(|client| self.listen(client));
         let told = match effect {
             Effect::Load { ticket, query } => {
                 let page = client.and_then(|client| rows_below(&client, &query));
                 Event::Page { ticket, outcome: in_words(page) }
             }
-            Effect::LoadStory(key) => {
-                Event::Story { key, outcome: in_words(client.and_then(|client| story(&client, key))).map(Box::new) }
-            }
+            Effect::LoadStory(key) => Event::Story {
+                key,
+                outcome: in_words(client.and_then(|client| story(&client, key))).map(Box::new),
+            },
             Effect::LoadHead => Event::Head(in_words(client.and_then(|client| head(&client)))),
             Effect::Do { what, steps } => Event::Done(done(client, what, steps, false)),
             Effect::Undo { what, steps } => Event::Done(done(client, what, steps, true)),
@@ -137,7 +157,9 @@ impl Worker {
                     }
                 }))
             }
-            Effect::OpenEditor(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw | Effect::Quit => return,
+            Effect::OpenEditor(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw | Effect::Quit => {
+                return;
+            }
         };
         // Nobody listens any more only when the pane is closed.
         let _ = self.events.send(Happening::Review(Box::new(told)));
@@ -165,8 +187,7 @@ fn head(client: &Client) -> Result<Head, ClientError> {
 }
 
 fn done(client: Result<Client, ClientError>, what: String, steps: Vec<Step>, is_undo: bool) -> Done {
-    let mut done =
-        Done { what, is_undo, back: Vec::new(), left: steps, trouble: None, is_refused: false };
+    let mut done = Done { what, is_undo, back: Vec::new(), left: steps, trouble: None, is_refused: false };
     let client = match client {
         Ok(client) => client,
         Err(err) => return Done { trouble: Some(err.to_string()), ..done },

@@ -122,7 +122,10 @@ impl Page<'_> {
                 self.cells(&marked, "  ");
             }
             if is_by_a_program(&row.state) {
-                self.indented(theme::DIM, "(a program wrote this: it can mean success or failure, never a lesson)");
+                self.indented(
+                    theme::DIM,
+                    "(a program wrote this: it can mean success or failure, never a lesson)",
+                );
             }
         }
     }
@@ -192,7 +195,7 @@ impl Page<'_> {
     fn learned(&mut self, story: &TurnStory) {
         self.heading("learned");
         if story.samples.is_empty() {
-            self.indented(theme::DIM, "no run was made of this turn yet");
+            self.indented(theme::DIM, "no run has learned from this turn");
             return;
         }
         let mut lines: Vec<String> = story.samples.iter().map(sample).collect();
@@ -263,10 +266,14 @@ fn said_by(state: &NextState) -> &'static str {
 
 fn is_by_a_program(state: &NextState) -> bool {
     match state {
-        NextState::Command(_) | NextState::Tools { .. } | NextState::Page { .. } | NextState::Tests { .. } => true,
-        NextState::Reply { .. } | NextState::Edit { .. } | NextState::Rating { .. } | NextState::Closed { .. } => {
-            false
-        }
+        NextState::Command(_)
+        | NextState::Tools { .. }
+        | NextState::Page { .. }
+        | NextState::Tests { .. } => true,
+        NextState::Reply { .. }
+        | NextState::Edit { .. }
+        | NextState::Rating { .. }
+        | NextState::Closed { .. } => false,
     }
 }
 
@@ -356,6 +363,7 @@ fn sample(row: &SampleRow) -> String {
         SampleRole::Canary => "a canary of the gate",
     };
     let version = match (row.candidate, row.run_state) {
+        (_, RunState::Running) => "the run is under way".to_owned(),
         (Some(version), RunState::Promoted) => format!("{version} learned it"),
         (Some(version), _) => format!("{version} was rejected"),
         (None, _) => "no version came of it".to_owned(),

@@ -40,7 +40,9 @@ pub struct ReviewOptions {
 /// Shows the pane until the person leaves it. The exit code is 128 + n after signal n.
 pub fn run(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
     if !options.env.is_capable() {
-        anyhow::bail!("the review pane needs a terminal; chela turns, chela lessons and chela why print the same");
+        anyhow::bail!(
+            "the review pane needs a terminal; chela turns, chela lessons and chela why print the same"
+        );
     }
     let (events, inbox) = channel();
     let troubles = events.clone();
@@ -117,7 +119,6 @@ impl<'a> Driver<'a> {
             cwd: options.cwd.display().to_string(),
         });
         let calls = Calls::start(&options.connect, guest.events)?;
-        Calls::hear_news(&options.connect, guest.events)?;
         Ok(Self {
             guest,
             options,
@@ -153,9 +154,7 @@ impl<'a> Driver<'a> {
     fn next(&self) -> anyhow::Result<Option<Happening>> {
         let until = self.last_frame.filter(|_| self.is_dirty).map(|last| last + FRAME);
         let received = match until {
-            Some(until) => {
-                self.guest.inbox.recv_timeout(until.saturating_duration_since(Instant::now()))
-            }
+            Some(until) => self.guest.inbox.recv_timeout(until.saturating_duration_since(Instant::now())),
             None => self.guest.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match received {
@@ -184,9 +183,7 @@ impl<'a> Driver<'a> {
                 Ok(())
             }
             // The numbers of signals are below 128.
-            Happening::Signal(signal) => {
-                self.leave(128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)))
-            }
+            Happening::Signal(signal) => self.leave(128_u8.saturating_add(u8::try_from(signal).unwrap_or(0))),
             Happening::Review(event) => self.handle(*event),
             other @ Happening::Event(_) => {
                 self.deferred.push(other);

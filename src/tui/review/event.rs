@@ -30,11 +30,21 @@ pub enum Event {
     Paste(String),
     Resize(Size),
     /// A part of the list came. `ticket` is its question's.
-    Page { ticket: u64, outcome: Result<ReviewPage, String> },
-    Story { key: Key, outcome: Result<Box<Story>, String> },
+    Page {
+        ticket: u64,
+        outcome: Result<ReviewPage, String>,
+    },
+    Story {
+        key: Key,
+        outcome: Result<Box<Story>, String>,
+    },
     /// What came of [`Effect::Do`] or [`Effect::Undo`].
     Done(Done),
-    Answered { key: Key, way: Way, outcome: Result<AnsweredNow, String> },
+    Answered {
+        key: Key,
+        way: Way,
+        outcome: Result<AnsweredNow, String>,
+    },
     Head(Result<Head, String>),
     /// A round was asked for.
     Learning(Result<String, String>),
@@ -42,22 +52,42 @@ pub enum Event {
     /// What the editor left.
     Edited(Result<String, String>),
     News(Box<LoopEvent>),
+    /// The daemon does not tell news any more.
+    Silence,
     /// A sentence from a thread that has nothing else to say.
     Trouble(String),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    Load { ticket: u64, query: Box<ReviewQuery> },
+    Load {
+        ticket: u64,
+        query: Box<ReviewQuery>,
+    },
     LoadStory(Key),
     LoadHead,
     /// In this order, until one is refused.
-    Do { what: String, steps: Vec<Step> },
+    Do {
+        what: String,
+        steps: Vec<Step>,
+    },
     /// What was done last.
-    Undo { what: String, steps: Vec<Step> },
-    Ask { key: Key, way: Way, wish: AnswerNow },
-    Export { path: PathBuf, keys: Vec<Key> },
-    Learn { anew: bool },
+    Undo {
+        what: String,
+        steps: Vec<Step>,
+    },
+    Ask {
+        key: Key,
+        way: Way,
+        wish: AnswerNow,
+    },
+    Export {
+        path: PathBuf,
+        keys: Vec<Key>,
+    },
+    Learn {
+        anew: bool,
+    },
     OpenEditor(String),
     /// Takes the mouse, or lets the terminal have it.
     Mouse(bool),

@@ -15,7 +15,8 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("session:", "a session's name"),
 ];
 
-/// The question, or a sentence about what cannot be meant. `cwd` is what `project:.` stands for.
+/// The question, or a sentence about what cannot be meant. `cwd` is what `project:.` stands for. The beginning of a
+/// known value asks for nothing: it is still being typed.
 pub(super) fn parse(text: &str, cwd: &str) -> Result<ReviewQuery, String> {
     let mut query = ReviewQuery::default();
     let mut words: Vec<&str> = Vec::new();
@@ -34,8 +35,7 @@ fn is_key(word: &str) -> bool {
 }
 
 fn set(query: &mut ReviewQuery, key: &str, value: &str, cwd: &str) -> Result<(), String> {
-    if value.is_empty() {
-        // It is still being typed.
+    if value.is_empty() || is_beginning(key, value) {
         return Ok(());
     }
     match key {
@@ -48,6 +48,15 @@ fn set(query: &mut ReviewQuery, key: &str, value: &str, cwd: &str) -> Result<(),
         _ => query.project = Some(value.to_owned()),
     }
     Ok(())
+}
+
+/// Of one of the words that a key takes, and no whole one.
+fn is_beginning(key: &str, value: &str) -> bool {
+    let (_, values) = KEYS.iter().find(|(name, _)| name.strip_suffix(':') == Some(key)).unwrap_or(&("", ""));
+    let mut words = values.split([' ', ',']);
+    matches!(key, "source" | "reward" | "state")
+        && words.clone().all(|word| word != value)
+        && words.any(|word| word.starts_with(value))
 }
 
 fn word<T: DeserializeOwned>(key: &str, value: &str) -> Result<T, String> {
@@ -101,6 +110,7 @@ mod tests {
     #[test]
     fn a_key_that_is_being_typed_asks_for_nothing_yet() {
         check("source:", ReviewQuery::default());
+        check("source:sh reward:g state:act", ReviewQuery::default());
     }
 
     #[test]

@@ -397,7 +397,8 @@ impl Pane {
             Typing::Program(_) if text.is_empty() => Vec::new(),
             Typing::Program(lessons) => {
                 let scope = Scope::Program(text.to_owned());
-                let step = |lesson| Step::Lesson { lesson, wish: LessonWish::Rescope { scope: scope.clone() } };
+                let step =
+                    |lesson| Step::Lesson { lesson, wish: LessonWish::Rescope { scope: scope.clone() } };
                 self.act(self.named("rescoped"), lessons.into_iter().map(step).collect(), "")
             }
             Typing::File if text.is_empty() => Vec::new(),

@@ -34,7 +34,11 @@ impl List {
 
     /// Marked rows, or else the selected one.
     pub(super) fn targets(&self) -> Vec<&ReviewRow> {
-        if self.marks.is_empty() { self.current().into_iter().collect() } else { self.marks.values().collect() }
+        if self.marks.is_empty() {
+            self.current().into_iter().collect()
+        } else {
+            self.marks.values().collect()
+        }
     }
 
     pub(super) fn toggle_mark(&mut self) {
@@ -86,8 +90,8 @@ const WHEN: usize = 7;
 const STATE: usize = 12;
 
 fn columns(total: usize) -> Columns {
-    let source = if total >= 50 { 7 } else { 0 };
-    let rule = if total >= 72 { 18 } else { 0 };
+    let source = if total >= 48 { 7 } else { 0 };
+    let rule = if total >= 90 { 18 } else { 0 };
     let project = if total >= 60 { 11 } else { 0 };
     // Two for the marks, two for the verdict's sign.
     let taken = 2 + WHEN + source + project + 2 + rule + STATE;
@@ -107,7 +111,8 @@ pub(super) fn heading(total: usize) -> Line<'static> {
     if columns.rule > 0 {
         text += &format!("{:<width$}", "rule", width = columns.rule);
     }
-    text += &format!("{:<width$}", "lesson, > hint or request", width = columns.what);
+    let what = if columns.what > 26 { "lesson, > hint or request" } else { "lesson" };
+    text += &format!("{what:<width$}", width = columns.what);
     text += "state";
     fit(Line::styled(text, theme::DIM), total)
 }

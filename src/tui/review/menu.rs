@@ -17,7 +17,9 @@ pub(super) enum Choice {
     Exclude(Excluded),
     /// Takes an exclusion back.
     Include(Excluded),
-    Learn { anew: bool },
+    Learn {
+        anew: bool,
+    },
 }
 
 impl Menu {
@@ -60,9 +62,11 @@ impl Menu {
     pub(super) fn learn() -> Self {
         let items = vec![
             ('n', "what is new".to_owned(), Choice::Learn { anew: false }),
-            ('a', "all anew from the base: the weights lose what was taken back".to_owned(), Choice::Learn {
-                anew: true,
-            }),
+            (
+                'a',
+                "all anew from the base: the weights lose what was taken back".to_owned(),
+                Choice::Learn { anew: true },
+            ),
         ];
         Self { title: "learn now", items }
     }

@@ -21,7 +21,7 @@ mod story;
 mod view;
 
 pub use calls::rows_below;
-pub use driver::{ReviewOptions, run};
 pub(super) use driver::{Guest, Left, visit};
+pub use driver::{ReviewOptions, run};
 pub use event::{Done, Effect, Event, Head, Key, Step, Story, Way};
 pub use pane::{Pane, Start};

@@ -71,7 +71,10 @@ pub struct Pane {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
     Browse,
-    Typing { what: Typing, field: Field },
+    Typing {
+        what: Typing,
+        field: Field,
+    },
     Choosing(Menu),
     /// All keys; how far they are scrolled.
     Help(usize),
@@ -185,6 +188,10 @@ impl Pane {
             Event::Exported(outcome) => self.on_exported(outcome),
             Event::Edited(outcome) => self.on_edited(outcome),
             Event::News(news) => self.on_news(&news),
+            Event::Silence => {
+                self.progress = None;
+                self.trouble("the daemon went away; what asks it next starts it again".to_owned())
+            }
         };
         effects.extend(self.settle());
         effects

@@ -8,9 +8,10 @@ use super::list::{self, age};
 use super::menu::Menu;
 use super::pane::{Mode, Pane, Typing};
 use super::{Key, detail};
+use crate::daemon::wire::RunState;
 use crate::tui::ansi::harmless;
 use crate::tui::theme;
-use crate::tui::wrap::{fit, line_width, wrap_text};
+use crate::tui::wrap::{fit, line_width, width, wrap_text};
 
 const SEPARATOR: &str = " │ ";
 
@@ -93,6 +94,9 @@ impl Pane {
             if self.progress.is_none() && head.learning.paused {
                 parts.push("learning is paused".to_owned());
             }
+            if let Some(run) = head.learning.last.as_ref().filter(|_| self.is_wide()) {
+                parts.push(format!("run {} {}", run.id.0, ended(run.state)));
+            }
         }
         parts.extend(self.progress.clone());
         if !self.list.marks.is_empty() {
@@ -145,7 +149,8 @@ impl Pane {
 
     /// A search that goes on.
     fn searching(&self) -> Option<String> {
-        let to = self.looked_to.filter(|_| self.loading.is_some() && self.list.next.is_some() || self.list.rows.is_empty() && self.list.next.is_some())?;
+        self.list.next.filter(|_| self.loading.is_some())?;
+        let to = self.looked_to?;
         Some(format!("searching, back to {} ago …", age(to, self.now_ms)))
     }
 
@@ -162,7 +167,9 @@ impl Pane {
     fn note_line(&self) -> Line<'static> {
         match &self.mode {
             Mode::Typing { what, field } => {
-                if let Some(note) = self.note.as_ref().filter(|note| note.is_trouble && matches!(what, Typing::Search(_))) {
+                if let Some(note) =
+                    self.note.as_ref().filter(|note| note.is_trouble && matches!(what, Typing::Search(_)))
+                {
                     let mut line = field.line("/", self.size.columns / 2);
                     line.spans.push(Span::styled(format!("  {}", one_line(&note.text)), theme::ERROR));
                     return line;
@@ -188,22 +195,40 @@ impl Pane {
         Line::styled(format!("{at} of {n_rows}{more}"), theme::DIM)
     }
 
+    /// The keys of the present state, as many as there is room for.
     fn help_line(&self) -> Line<'static> {
-        let keys = match &self.mode {
-            Mode::Help(_) => "j k scroll · any other key closes",
-            Mode::Choosing(_) => "a letter chooses · Esc leaves",
+        let (keys, last): (&[&str], &str) = match &self.mode {
+            Mode::Help(_) => (&["j k scroll"], "any other key closes"),
+            Mode::Choosing(_) => (&["a letter chooses"], "Esc leaves"),
             Mode::Typing { what: Typing::Search(_), .. } => {
                 return Line::styled(self.search_help(), theme::DIM);
             }
-            Mode::Typing { .. } => "Enter saves · Esc leaves · Ctrl+G writes in $EDITOR",
-            Mode::Browse if self.is_in_detail && !self.is_wide() => {
-                "Esc back · w now · d prune · u undo · e edit · f flip · p pin · s scope · ? all keys"
-            }
-            Mode::Browse => {
-                "/ search · Space mark · d prune · u undo · e edit · w now · x export · ? all keys · q leave"
-            }
+            Mode::Typing { .. } => (&["Enter saves", "Esc leaves"], "Ctrl+G in $EDITOR"),
+            Mode::Browse if self.is_in_detail && !self.is_wide() => (
+                &["Esc back", "d prune", "u undo", "w now", "e edit", "f flip", "p pin", "s scope"],
+                "? all keys",
+            ),
+            Mode::Browse => (
+                &[
+                    "Enter open",
+                    "/ search",
+                    "d prune",
+                    "u undo",
+                    "Space mark",
+                    "e edit",
+                    "w now",
+                    "r retrain",
+                ],
+                "? all keys",
+            ),
         };
-        Line::styled(keys, theme::DIM)
+        let mut text = String::new();
+        for key in keys {
+            if width(&text) + width(key) + width(last) + 6 <= self.size.columns {
+                text += &format!("{key} · ");
+            }
+        }
+        Line::styled(text + last, theme::DIM)
     }
 
     /// What may stand behind the key that is being typed.
@@ -214,6 +239,18 @@ impl Pane {
             Some((key, values)) => format!("{key} {values}"),
             None => "words, or source: project: rule: reward: state: session: · Esc as before".to_owned(),
         }
+    }
+}
+
+fn ended(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "runs",
+        RunState::Promoted => "was promoted",
+        RunState::Rejected => "was rejected by the gate",
+        RunState::Idle => "had nothing to learn",
+        RunState::Cancelled => "was cancelled",
+        RunState::Failed => "failed",
+        RunState::Interrupted => "was interrupted",
     }
 }
 

@@ -13,8 +13,9 @@ use crate::store::failure::Failure;
 use crate::store::words::word;
 use crate::store::{Judged, ReviewWord};
 
-/// Numbers that are read at a time.
-const BATCH: i64 = 128;
+/// Numbers that are read at first, and then at a time.
+const FIRST: i64 = 128;
+const MORE: i64 = 1024;
 
 /// Several ways as one: each number once, newest first.
 pub(super) struct Streams {
@@ -30,12 +31,13 @@ struct Way {
     key: Value,
     read: VecDeque<i64>,
     below: i64,
+    batch: i64,
 }
 
 impl Streams {
     pub(super) fn open(conn: &Connection, asked: &Asked<'_>, before: i64) -> Result<Self, Failure> {
         let ways = ways(conn, asked)?;
-        let way = |(sql, key)| Way { sql, key, read: VecDeque::new(), below: before };
+        let way = |(sql, key)| Way { sql, key, read: VecDeque::new(), below: before, batch: FIRST };
         let mut ways: Vec<Way> = ways.into_iter().map(way).collect();
         let mut heads = BinaryHeap::new();
         for (at, way) in ways.iter_mut().enumerate() {
@@ -63,17 +65,19 @@ impl Way {
         if self.read.is_empty() && self.below > 0 {
             self.read = conn
                 .prepare_cached(self.sql)?
-                .query_map(params![self.key, self.below, BATCH], |row| row.get(0))?
+                .query_map(params![self.key, self.below, self.batch], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             // A short batch is the last one.
-            let is_last = i64::try_from(self.read.len()).unwrap_or(i64::MAX) < BATCH;
+            let is_last = i64::try_from(self.read.len()).unwrap_or(i64::MAX) < self.batch;
+            self.batch = MORE;
             self.below = if is_last { 0 } else { self.read.back().copied().unwrap_or(0) };
         }
         Ok(self.read.pop_front())
     }
 }
 
-const ALL: &str = "SELECT id FROM turn WHERE id < ?2 AND kind = 'main' AND ?1 IS NULL ORDER BY id DESC LIMIT ?3";
+const ALL: &str =
+    "SELECT id FROM turn WHERE id < ?2 AND kind = 'main' AND ?1 IS NULL ORDER BY id DESC LIMIT ?3";
 
 const OF_SOURCE: &str =
     "SELECT id FROM turn WHERE source = ?1 AND kind = 'main' AND id < ?2 ORDER BY id DESC LIMIT ?3";
@@ -126,9 +130,11 @@ type Ways = Vec<(&'static str, Value)>;
 
 fn ways(conn: &Connection, asked: &Asked<'_>) -> Result<Ways, Failure> {
     let filter = asked.filter;
-    if let Some(query) = &asked.query {
-        let query = Value::from(query.clone());
-        return Ok(vec![(WITH_WORDS, query.clone()), (WITH_LESSON_WORDS, query)]);
+    if let Some(words) = &asked.words {
+        return Ok(vec![
+            (WITH_WORDS, Value::from(words.of_turns.clone())),
+            (WITH_LESSON_WORDS, Value::from(words.of_lessons.clone())),
+        ]);
     }
     if let Some(session) = &filter.session {
         return Ok(vec![(OF_SESSION, Value::from(session.0.clone()))]);
@@ -185,19 +191,14 @@ fn excluded(conn: &Connection) -> Result<Ways, Failure> {
 
 /// The rule, and those whose names begin with it and a dot.
 fn rules(conn: &Connection, wanted: &str) -> Result<Vec<String>, Failure> {
-    let all = distinct(
-        conn,
-        "SELECT rule FROM verdict WHERE is_newest = 1 AND rule > ?1 ORDER BY rule LIMIT 1",
-    )?;
+    let all =
+        distinct(conn, "SELECT rule FROM verdict WHERE is_newest = 1 AND rule > ?1 ORDER BY rule LIMIT 1")?;
     Ok(all.into_iter().filter(|rule| is_rule(wanted, rule)).collect())
 }
 
 /// Folders in which something was asked, as far as they are meant.
 fn folders(conn: &Connection, wanted: &str) -> Result<Vec<String>, Failure> {
-    let all = distinct(
-        conn,
-        "SELECT cwd FROM turn WHERE cwd IS NOT NULL AND cwd > ?1 ORDER BY cwd LIMIT 1",
-    )?;
+    let all = distinct(conn, "SELECT cwd FROM turn WHERE cwd IS NOT NULL AND cwd > ?1 ORDER BY cwd LIMIT 1")?;
     Ok(all.into_iter().filter(|folder| is_in(wanted, folder)).collect())
 }
 

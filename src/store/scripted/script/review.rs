@@ -21,7 +21,8 @@ impl Script {
                 Ok(())
             }
             ReviewEdit::UndoHint { turn, at } => {
-                let newest = self.verdicts.get_mut(turn).and_then(|verdicts| verdicts.pop_if(|one| one == at));
+                let newest =
+                    self.verdicts.get_mut(turn).and_then(|verdicts| verdicts.pop_if(|one| one == at));
                 newest.map(drop).ok_or(StoreError::TurnMoved(turn.0))
             }
             ReviewEdit::UndoRating { turn, at } => {

@@ -55,8 +55,10 @@ impl Before {
             index_words(tx, lesson, &self.text)?;
         }
         for version in &self.learned {
-            tx.prepare_cached("INSERT INTO learned (version, lesson) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-                .execute(params![version, lesson.0])?;
+            tx.prepare_cached(
+                "INSERT INTO learned (version, lesson) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![version, lesson.0])?;
         }
         let is_lost = match self.in_version {
             Some(version) => !held_now(tx, version)?,
