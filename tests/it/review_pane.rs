@@ -39,7 +39,7 @@ impl Stage {
     /// With a list on it.
     fn with(columns: usize, rows: usize, list: Vec<ReviewRow>) -> Self {
         let mut stage = Self::new(columns, rows);
-        stage.event(Event::Head(Ok(head())));
+        stage.event(Event::Head(Ok(Box::new(head()))));
         stage.page(list, None);
         stage
     }

@@ -37,9 +37,7 @@ impl Calls {
         };
         Ok(Self {
             looking: spawn("review-look", look)?,
-            changing: spawn("review-change", |worker, inbox| {
-                inbox.iter().for_each(|one| worker.execute(one))
-            })?,
+            changing: spawn("review-change", change)?,
             answering: spawn("review-answer", answer)?,
         })
     }
@@ -64,7 +62,16 @@ fn look(worker: &Worker, inbox: &Receiver<Effect>) {
             wanted.retain(|one| std::mem::discriminant(one) != std::mem::discriminant(&next));
             wanted.push(next);
         }
-        wanted.into_iter().for_each(|one| worker.execute(one));
+        for one in wanted {
+            worker.execute(one);
+        }
+    }
+}
+
+/// Each change after the one before it.
+fn change(worker: &Worker, inbox: &Receiver<Effect>) {
+    for one in inbox {
+        worker.execute(one);
     }
 }
 
@@ -137,7 +144,7 @@ impl Worker {
                 key,
                 outcome: in_words(client.and_then(|client| story(&client, key))).map(Box::new),
             },
-            Effect::LoadHead => Event::Head(in_words(client.and_then(|client| head(&client)))),
+            Effect::LoadHead => Event::Head(in_words(client.and_then(|client| head(&client))).map(Box::new)),
             Effect::Do { what, steps } => Event::Done(done(client, what, steps, false)),
             Effect::Undo { what, steps } => Event::Done(done(client, what, steps, true)),
             Effect::Ask { key, way, wish } => {
@@ -252,7 +259,8 @@ fn export(client: &Client, path: &Path, keys: &[Key]) -> Result<usize, String> {
     for key in keys {
         let Story { turn, lesson } = in_words(story(client, *key))?;
         let line = serde_json::json!({ "turn": turn, "lesson": lesson });
-        text += &format!("{line}\n");
+        text += &line.to_string();
+        text.push('\n');
     }
     process::write_new(path, &text)?;
     Ok(keys.len())

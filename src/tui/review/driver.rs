@@ -172,7 +172,10 @@ impl<'a> Driver<'a> {
             Happening::Input(Input::Reply(Reply::Keyboard)) => Ok(terminal::take_keyboard()?),
             Happening::Input(Input::Pasting(_) | Input::Reply(_)) | Happening::Line(_) => Ok(()),
             // The terminal is gone.
-            Happening::EndOfInput => self.leave(128 + 1),
+            Happening::EndOfInput => {
+                self.leave(128 + 1);
+                Ok(())
+            }
             Happening::Signal(SIGWINCH) => {
                 self.is_dirty = true;
                 Ok(())
@@ -183,7 +186,10 @@ impl<'a> Driver<'a> {
                 Ok(())
             }
             // The numbers of signals are below 128.
-            Happening::Signal(signal) => self.leave(128_u8.saturating_add(u8::try_from(signal).unwrap_or(0))),
+            Happening::Signal(signal) => {
+                self.leave(128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)));
+                Ok(())
+            }
             Happening::Review(event) => self.handle(*event),
             other @ Happening::Event(_) => {
                 self.deferred.push(other);
@@ -192,10 +198,9 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn leave(&mut self, exit: u8) -> anyhow::Result<()> {
+    fn leave(&mut self, exit: u8) {
         self.exit = Some(exit);
         self.is_over = true;
-        Ok(())
     }
 
     fn handle(&mut self, event: Event) -> anyhow::Result<()> {

@@ -45,7 +45,7 @@ pub enum Event {
         way: Way,
         outcome: Result<AnsweredNow, String>,
     },
-    Head(Result<Head, String>),
+    Head(Result<Box<Head>, String>),
     /// A round was asked for.
     Learning(Result<String, String>),
     Exported(Result<(PathBuf, usize), String>),

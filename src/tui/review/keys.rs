@@ -47,18 +47,19 @@ impl Pane {
         match std::mem::replace(&mut self.mode, Mode::Browse) {
             Mode::Browse => self.on_browse(key),
             Mode::Typing { what, field } => self.on_typing(what, field, key),
-            Mode::Choosing(menu) => match key.code {
-                KeyCode::Char(letter) => match menu.choose(letter) {
-                    Some(choice) => self.chosen(choice.clone()),
-                    None => {
-                        self.mode = Mode::Choosing(menu);
-                        Vec::new()
-                    }
-                },
-                _ => Vec::new(),
-            },
+            Mode::Choosing(menu) => self.on_choosing(menu, key),
             Mode::Help(top) => self.on_help(top, key),
         }
+    }
+
+    /// A letter that is none of the menu's leaves it open.
+    fn on_choosing(&mut self, menu: Menu, key: KeyEvent) -> Vec<Effect> {
+        let KeyCode::Char(letter) = key.code else { return Vec::new() };
+        if let Some(choice) = menu.choose(letter).cloned() {
+            return self.chosen(choice);
+        }
+        self.mode = Mode::Choosing(menu);
+        Vec::new()
     }
 
     fn on_help(&mut self, top: usize, key: KeyEvent) -> Vec<Effect> {
@@ -394,14 +395,13 @@ impl Pane {
                 let hint = (!text.is_empty()).then(|| text.to_owned());
                 self.act(format!("reworded the hint of turn {}", turn.0), vec![Step::Hint { turn, hint }], "")
             }
-            Typing::Program(_) if text.is_empty() => Vec::new(),
+            Typing::Program(_) | Typing::File if text.is_empty() => Vec::new(),
             Typing::Program(lessons) => {
                 let scope = Scope::Program(text.to_owned());
                 let step =
                     |lesson| Step::Lesson { lesson, wish: LessonWish::Rescope { scope: scope.clone() } };
                 self.act(self.named("rescoped"), lessons.into_iter().map(step).collect(), "")
             }
-            Typing::File if text.is_empty() => Vec::new(),
             Typing::File => {
                 let keys: Vec<Key> = self.list.targets().into_iter().map(Key::of).collect();
                 self.is_busy = true;

@@ -1,6 +1,7 @@
 //! The list: rows, which one is selected, which are marked, and what each looks like. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -98,21 +99,21 @@ fn columns(total: usize) -> Columns {
     Columns { project, rule, source, what: total.saturating_sub(taken).max(1) }
 }
 
-/// What the columns are called.
+/// What the columns are called. Writing to a String cannot fail.
 pub(super) fn heading(total: usize) -> Line<'static> {
     let columns = columns(total);
     let mut text = format!("  {:<WHEN$}", "ago");
     for (name, width) in [("from", columns.source), ("project", columns.project)] {
         if width > 0 {
-            text += &format!("{name:<width$}");
+            let _ = write!(text, "{name:<width$}");
         }
     }
     text += "  ";
     if columns.rule > 0 {
-        text += &format!("{:<width$}", "rule", width = columns.rule);
+        let _ = write!(text, "{:<width$}", "rule", width = columns.rule);
     }
     let what = if columns.what > 26 { "lesson, > hint or request" } else { "lesson" };
-    text += &format!("{what:<width$}", width = columns.what);
+    let _ = write!(text, "{what:<width$}", width = columns.what);
     text += "state";
     fit(Line::styled(text, theme::DIM), total)
 }

@@ -34,6 +34,7 @@ pub struct Start {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own owner")]
 pub struct Pane {
     pub(super) size: Size,
     pub(super) ink: Ink,
@@ -180,7 +181,7 @@ impl Pane {
                 Vec::new()
             }
             Event::Head(Ok(head)) => {
-                self.head = Some(head);
+                self.head = Some(*head);
                 Vec::new()
             }
             Event::Head(Err(reason)) | Event::Trouble(reason) => self.trouble(reason),

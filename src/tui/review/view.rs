@@ -225,7 +225,8 @@ impl Pane {
         let mut text = String::new();
         for key in keys {
             if width(&text) + width(key) + width(last) + 6 <= self.size.columns {
-                text += &format!("{key} · ");
+                text += key;
+                text += " · ";
             }
         }
         Line::styled(text + last, theme::DIM)

@@ -298,10 +298,10 @@ fn a_hint_is_reworded_beside_the_old_one_and_taken_back() {
     store.append(Entry::Judge(signals)).unwrap();
     let before = ledger.reader().turn_story(turn).unwrap();
     store.append(Entry::Review(hint(turn))).unwrap();
-    let story = ledger.reader().turn_story(turn).unwrap();
-    let newest = story.verdicts.last().unwrap();
+    let now = ledger.reader().turn_story(turn).unwrap();
+    let newest = now.verdicts.last().unwrap();
     assert_eq!((newest.verdict.hint.as_deref(), newest.verdict.reward), (Some("use duf"), Some(-1)));
-    assert_eq!((newest.is_newest, newest.signals.len(), story.verdicts.len()), (true, 1, 3));
+    assert_eq!((newest.is_newest, newest.signals.len(), now.verdicts.len()), (true, 1, 3));
     store.append(Entry::Review(ReviewEdit::UndoHint { turn, at: 6_000 })).unwrap();
     assert_eq!(ledger.reader().turn_story(turn).unwrap(), before);
     let again = store.append(Entry::Review(ReviewEdit::UndoHint { turn, at: 6_000 }));

@@ -254,7 +254,8 @@ impl Filling {
             text.push(' ');
             text += WORDS.get(at).copied().unwrap_or("the");
         }
-        text += &format!(" n{}", self.below(100_000));
+        text += " n";
+        text += &self.below(100_000).to_string();
         if self.below(RARE) == 0 {
             text += " zebrafish";
         }
