@@ -429,8 +429,9 @@ fn an_answer_to_an_older_question_is_dropped() {
 #[test]
 fn a_filter_is_asked_for_as_it_is_typed() {
     let mut stage = Stage::with(80, 24, varied());
+    stage.typed("/state:activ");
     stage.take();
-    stage.typed("/state:active rg");
+    stage.typed("e rg");
     let queries: Vec<_> = stage
         .take()
         .into_iter()

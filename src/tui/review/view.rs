@@ -14,13 +14,16 @@ use crate::tui::theme;
 use crate::tui::wrap::{fit, line_width, width, wrap_text};
 
 const SEPARATOR: &str = " │ ";
+/// Rows that a sentence about trouble takes at most.
+const MOST_NOTE: usize = 4;
 
 impl Pane {
     /// Exactly as many rows as the screen has, none wider than it.
     pub fn rows(&self) -> Vec<Line<'static>> {
         let height = self.size.rows.max(1);
         let mut rows = vec![self.header()];
-        let foot = [self.note_line(), self.help_line()];
+        let mut foot = self.note_rows();
+        foot.push(self.help_line());
         let body = height.saturating_sub(1 + foot.len());
         rows.extend(self.body(body));
         rows.extend(foot);
@@ -163,6 +166,18 @@ impl Pane {
         rows.into_iter().skip(top).take(height).collect()
     }
 
+    /// One row, or as many as a sentence about trouble needs.
+    fn note_rows(&self) -> Vec<Line<'static>> {
+        match (&self.mode, &self.note) {
+            (Mode::Browse, Some(note)) if note.is_trouble => {
+                let mut rows = wrap_text(&one_line(&note.text), theme::ERROR, self.size.columns);
+                rows.truncate(MOST_NOTE);
+                rows
+            }
+            _ => vec![self.note_line()],
+        }
+    }
+
     /// What is being typed, what happened last, or what goes on.
     fn note_line(&self) -> Line<'static> {
         match &self.mode {
@@ -279,7 +294,7 @@ fn menu_rows(menu: &Menu) -> Vec<Line<'static>> {
 
 fn help(top: usize, height: usize, columns: usize) -> Vec<Line<'static>> {
     let mut rows = vec![Line::styled("keys", theme::BOLD)];
-    let indent = 18.min(columns / 3);
+    let indent = if columns < 60 { 16 } else { 18 };
     for (keys, about) in KEYS {
         let texts = wrap_text(about, theme::PLAIN, columns.saturating_sub(indent));
         for (at, text) in texts.into_iter().enumerate() {
