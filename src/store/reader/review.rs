@@ -118,13 +118,13 @@ fn turns(conn: &Connection, asked: &Asked<'_>, before: i64, limit: usize) -> Res
     let facts = Facts::new(conn, asked.filter)?;
     let mut streams = Streams::open(conn, asked, before)?;
     let mut part = Part { rows: Vec::new(), next: None };
-    for n_looked_at in 0.. {
+    for n_looked_at in 1.. {
         let Some(id) = streams.next(conn)? else { return Ok(part) };
-        let Some(turn) = facts.of(conn, id)? else { continue };
-        let at = turn.at;
-        part.rows.extend(facts.rows(conn, turn)?);
-        if part.rows.len() >= limit || n_looked_at + 1 >= MOST_LOOKED_AT {
-            part.next = Some((id, at));
+        if let Some(turn) = facts.of(conn, id)? {
+            part.rows.extend(facts.rows(conn, turn)?);
+        }
+        if part.rows.len() >= limit || n_looked_at >= MOST_LOOKED_AT {
+            part.next = Some((id, facts::began(conn, id)?));
             return Ok(part);
         }
     }

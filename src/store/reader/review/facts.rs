@@ -106,6 +106,15 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// When a turn began, whether it fits or not.
+pub(super) fn began(conn: &Connection, id: i64) -> rusqlite::Result<i64> {
+    let at = conn
+        .prepare_cached("SELECT started_at FROM turn WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(at.unwrap_or(0))
+}
+
 fn session_row(conn: &Connection, key: &SessionId) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached("SELECT id FROM session WHERE key = ?1")?
         .query_row([&key.0], |row| row.get(0))
