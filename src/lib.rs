@@ -37,7 +37,7 @@
 //! | [`daemon`] | HTTP API, sessions, scheduling, lifecycle; the only home of axum |
 //! | [`client`] | typed client of the daemon |
 //! | [`shell`] | the user's shell: the PTY proxy, hooks, what command lines say and which may run; the only home of portable-pty |
-//! | [`tui`] | the chat; the only home of ratatui and crossterm |
+//! | [`tui`] | the chat and the review pane; the only home of ratatui and crossterm |
 //! | [`cli`] | subcommands, one short file each; the only home of clap |
 //!
 //! # Processes and threads
@@ -97,6 +97,7 @@
 //! - A promotion, the lessons that it holds and the end of its run are one row's commit; a crash at any point leaves what
 //!   served before.
 //! - A lesson that the serving version does not hold stands in the prompts that it fits.
+//! - What a person took out of learning is in no run's inputs, and a step of the review pane is taken back whole or not.
 
 pub mod adapter;
 pub mod cli;

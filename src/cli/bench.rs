@@ -5,6 +5,7 @@
 mod agree;
 mod learn;
 mod report;
+mod review;
 mod rounds;
 mod shell;
 mod train;
@@ -37,6 +38,8 @@ pub(super) enum BenchCommand {
     Learn(learn::LearnBench),
     /// What chela costs in a shell: keys, commands, start, bulk output
     Shell(shell::ShellBench),
+    /// The review pane on a ledger with many turns: opening, paging, filtering
+    Review(review::ReviewBench),
     /// Whether trainer and engine compute the same probabilities, with and without an adapter
     Agree(agree::AgreeBench),
 }
@@ -78,6 +81,7 @@ pub(super) fn run(place: &Place, command: &BenchCommand) -> anyhow::Result<Exit>
         BenchCommand::Train(bench) => train::run(place, bench),
         BenchCommand::Learn(bench) => learn::run(place, bench),
         BenchCommand::Shell(bench) => shell::run(bench),
+        BenchCommand::Review(bench) => review::run(place, bench),
         BenchCommand::Agree(bench) => agree::run(place, bench),
     }
 }

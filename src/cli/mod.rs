@@ -24,6 +24,7 @@ mod model;
 mod output;
 mod place;
 mod redact;
+mod review;
 mod sandboxed;
 mod serve;
 mod served;
@@ -94,6 +95,8 @@ enum Command {
     Redact(redact::RedactArgs),
     /// List turns: what was asked, what was concluded of the answers
     Turns(turns::TurnsArgs),
+    /// See each thing that was learned, its proof, and take it back (full screen)
+    Review(review::ReviewArgs),
     /// Explain an answer: what followed it, what was concluded and learned from it
     Why(why::WhyArgs),
     /// The loop in figures: rewards day by day, lessons, versions, the judge, the ledger
@@ -156,6 +159,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
         Some(Command::Shell(shell)) => return shell::run(&place, shell),
+        Some(Command::Review(review)) => return review::run(&place, &review),
         Some(Command::Ask(ask)) => ask::run(&place, &ask),
         Some(Command::Do(task)) => do_task::run(&place, &task),
         Some(Command::Sandboxed(sandboxed)) => sandboxed::run(&sandboxed),

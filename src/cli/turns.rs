@@ -149,7 +149,7 @@ mod tests {
             started_at: NOW - age_s * 1000,
             ended_at: Some(NOW),
         };
-        TurnLine { turn, verdict: None, is_waiting: false, n_lessons: 0, n_drawn: 0 }
+        TurnLine { turn, verdict: None, is_waiting: false, n_lessons: 0, n_drawn: 0, is_excluded: false }
     }
 
     fn judged(mut line: TurnLine, reward: Option<i8>, rule: &str) -> TurnLine {

@@ -20,7 +20,7 @@ impl Client {
 }
 
 /// The fields that are there as `name=value&…`.
-fn parameters(query: &impl Serialize) -> String {
+pub(super) fn parameters(query: &impl Serialize) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(query) else { return String::new() };
     let written = fields.iter().filter_map(|(name, value)| match value {
         Value::Null => None,

@@ -92,6 +92,11 @@ impl From<StoreError> for ApiError {
             StoreError::NoTurn(_) => Self::not_found("turn_not_found", message),
             StoreError::NoLesson(_) => Self::not_found("lesson_not_found", message),
             StoreError::TurnRunning(_) => Self::bad_request("turn_running", message),
+            StoreError::LessonMoved(_) | StoreError::TurnMoved(_) => Self::bad_request("moved", message),
+            StoreError::NotKept(_) => Self::bad_request("not_kept", message),
+            StoreError::NoVerdict(_) => Self::bad_request("no_verdict", message),
+            StoreError::Excluded(_) => Self::bad_request("excluded", message),
+            StoreError::NotExcluded(_) => Self::bad_request("not_excluded", message),
             StoreError::LogInUse => Self::unavailable("ledger_in_use", message),
             _ => Self::internal("ledger_failed", message),
         }

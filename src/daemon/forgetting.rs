@@ -31,7 +31,9 @@ use crate::config::{Dial, disk};
 use crate::lesson::{LessonId, State as LessonState};
 use crate::store::{Entry, NewServing, RunId, ServingRow, StoreError};
 use crate::turn::{PolicyVersion, TurnId};
+pub(super) use answers::answer as answer_to;
 use going::Going;
+pub(super) use going::conversation;
 
 /// What the ledger says of the change of what serves.
 const REASON: &str = "something that it was taught was forgotten";

@@ -17,7 +17,7 @@ use crate::judge::hint::{Drawn, Hint};
 use crate::judge::model::ModelJudge;
 use crate::judge::{Case, Judge, JudgeError, Verdict};
 use crate::signal::{self, Answered, Signal};
-use crate::store::{Entry, NewVerdict, TurnRow, WaitingTurn};
+use crate::store::{Entry, NewVerdict, StoreError, TurnRow, WaitingTurn};
 use crate::turn::next_state::NextState;
 use crate::turn::{Role, TurnId};
 
@@ -86,9 +86,14 @@ async fn judge_turn(daemon: &Arc<Daemon>, waiting: WaitingTurn) -> Result<bool, 
     let verdict = judged.verdict.clone();
     let seen = u32::try_from(n_states).unwrap_or(u32::MAX);
     let entry = NewVerdict { turn, seen, signals: judged.signals, verdict, model, judged_at: now_ms() };
-    daemon.ledger.append(Entry::Judge(entry)).await?;
+    match daemon.ledger.append(Entry::Judge(entry)).await {
+        // What it rests on was taken back meanwhile, so nothing is said.
+        Err(StoreError::TurnMoved(_)) => return Ok(true),
+        outcome => outcome?,
+    };
     daemon.note_effects(turn, judged.verdict.reward).await?;
-    let drawn = match judged.hint.filter(|hint| hint.lasting) {
+    let is_excluded = daemon.ledger.ask(move |reader| reader.is_excluded(turn)).await?;
+    let drawn = match judged.hint.filter(|hint| hint.lasting && !is_excluded) {
         Some(hint) => daemon.draw_lesson(&facts.turn, &facts.request, hint).await,
         None => Ok(()),
     };

@@ -48,7 +48,14 @@ impl Ledger {
         state: NextState,
     ) -> Result<(), ApiError> {
         let known = self.ask(move |reader| reader.next_states(turn)).await?;
-        if known.iter().any(|known| known.state == state) {
+        // People may change their mind, and change it back.
+        let is_retry = if matches!(state, NextState::Rating { .. }) {
+            let newest = known.iter().rfind(|known| matches!(known.state, NextState::Rating { .. }));
+            newest.is_some_and(|newest| newest.state == state)
+        } else {
+            known.iter().any(|known| known.state == state)
+        };
+        if is_retry {
             tracing::info!(turn = turn.0, "a retry: what follows this turn is known");
             return Ok(());
         }

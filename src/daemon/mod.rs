@@ -31,6 +31,7 @@ mod policy;
 mod prompt;
 mod reply;
 mod request;
+mod review;
 mod routes;
 mod running;
 mod shell;

@@ -25,7 +25,7 @@ use super::wire::{
     AdapterList, Health, Interrupted, MAX_BODY, RollBack, SessionList, SessionThread, Shutdown, Status,
     TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, chat, events, forgetting, looking, request, shell, teaching};
+use super::{ModelChoice, chat, events, forgetting, looking, request, review, shell, teaching};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.
@@ -57,6 +57,13 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/turns/{id}/next-states", post(teaching::next_state))
         .route("/chela/v1/lessons", get(teaching::lessons).post(teaching::teach))
         .route("/chela/v1/lessons/{id}", get(teaching::lesson).post(teaching::change))
+        .route("/chela/v1/review", get(review::list))
+        .route("/chela/v1/review/answer", post(review::answer))
+        .route("/chela/v1/lessons/{id}/undo", post(review::undo_lesson))
+        .route("/chela/v1/turns/{id}/hint", post(review::reword_hint))
+        .route("/chela/v1/turns/{id}/hint/undo", post(review::undo_hint))
+        .route("/chela/v1/turns/{id}/rating/undo", post(review::undo_rating))
+        .route("/chela/v1/exclusions", post(review::exclude))
         .route("/chela/v1/learn", get(wishes::status))
         .route("/chela/v1/learn/now", post(wishes::now))
         .route("/chela/v1/learn/pause", post(wishes::pause))

@@ -112,23 +112,32 @@ pub(super) async fn change(
         other => other,
     };
     let was = daemon.ledger.lesson(lesson).await?.lesson;
-    let edit = LessonEdit { lesson, change, by: By::User, reason, at: now_ms() };
+    let at = now_ms();
+    let edit = LessonEdit { lesson, change, by: By::User, reason, at };
     daemon.ledger.append(Entry::ChangeLesson(edit)).await?;
-    daemon.book.reload(&daemon.ledger).await?;
-    let now = daemon.ledger.lesson(lesson).await?.lesson;
-    daemon.news.tell(LoopEvent::Lesson { lesson: now.clone(), turn: None });
-    Ok(Json(LessonChanged { was, now }))
+    daemon.changed(was, at).await.map(Json)
 }
 
 /// A lesson stands in prompts and in the weights for long: no secret may be in it.
-fn without_secrets(daemon: &Daemon, text: String) -> Result<String, ApiError> {
+pub(super) fn without_secrets(daemon: &Daemon, text: String) -> Result<String, ApiError> {
     let Some(found) = daemon.redactor.redact(&text).found.into_iter().next() else { return Ok(text) };
     let kind = found.rule.name();
     let message = format!("the lesson holds a secret ({kind}); name the place where it is kept instead");
     Err(ApiError::bad_request("lesson_refused", message))
 }
 
-fn acceptable(text: &str) -> Result<String, ApiError> {
+impl Daemon {
+    /// After a person changed a lesson in the ledger at this moment: prompts get it as it is now, and all are told.
+    pub(super) async fn changed(&self, was: Lesson, at: i64) -> Result<LessonChanged, ApiError> {
+        self.book.reload(&self.ledger).await?;
+        let LessonStory { lesson: now, history, .. } = self.ledger.lesson(was.id).await?;
+        self.news.tell(LoopEvent::Lesson { lesson: now.clone(), turn: None });
+        let newest = history.last().filter(|event| event.at == at && event.by == By::User);
+        Ok(LessonChanged { was, now, event: newest.map(|event| event.id) })
+    }
+}
+
+pub(super) fn acceptable(text: &str) -> Result<String, ApiError> {
     let refuse = |refusal: wording::Refusal| ApiError::bad_request("lesson_refused", refusal.to_string());
     wording::acceptable(text, "").map_err(refuse)
 }
@@ -137,7 +146,7 @@ pub(super) async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, ApiErro
     serde_json::from_slice(&read(body).await?).map_err(|err| request::not_json(&err))
 }
 
-fn lesson_id(id: &str) -> Result<LessonId, ApiError> {
+pub(super) fn lesson_id(id: &str) -> Result<LessonId, ApiError> {
     let number = id.strip_prefix('#').unwrap_or(id).parse();
     number
         .map(LessonId)

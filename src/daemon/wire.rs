@@ -3,6 +3,7 @@
 
 pub mod forgetting;
 pub mod looking;
+pub mod review;
 pub mod shell;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub use crate::store::{
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Longest request body in bytes; a prompt that long fits no context.
 pub const MAX_BODY: usize = 32 << 20;
@@ -189,6 +190,9 @@ pub enum LessonWish {
 pub struct LessonChanged {
     pub was: Lesson,
     pub now: Lesson,
+    /// The change's line of history; `None`: somebody else changed it at the same moment.
+    #[serde(default)]
+    pub event: Option<i64>,
 }
 
 /// One line of `GET /chela/v1/events`: what happened in the loop.
@@ -231,6 +235,15 @@ pub struct LearnStatus {
     pub learned_today_s: u64,
     /// The newest round that has ended.
     pub last: Option<RunRow>,
+}
+
+/// Body of `POST /chela/v1/learn/now`; nothing at all is as good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnWish {
+    /// From the base on, so that the weights lose what was taken back.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// Answer of `POST /chela/v1/learn/now`.

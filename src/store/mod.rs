@@ -15,6 +15,7 @@ mod entry;
 mod failure;
 mod open;
 mod reader;
+mod review;
 mod rows;
 mod schema;
 mod scripted;
@@ -28,11 +29,13 @@ pub use entry::{
     RunEnding, RunId, Sample, SampleRole,
 };
 pub use open::Opened;
-pub use reader::{LessonFilter, Reader, TurnFilter};
+pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
+pub use review::{Excluded, ReviewEdit};
 pub use rows::{
-    Counts, GateRow, Judged, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, RewardCount,
-    RunRow, RunState, SampleRow, ServingRow, SessionRow, SessionThread, StateKind, Stats, StoredTurn,
-    TurnLine, TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
+    Counts, GateRow, Judged, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, ReviewCursor,
+    ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount, RunRow, RunState, SampleRow, ServingRow,
+    SessionRow, SessionThread, StateKind, Stats, StoredTurn, TurnLine, TurnRow, TurnStory, UsedIn,
+    VerdictRow, WaitingTurn,
 };
 pub use scripted::ScriptedStore;
 pub use write::SqliteStore;
@@ -129,6 +132,8 @@ pub enum Entry {
         turn: TurnId,
         lessons: Vec<LessonId>,
     },
+    /// What a person takes out of learning or puts right in the review pane, and what they take back of that.
+    Review(ReviewEdit),
     /// What came of a lesson in a turn; a second word on the same replaces the first.
     CountLessonEffect {
         turn: TurnId,
@@ -245,6 +250,18 @@ pub enum StoreError {
     TurnEnded(i64),
     #[error("lesson {0} does not exist")]
     NoLesson(i64),
+    #[error("lesson {0} changed after that; look again before you take it back")]
+    LessonMoved(i64),
+    #[error("what lesson {0} was before that was not kept; change it by hand")]
+    NotKept(i64),
+    #[error("turn {0} has no verdict, so it has no hint")]
+    NoVerdict(i64),
+    #[error("more is known of turn {0} since then; look again before you take that back")]
+    TurnMoved(i64),
+    #[error("{0} is excluded already")]
+    Excluded(Excluded),
+    #[error("{0} is not excluded")]
+    NotExcluded(Excluded),
     #[error("lesson {lesson} did not stand in the prompt of turn {turn}")]
     LessonNotUsed { turn: i64, lesson: i64 },
     #[error("run {run} is at work on lesson {lesson}; cancel the run first")]

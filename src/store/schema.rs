@@ -7,6 +7,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0001_turns.sql"),
     include_str!("schema/0002_serving.sql"),
     include_str!("schema/0003_loop.sql"),
+    include_str!("schema/0004_review.sql"),
 ];
 
 /// `application_id` of a ledger: "chel" in ASCII.

@@ -7,12 +7,17 @@ const MAX_WORDS: usize = 128;
 
 /// All words must occur, the last letters of each may be missing. `None`: there is no word to look for.
 pub(super) fn fts_query(typed: &str) -> Option<String> {
-    let words: Vec<String> = typed
+    let words: Vec<String> = fts_words(typed).iter().map(|word| format!("{word}*")).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Each word as a query of its own, whole.
+pub(super) fn fts_words(typed: &str) -> Vec<String> {
+    typed
         .split(|char: char| char.is_whitespace() || char.is_control())
         .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("\"{}\"*", word.replace('"', "\"\"")))
-        .collect();
-    (!words.is_empty()).then(|| words.join(" "))
+        .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
+        .collect()
 }
 
 /// Any of the words may occur: for ranking what is near to a text. Words beyond the first `MAX_WORDS` different ones

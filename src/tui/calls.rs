@@ -21,7 +21,7 @@ const MAX_LESSONS: usize = 50;
 
 #[derive(Clone)]
 pub(crate) struct Calls {
-    connect: Connect,
+    pub(crate) connect: Connect,
     list_models: ListModels,
     load_counter: LoadCounter,
     client: Arc<Mutex<Option<Client>>>,

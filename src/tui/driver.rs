@@ -24,7 +24,7 @@ use super::process;
 use super::reader::{Mode, Reader};
 use super::surface::Surface;
 use super::theme::{Background, Ink};
-use super::{highlight, terminal};
+use super::{highlight, review, terminal};
 use crate::turn::SessionId;
 
 /// Shortest time between two frames.
@@ -41,6 +41,8 @@ pub(crate) enum Happening {
     EndOfInput,
     Signal(i32),
     Event(Box<Event>),
+    /// For the review pane.
+    Review(Box<review::Event>),
 }
 
 impl Happening {
@@ -228,6 +230,8 @@ impl Driver {
             Happening::Input(Input::Paste(pasted)) => self.handle(Event::Paste(pasted)),
             Happening::Input(Input::Pasting(n_bytes)) => self.handle(Event::Pasting(n_bytes)),
             Happening::Input(Input::Reply(reply)) => self.on_reply(reply),
+            // The mouse is the terminal's here; what was meant for the review pane is over with it.
+            Happening::Input(Input::Mouse(_)) | Happening::Review(_) => Ok(()),
             Happening::Line(line) => {
                 self.has_prompt = false;
                 self.handle(Event::Line(line))
@@ -373,7 +377,7 @@ fn new_session() -> SessionId {
     SessionId(name)
 }
 
-fn write_all(bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_all(bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     if bytes.is_empty() {
         return Ok(());

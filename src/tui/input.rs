@@ -6,10 +6,12 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::keymap;
+use super::mouse::{self, Mouse};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     Key(KeyEvent),
+    Mouse(Mouse),
     Paste(Pasted),
     /// A long paste is still arriving: bytes so far.
     Pasting(usize),
@@ -213,6 +215,10 @@ fn csi(body: &[u8]) -> Option<(usize, Outcome)> {
         (b'~', "200") => Outcome::PasteBegins,
         (b'u', flags) if flags.starts_with('?') => Outcome::Input(Input::Reply(Reply::Keyboard)),
         (b'c', attributes) if attributes.starts_with('?') => Outcome::Input(Input::Reply(Reply::Attributes)),
+        (b'M' | b'm', report) if report.starts_with('<') => {
+            let report = report.strip_prefix('<').unwrap_or_default();
+            mouse::report(last, report).map_or(Outcome::Nothing, |mouse| Outcome::Input(Input::Mouse(mouse)))
+        }
         _ => keymap::csi(last, params).map_or(Outcome::Nothing, |key| Outcome::Input(Input::Key(key))),
     };
     Some((end + 1, outcome))
@@ -291,6 +297,20 @@ mod tests {
     fn two_escapes_are_two_keys() {
         let esc = Input::Key(KeyEvent::from(KeyCode::Esc));
         assert_eq!(all(b"\x1b\x1b"), [esc.clone(), esc]);
+    }
+
+    #[test]
+    fn the_mouse_is_heard() {
+        use crate::tui::mouse::MouseKind;
+        let mouse = |kind, column, row| Input::Mouse(Mouse { kind, column, row });
+        let bytes = b"\x1b[<0;1;1M\x1b[<0;1;1m\x1b[<64;80;24M\x1b[<65;300;2M\x1b[<;M";
+        let expected = [
+            mouse(MouseKind::Press, 0, 0),
+            mouse(MouseKind::Other, 0, 0),
+            mouse(MouseKind::WheelUp, 79, 23),
+            mouse(MouseKind::WheelDown, 299, 1),
+        ];
+        assert_eq!(all(bytes), expected);
     }
 
     #[test]

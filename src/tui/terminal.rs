@@ -11,6 +11,7 @@ use super::surface::Size;
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 static HAS_KEYBOARD: AtomicBool = AtomicBool::new(false);
 static IS_FULL_SCREEN: AtomicBool = AtomicBool::new(false);
+static HAS_MOUSE: AtomicBool = AtomicBool::new(false);
 
 const PASTE_ON: &str = "\x1b[?2004h";
 /// Background colour, keyboard protocol, and device attributes as the question that everybody answers.
@@ -19,6 +20,9 @@ const KEYBOARD_ON: &str = "\x1b[>1u";
 const KEYBOARD_OFF: &str = "\x1b[<u";
 const FULL_SCREEN_ON: &str = "\x1b[?1049h\x1b[?25l";
 const FULL_SCREEN_OFF: &str = "\x1b[?1049l\x1b[?25h";
+/// Buttons and the wheel, as SGR reports.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 /// Ends synchronized output, wraps lines, shows the cursor, ends bracketed paste, resets the style.
 const ALL_OFF: &str = "\x1b[?2026l\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[0m";
 
@@ -47,11 +51,21 @@ pub(crate) fn leave_full_screen() -> std::io::Result<()> {
     if IS_FULL_SCREEN.swap(false, Ordering::SeqCst) { write(FULL_SCREEN_OFF) } else { Ok(()) }
 }
 
+/// Clicks and the wheel come as input, and no text can be selected. Only for views that fill the screen.
+pub(crate) fn take_mouse() -> std::io::Result<()> {
+    if HAS_MOUSE.swap(true, Ordering::SeqCst) { Ok(()) } else { write(MOUSE_ON) }
+}
+
+pub(crate) fn leave_mouse() -> std::io::Result<()> {
+    if HAS_MOUSE.swap(false, Ordering::SeqCst) { write(MOUSE_OFF) } else { Ok(()) }
+}
+
 /// Gives everything back; doing it twice is harmless. Returns whether there was anything to give back.
 pub(crate) fn give_back() -> bool {
     if !IS_TAKEN.swap(false, Ordering::SeqCst) {
         return false;
     }
+    let _ = leave_mouse();
     let _ = leave_full_screen();
     if HAS_KEYBOARD.swap(false, Ordering::SeqCst) {
         let _ = write(KEYBOARD_OFF);

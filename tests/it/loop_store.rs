@@ -3,5 +3,6 @@
 mod feedback;
 mod fixture;
 mod lessons;
+mod review;
 mod runs;
 mod twin;

@@ -42,6 +42,8 @@ mod policies;
 mod random_model;
 mod redaction;
 mod resume;
+mod review;
+mod review_pane;
 mod screens;
 mod served;
 mod shell_bytes;

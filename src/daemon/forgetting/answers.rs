@@ -29,24 +29,26 @@ pub(super) async fn to(
     let lease = daemon.policies.lease(serving, None).await?;
     let mut answers = Vec::new();
     for messages in prompts {
-        answers.push(answer(serving, lease.version(), messages).await?);
+        answers.push(answer(serving, lease.version(), messages, MOST_TOKENS).await?);
     }
     Ok(UnrecordedAnswers { policy: lease.version(), answers })
 }
 
-async fn answer(serving: &Serving, policy: PolicyVersion, messages: &[Message]) -> Result<String, ApiError> {
+/// At most so many tokens. Who stops waiting ends it.
+pub(in crate::daemon) async fn answer(
+    serving: &Serving,
+    policy: PolicyVersion,
+    messages: &[Message],
+    most: usize,
+) -> Result<String, ApiError> {
     let template = serving.template.as_ref().map_err(|err| ApiError::from(err.clone()))?;
     let engine = serving.engine.as_ref();
-    let layout = Layout { engine, template, messages, tools: &[], wanted: MOST_TOKENS, drop_oldest: true };
+    let layout = Layout { engine, template, messages, tools: &[], wanted: most, drop_oldest: true };
     let prompt = layout.fit()?;
     let (sender, mut events) = mpsc::unbounded_channel();
     let job = Generate {
         prompt: prompt.tokens,
-        sampling: Sampling {
-            temperature: 0.0,
-            max_tokens: MOST_TOKENS.min(prompt.room),
-            ..Sampling::default()
-        },
+        sampling: Sampling { temperature: 0.0, max_tokens: most.min(prompt.room), ..Sampling::default() },
         policy,
         priority: Priority::Foreground,
         cancel: Cancel::default(),

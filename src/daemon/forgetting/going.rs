@@ -94,7 +94,7 @@ impl Going {
 }
 
 /// Messages up to the last turn's answer, which is left out.
-fn conversation(thread: &[TurnRow]) -> Vec<Message> {
+pub(in crate::daemon) fn conversation(thread: &[TurnRow]) -> Vec<Message> {
     let mut messages = Vec::new();
     for (at, turn) in thread.iter().enumerate() {
         messages.extend(turn.messages.iter().cloned());

@@ -59,7 +59,8 @@ impl Collected {
     pub(super) fn read(reader: &mut Reader, view: &View, tables: Tables) -> Result<Self, StoreError> {
         let mut threads = Threads { reader, known: HashMap::new() };
         let recent = threads.reader.turns(&TurnFilter::default(), None, LOOKED_THROUGH)?;
-        let recent: Vec<TurnLine> = recent.into_iter().filter(|line| may_teach(&line.turn)).collect();
+        let recent: Vec<TurnLine> =
+            recent.into_iter().filter(|line| may_teach(&line.turn) && !line.is_excluded).collect();
         let (mut lessons, mut held) = (Vec::new(), Vec::new());
         for lesson in threads.reader.lessons_in_force()? {
             let is_held = !view.from_nothing && is_held(lesson.state, view.serving, &view.lineage);
@@ -150,7 +151,9 @@ impl Threads<'_> {
     fn about(&mut self, lesson: Lesson, recent: &[TurnLine]) -> Result<ToLearn, StoreError> {
         let mut sources = Vec::new();
         for turn in &lesson.sources {
-            sources.extend(self.past(*turn)?);
+            if !self.reader.is_excluded(*turn)? {
+                sources.extend(self.past(*turn)?);
+            }
         }
         let mut related = Vec::new();
         for turn in related_to(&lesson, recent) {

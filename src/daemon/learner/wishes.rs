@@ -4,14 +4,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::daemon::error::ApiError;
 use crate::daemon::events::News;
+use crate::daemon::request::not_json;
+use crate::daemon::routes::read;
 use crate::daemon::state::Daemon;
-use crate::daemon::wire::{LearnNow, LearnStatus, LoopEvent, RunList};
+use crate::daemon::wire::{LearnNow, LearnStatus, LearnWish, LoopEvent, RunList};
 use crate::learn::when::Wait;
 use crate::learn::worker::Worker;
 use crate::store::{RunId, RunRow};
@@ -146,7 +149,11 @@ pub(in crate::daemon) async fn status(State(daemon): Shared) -> Result<Json<Lear
 }
 
 /// `POST /chela/v1/learn/now`: begins a round as soon as none runs, whatever the machine is doing.
-pub(in crate::daemon) async fn now(State(daemon): Shared) -> Result<Json<LearnNow>, ApiError> {
+pub(in crate::daemon) async fn now(State(daemon): Shared, body: Body) -> Result<Json<LearnNow>, ApiError> {
+    let body = read(body).await?;
+    let wish: Option<LearnWish> =
+        if body.is_empty() { None } else { serde_json::from_slice(&body).map_err(|err| not_json(&err))? };
+    let LearnWish { anew } = wish.unwrap_or_default();
     if daemon.settings.learn.dial == crate::config::Dial::Off {
         let message = "learning is off; `chela config set learn.dial careful` turns it on";
         return Err(ApiError::bad_request("learning_off", message));
@@ -155,8 +162,9 @@ pub(in crate::daemon) async fn now(State(daemon): Shared) -> Result<Json<LearnNo
     let newest = daemon.ledger.ask(|reader| reader.runs(1)).await?;
     let after = newest.first().map_or(RunId(0), |run| run.id);
     let is_running = daemon.learner.known().running;
-    if is_running.is_none() {
-        daemon.learner.ask(false);
+    // A round that runs already does not begin anew; the next one does.
+    if is_running.is_none() || anew {
+        daemon.learner.ask(anew);
     }
     Ok(Json(LearnNow { running: is_running, after }))
 }

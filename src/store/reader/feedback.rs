@@ -112,7 +112,7 @@ impl Reader {
         self.judged_turns(-1, before, limit)
     }
 
-    /// Answers that were cut off teach nothing and are left out.
+    /// Answers that were cut off teach nothing and are left out, and so is what a person took out of learning.
     fn judged_turns(
         &mut self,
         reward: i8,
@@ -121,15 +121,14 @@ impl Reader {
     ) -> Result<Vec<TurnLine>, StoreError> {
         let page = (before.map_or(i64::MAX, |turn| turn.0), as_limit(limit));
         self.ask(|conn| {
-            let turns = ids(
-                conn,
+            let sql = format!(
                 "SELECT verdict.turn FROM verdict CROSS JOIN response ON response.turn = verdict.turn
                   CROSS JOIN turn ON turn.id = verdict.turn
                   WHERE verdict.is_newest = 1 AND verdict.reward = ?3 AND verdict.turn < ?1
-                    AND response.ending = 'stop' AND turn.kind = 'main'
-                  ORDER BY verdict.turn DESC LIMIT ?2",
-                params![page.0, page.1, reward],
-            )?;
+                    AND response.ending = 'stop' AND turn.kind = 'main' AND {NOT_EXCLUDED}
+                  ORDER BY verdict.turn DESC LIMIT ?2"
+            );
+            let turns = ids(conn, &sql, params![page.0, page.1, reward])?;
             Ok(turns.into_iter().map(|turn| turn_line(conn, turn)).collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -150,10 +149,16 @@ impl Reader {
                 next_states: next_states(conn, turn)?,
                 verdicts: verdict_rows(conn, &all, [turn.0])?,
                 is_waiting: is_waiting(conn, turn)?,
+                is_excluded: is_excluded(conn, turn)?,
                 drawn: drawn_from(conn, turn)?,
                 samples: samples_of_turn(conn, turn)?,
             })
         })
+    }
+
+    /// Whether a person took a turn out of learning, by itself or with its session or project.
+    pub fn is_excluded(&mut self, turn: TurnId) -> Result<bool, StoreError> {
+        self.ask(|conn| Ok(is_excluded(conn, turn)?))
     }
 
     /// Turns that a person rated and the model voted on, newest first: what the judge's calibration is made of.
@@ -306,10 +311,23 @@ fn turn_line(conn: &Connection, turn: i64) -> rusqlite::Result<TurnLine> {
         is_waiting: is_waiting(conn, TurnId(turn))?,
         n_lessons: counted("SELECT count(*) FROM lesson_use WHERE turn = ?1")?,
         n_drawn: counted("SELECT count(*) FROM lesson_source WHERE turn = ?1")?,
+        is_excluded: is_excluded(conn, TurnId(turn))?,
     })
 }
 
-fn is_waiting(conn: &Connection, turn: TurnId) -> rusqlite::Result<bool> {
+/// Of a turn: nobody took it, its session or its project out of learning.
+const NOT_EXCLUDED: &str = "
+    NOT EXISTS (SELECT 1 FROM excluded_turn WHERE excluded_turn.turn = turn.id)
+    AND NOT EXISTS (SELECT 1 FROM excluded_session WHERE excluded_session.session = turn.session)
+    AND NOT EXISTS (SELECT 1 FROM excluded_project
+                     WHERE folder <= turn.cwd AND substr(turn.cwd || '/', 1, length(folder) + 1) = folder || '/')";
+
+pub(super) fn is_excluded(conn: &Connection, turn: TurnId) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT 1 FROM turn WHERE turn.id = ?1 AND {NOT_EXCLUDED}");
+    Ok(!conn.prepare_cached(&sql)?.exists([turn.0])?)
+}
+
+pub(super) fn is_waiting(conn: &Connection, turn: TurnId) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT 1 FROM waiting WHERE turn = ?1")?.exists([turn.0])
 }
 

@@ -184,10 +184,11 @@ fn effect(helped: u8) -> Effect {
 }
 
 fn history(conn: &Connection, lesson: LessonId) -> rusqlite::Result<Vec<LessonEvent>> {
-    let sql = "SELECT at, what, by, reason, detail FROM lesson_event WHERE lesson = ?1 ORDER BY id";
+    let sql = "SELECT id, at, what, by, reason, detail FROM lesson_event WHERE lesson = ?1 ORDER BY id";
     conn.prepare_cached(sql)?
         .query_map([lesson.0], |row| {
             Ok(LessonEvent {
+                id: row.get("id")?,
                 at: row.get("at")?,
                 what: row.get("what")?,
                 by: get_word(row, "by")?,

@@ -2,6 +2,7 @@
 
 mod feedback;
 mod lessons;
+mod review;
 mod runs;
 
 use std::collections::HashSet;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use feedback::TurnFilter;
 pub use lessons::LessonFilter;
+pub use review::ReviewFilter;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 

@@ -67,6 +67,9 @@ pub struct TurnLine {
     /// Drawn from it.
     #[serde(default)]
     pub n_drawn: usize,
+    /// A person took it out of learning, by itself or with its session or project.
+    #[serde(default)]
+    pub is_excluded: bool,
 }
 
 /// What the verdict that counts says of a turn.
@@ -94,6 +97,9 @@ pub struct TurnStory {
     pub verdicts: Vec<VerdictRow>,
     /// Has a next state that no verdict has looked at.
     pub is_waiting: bool,
+    /// A person took it out of learning, by itself or with its session or project.
+    #[serde(default)]
+    pub is_excluded: bool,
     /// Lessons that were drawn from it.
     pub drawn: Vec<Lesson>,
     /// What runs made of it, oldest first.

@@ -35,10 +35,13 @@ pub struct LessonStory {
 /// One line of a lesson's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LessonEvent {
+    /// Never given twice.
+    #[serde(default)]
+    pub id: i64,
     /// Unix milliseconds.
     pub at: i64,
     /// `proposed`, `activated`, `retired`, `pruned`, `reworded`, `rescoped`, `pinned`, `unpinned`, `learned`,
-    /// `reactivated`.
+    /// `reactivated`, `restored`.
     pub what: String,
     pub by: By,
     pub reason: String,

@@ -5,10 +5,12 @@
 
 mod feedback;
 mod lesson;
+mod review;
 mod run;
 
 pub use feedback::{Judged, NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
 pub use lesson::{LessonEvent, LessonStory, LessonUse, StateKind, UsedIn};
+pub use review::{ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord};
 pub use run::{GateRow, RewardCount, RunRow, RunState, SampleRow, Stats};
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,15 @@
 //! What the twin remembers: just enough to give the receipts and refusals that the ledger gives.
 
+mod review;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::lesson::LessonId;
 use crate::store::{
-    Decision, Entry, LessonChange, LessonEdit, NewGate, NewLesson, NewRun, NewServing, NewTurn, NewVerdict,
-    Receipt, RunId, Sample, SampleRole, StoreError,
+    Decision, Entry, Excluded, LessonChange, LessonEdit, NewGate, NewLesson, NewRun, NewServing, NewTurn,
+    NewVerdict, Receipt, RunId, Sample, SampleRole, StoreError,
 };
+use crate::turn::next_state::NextState;
 use crate::turn::{PolicyVersion, SessionId, TurnId};
 
 #[derive(Debug, Clone, Default)]
@@ -29,6 +32,10 @@ pub(super) struct Script {
     served: Vec<(String, PolicyVersion)>,
     /// Lines of history so far, of all lessons.
     n_events: usize,
+    excluded: HashSet<Excluded>,
+    /// When each verdict of a turn was given, and what followed it: a rating or not, and when.
+    verdicts: HashMap<TurnId, Vec<i64>>,
+    followed: HashMap<TurnId, Vec<(bool, i64)>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -38,6 +45,9 @@ struct ScriptedLesson {
     versions: BTreeSet<PolicyVersion>,
     /// `n_events` after the last change that was no pin.
     changed: usize,
+    /// Its newest line of history, and what it was before that, where a change keeps it.
+    newest_event: usize,
+    before: Option<Box<ScriptedLesson>>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,10 +78,15 @@ impl Script {
             | Entry::CloseIdleSession { session, .. } => self.check_session(session)?,
             Entry::Serve(serving) => self.serve(&serving.base_sha256, serving.version),
             Entry::Rollback(serving) => self.roll_back(serving)?,
-            Entry::RecordNextState { turn, .. } => self.check_turn(*turn)?,
+            Entry::RecordNextState { turn, at, state } => {
+                self.check_turn(*turn)?;
+                let is_rating = matches!(state, NextState::Rating { .. });
+                self.followed.entry(*turn).or_default().push((is_rating, *at));
+            }
             Entry::Judge(verdict) => self.judge(verdict)?,
             Entry::AddLesson(lesson) => return self.add_lesson(lesson).map(Receipt::Lesson),
             Entry::ChangeLesson(edit) => self.change_lesson(edit)?,
+            Entry::Review(edit) => self.review(edit)?,
             Entry::ForgetLesson { lesson } => self.forget_lesson(*lesson)?,
             Entry::ForgetTurns { turns } => self.forget_turns(turns)?,
             Entry::EmptyLog => {}
@@ -99,9 +114,15 @@ impl Script {
         Ok(id)
     }
 
-    fn judge(&self, new: &NewVerdict) -> Result<(), StoreError> {
+    fn judge(&mut self, new: &NewVerdict) -> Result<(), StoreError> {
         new.check_finite()?;
-        self.check_turn(new.turn)
+        self.check_turn(new.turn)?;
+        let n_states = self.followed.get(&new.turn).map_or(0, Vec::len);
+        if usize::try_from(new.seen).is_ok_and(|seen| seen > n_states) {
+            return Err(StoreError::TurnMoved(new.turn.0));
+        }
+        self.verdicts.entry(new.turn).or_default().push(new.judged_at);
+        Ok(())
     }
 
     fn add_lesson(&mut self, new: &NewLesson) -> Result<LessonId, StoreError> {
@@ -114,18 +135,22 @@ impl Script {
         let lesson = ScriptedLesson {
             is_in_force: !new.waits_for_yes,
             changed: self.n_events,
+            newest_event: self.n_events,
             ..ScriptedLesson::default()
         };
         self.lessons.insert(id, lesson);
         for replaced in &new.replaces {
+            let before = self.lesson(*replaced)?.clone();
             self.lesson(*replaced)?.retire();
             self.touch(*replaced);
+            self.keep_before(*replaced, before);
         }
         Ok(id)
     }
 
     fn change_lesson(&mut self, edit: &LessonEdit) -> Result<(), StoreError> {
         let lesson = self.lesson(edit.lesson)?;
+        let before = lesson.clone();
         match &edit.change {
             LessonChange::Activate => {
                 lesson.is_in_force = true;
@@ -142,11 +167,15 @@ impl Script {
             }
             LessonChange::Rescope(_) => {}
             LessonChange::Pin(_) => {
-                self.n_events += 1;
+                let changed = before.changed;
+                self.touch(edit.lesson);
+                self.lesson(edit.lesson)?.changed = changed;
+                self.keep_before(edit.lesson, before);
                 return Ok(());
             }
         }
         self.touch(edit.lesson);
+        self.keep_before(edit.lesson, before);
         Ok(())
     }
 
@@ -172,6 +201,9 @@ impl Script {
         for turn in turns {
             self.samples.retain(|(_, sample)| sample.turn != Some(turn));
             self.uses.retain(|(used_in, _)| *used_in != turn);
+            self.excluded.remove(&Excluded::Turn(turn));
+            self.verdicts.remove(&turn);
+            self.followed.remove(&turn);
             self.emptied.insert(turn);
             let mut next = Some(turn);
             while let Some(turn) = next.filter(|turn| self.may_be_removed(*turn)) {
@@ -343,6 +375,8 @@ impl Script {
         self.n_events += 1;
         if let Some(lesson) = self.lessons.get_mut(&lesson) {
             lesson.changed = self.n_events;
+            lesson.newest_event = self.n_events;
+            lesson.before = None;
         }
     }
 

@@ -66,7 +66,14 @@ fn is_answering(tx: &Transaction<'_>, session: &SessionId) -> rusqlite::Result<b
 pub(super) fn judge(tx: &Transaction<'_>, new: &NewVerdict) -> Result<(), Failure> {
     new.check_finite()?;
     let turn = new.turn;
+    // What a verdict rests on may have been taken back while it was made.
+    let n_states: u32 = tx
+        .prepare_cached("SELECT count(*) FROM next_state WHERE turn = ?1")?
+        .query_row([turn.0], |row| row.get(0))?;
     let source = turn_word(tx, turn, "SELECT source FROM turn WHERE id = ?1 AND settings <> 'null'")?;
+    if new.seen > n_states {
+        return Err(StoreError::TurnMoved(turn.0).into());
+    }
     tx.prepare_cached("UPDATE verdict SET is_newest = 0 WHERE turn = ?1 AND is_newest = 1")?
         .execute([turn.0])?;
     let verdict = &new.verdict;

@@ -148,6 +148,7 @@ fn empty(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
         "DELETE FROM lesson_source WHERE turn = ?1",
         "DELETE FROM lesson_use WHERE turn = ?1",
         "DELETE FROM sample WHERE turn = ?1",
+        "DELETE FROM excluded_turn WHERE turn = ?1",
         &prompts,
         "UPDATE turn SET cwd = NULL, n_prompt = 0, settings = 'null', messages = '[]' WHERE id = ?1",
         "UPDATE response SET n_tokens = 0, error = NULL, ids = x'', logprobs = x'', text = '' WHERE turn = ?1",

@@ -1,7 +1,11 @@
 //! Writes of lessons: each change with a line of history, the index of words kept in step.
 
+mod before;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
+
+pub(super) use before::Before;
 
 use super::check_exists;
 use crate::lesson::{LessonId, Scope};
@@ -46,7 +50,7 @@ pub(super) fn add_lesson(tx: &Transaction<'_>, new: &NewLesson) -> Result<Lesson
     }
     let what = if new.waits_for_yes { "proposed" } else { "activated" };
     let event = Event { at: new.created_at, what, by: new.by, reason: &new.reason, detail: None };
-    record_event(tx, lesson, &event)?;
+    record_event(tx, lesson, &event, None)?;
     for replaced in &new.replaces {
         let edit = LessonEdit {
             lesson: *replaced,
@@ -63,6 +67,7 @@ pub(super) fn add_lesson(tx: &Transaction<'_>, new: &NewLesson) -> Result<Lesson
 pub(super) fn change_lesson(tx: &Transaction<'_>, edit: &LessonEdit) -> Result<(), Failure> {
     let lesson = edit.lesson;
     check_lesson(tx, lesson)?;
+    let before = Before::read(tx, lesson)?;
     let (what, detail) = match &edit.change {
         LessonChange::Activate => {
             set_state(tx, lesson, "active", None)?;
@@ -88,7 +93,7 @@ pub(super) fn change_lesson(tx: &Transaction<'_>, edit: &LessonEdit) -> Result<(
         }
     };
     let event = Event { at: edit.at, what, by: edit.by, reason: &edit.reason, detail };
-    Ok(record_event(tx, lesson, &event)?)
+    Ok(record_event(tx, lesson, &event, Some(&before))?)
 }
 
 pub(super) fn use_lessons(tx: &Transaction<'_>, turn: TurnId, lessons: &[LessonId]) -> Result<(), Failure> {
@@ -140,13 +145,13 @@ pub(super) fn mark_learned(
         .execute(params![lesson.0, version.0])?;
     tx.prepare_cached("INSERT INTO learned (version, lesson) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute(params![version.0, lesson.0])?;
-    record_event(tx, lesson, event)
+    record_event(tx, lesson, event, None)
 }
 
 /// What serves does not hold the lesson (any more): back into the prompts.
 pub(super) fn reactivate(tx: &Transaction<'_>, lesson: LessonId, event: &Event<'_>) -> rusqlite::Result<()> {
     set_state(tx, lesson, "active", None)?;
-    record_event(tx, lesson, event)
+    record_event(tx, lesson, event, None)
 }
 
 pub(super) fn check_lesson(tx: &Transaction<'_>, lesson: LessonId) -> Result<(), Failure> {
@@ -170,8 +175,7 @@ fn reword(tx: &Transaction<'_>, lesson: LessonId, text: &str) -> rusqlite::Resul
     let was: String = tx
         .prepare_cached("SELECT text FROM lesson WHERE id = ?1")?
         .query_row([lesson.0], |row| row.get(0))?;
-    tx.prepare_cached("INSERT INTO lesson_text (lesson_text, rowid, text) VALUES ('delete', ?1, ?2)")?
-        .execute(params![lesson.0, was])?;
+    unindex_words(tx, lesson, &was)?;
     tx.prepare_cached(
         "UPDATE lesson SET text = ?2, in_version = NULL,
                 state = CASE state WHEN 'learned' THEN 'active' ELSE state END
@@ -194,9 +198,16 @@ fn rescope(tx: &Transaction<'_>, lesson: LessonId, scope: &Scope) -> Result<Valu
     Ok(was_of.map_or_else(|| json!({ "kind": was }), |of| json!({ "kind": was, "of": of })))
 }
 
-fn record_event(tx: &Transaction<'_>, lesson: LessonId, event: &Event<'_>) -> rusqlite::Result<()> {
+/// `before`: of a change that a person may want to take back.
+pub(super) fn record_event(
+    tx: &Transaction<'_>,
+    lesson: LessonId,
+    event: &Event<'_>,
+    before: Option<&Before>,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO lesson_event (lesson, at, what, by, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO lesson_event (lesson, at, what, by, reason, detail, before)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         lesson.0,
@@ -205,7 +216,14 @@ fn record_event(tx: &Transaction<'_>, lesson: LessonId, event: &Event<'_>) -> ru
         word(event.by),
         event.reason,
         event.detail.as_ref().map(Value::to_string),
+        before.and_then(|before| serde_json::to_string(before).ok()),
     ])?;
+    Ok(())
+}
+
+fn unindex_words(tx: &Transaction<'_>, lesson: LessonId, text: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO lesson_text (lesson_text, rowid, text) VALUES ('delete', ?1, ?2)")?
+        .execute(params![lesson.0, text])?;
     Ok(())
 }
 

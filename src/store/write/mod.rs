@@ -7,6 +7,7 @@
 mod feedback;
 mod forgetting;
 mod lessons;
+mod review;
 mod runs;
 
 use std::path::PathBuf;
@@ -133,6 +134,7 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::RecordNextState { .. }
         | Entry::AddLesson(_)
         | Entry::ChangeLesson(_)
+        | Entry::Review(_)
         | Entry::ForgetLesson { .. }
         | Entry::ForgetTurns { .. }
         | Entry::EmptyLog
@@ -174,6 +176,7 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
         Entry::RecordNextState { turn, at, state } => feedback::record_next_state(tx, *turn, *at, state),
         Entry::Judge(verdict) => feedback::judge(tx, verdict),
         Entry::ChangeLesson(edit) => lessons::change_lesson(tx, edit),
+        Entry::Review(edit) => review::apply(tx, edit),
         Entry::ForgetLesson { lesson } => forgetting::forget_lesson(tx, *lesson),
         Entry::ForgetTurns { turns } => forgetting::forget_turns(tx, turns),
         // What it asks for is done behind the transaction.

@@ -294,6 +294,20 @@ fn held_by(tx: &Transaction<'_>, lesson: i64, line: &[u32]) -> rusqlite::Result<
     Ok(versions.into_iter().filter(|version| line.contains(version)).max())
 }
 
+/// Whether what serves with a version's base is that version, or was built on it.
+pub(super) fn held_now(tx: &Transaction<'_>, version: u32) -> rusqlite::Result<bool> {
+    let base: Option<String> = tx
+        .prepare_cached("SELECT base FROM learn_run WHERE candidate = ?1")?
+        .query_row([version], |row| row.get(0))
+        .optional()?;
+    let Some(base) = base else { return Ok(false) };
+    let line: Vec<u32> = tx
+        .prepare_cached(LINEAGE)?
+        .query_map([serving(tx, &base)?.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(line.contains(&version))
+}
+
 /// How a run ended.
 struct Ended<'a> {
     at: i64,

@@ -142,6 +142,8 @@ pub enum Effect {
         path: PathBuf,
         text: String,
     },
+    /// The review pane, full screen.
+    OpenReview,
     ClearScreen,
     Suspend,
     /// Between the live screen and linear text.

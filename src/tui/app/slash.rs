@@ -43,6 +43,7 @@ impl App {
             Command::Bad => self.rate(false, argument),
             Command::Undo => self.undo_lesson(),
             Command::Lessons => self.list_lessons(),
+            Command::Review => self.open_review(),
             Command::Why => self.explain(),
             Command::Learn => self.learn(),
             Command::RollBack => self.roll_back(),
@@ -149,6 +150,16 @@ impl App {
             self.print(lines);
         } else {
             self.pager = Some(Pager::new(self.thread.as_markdown()));
+        }
+    }
+
+    fn open_review(&mut self) {
+        if self.is_plain || self.settings.alternate_screen == AlternateScreen::Never {
+            self.print_dim(
+                "the review pane fills the screen; chela turns, chela lessons and chela why print the same",
+            );
+        } else {
+            self.effect(Effect::OpenReview);
         }
     }
 

@@ -9,6 +9,7 @@ use super::{Driver, Happening, write_all};
 use crate::tui::ansi::write_line;
 use crate::tui::app::{Effect, Event};
 use crate::tui::reader::Mode;
+use crate::tui::review::{self, Guest, Left, ReviewOptions};
 use crate::tui::theme::Ink;
 use crate::tui::{process, terminal};
 
@@ -40,6 +41,7 @@ impl Driver {
                 let outcome = process::write_new(&path, &text).map(|()| path);
                 return self.handle(Event::Written(outcome));
             }
+            Effect::OpenReview => return self.open_review(),
             Effect::ClearScreen => return self.clear_screen(),
             Effect::Suspend => return self.suspend(),
             Effect::SwitchPlain => return self.switch_plain(),
@@ -85,6 +87,22 @@ impl Driver {
             return self.handle(Event::Trouble("there is no terminal to copy to".into()));
         }
         Ok(execute!(std::io::stdout().lock(), CopyToClipboard::to_clipboard_from(text))?)
+    }
+
+    /// The pane has the terminal until it is left; what comes for the chat meanwhile waits.
+    fn open_review(&mut self) -> anyhow::Result<()> {
+        let options = ReviewOptions {
+            connect: self.calls.connect.clone(),
+            env: self.env.clone(),
+            theme: self.app.theme(),
+            cwd: self.cwd.clone(),
+            state_dir: self.state_dir.clone(),
+        };
+        let guest = Guest { inbox: &self.inbox, events: &self.events, reader: self.reader.as_ref() };
+        let Left { exit, deferred } = review::visit(&guest, &options)?;
+        self.exit = exit.or(self.exit);
+        self.is_dirty = true;
+        deferred.into_iter().try_for_each(|happening| self.take_in(happening))
     }
 
     fn clear_screen(&mut self) -> anyhow::Result<()> {

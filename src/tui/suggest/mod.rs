@@ -179,7 +179,7 @@ impl Driver {
         let event = |input| match input {
             Input::Key(key) => Some(Event::Key(key)),
             Input::Paste(pasted) => Some(Event::Paste(pasted)),
-            Input::Pasting(_) | Input::Reply(_) => None,
+            Input::Mouse(_) | Input::Pasting(_) | Input::Reply(_) => None,
         };
         Ok(inputs.into_iter().filter_map(event).collect())
     }

@@ -3,8 +3,8 @@
 
 use chela::lesson::{LessonId, State};
 use chela::store::{
-    Decision, Entry, LessonChange, NewLesson, NewVerdict, Reader, RunEnd, RunEnding, RunId, RunState,
-    SampleRole, ScriptedStore, Store,
+    Decision, Entry, Excluded, LessonChange, NewLesson, NewVerdict, Reader, ReviewEdit, RunEnd, RunEnding,
+    RunId, RunState, SampleRole, ScriptedStore, Store,
 };
 use chela::turn::TurnId;
 use proptest::prelude::*;
@@ -44,6 +44,22 @@ fn any_base() -> impl Strategy<Value = &'static str> {
     prop_oneof![4 => Just(BASE), 1 => Just(OTHER_BASE)]
 }
 
+fn any_review() -> impl Strategy<Value = ReviewEdit> {
+    let what = prop_oneof![
+        any_turn().prop_map(Excluded::Turn),
+        Just(Excluded::Session(id("s"))),
+        Just(Excluded::Session(id("nobody"))),
+        Just(Excluded::Project("/tmp".into())),
+    ];
+    let undo =
+        (any_lesson(), 1_i64..12).prop_map(|(lesson, event)| ReviewEdit::UndoLesson { lesson, event, at: 9 });
+    prop_oneof![
+        4 => undo,
+        1 => what.clone().prop_map(|what| ReviewEdit::Exclude { what, at: 9 }),
+        1 => what.prop_map(|what| ReviewEdit::Include { what }),
+    ]
+}
+
 fn any_lesson_entry() -> impl Strategy<Value = Entry> {
     let add =
         (any::<bool>(), prop::collection::vec(any_turn(), 0..2), prop::collection::vec(any_lesson(), 0..2))
@@ -58,6 +74,7 @@ fn any_lesson_entry() -> impl Strategy<Value = Entry> {
         1 => Just(Entry::EmptyLog),
         1 => (any_turn(), prop::collection::vec(any_lesson(), 0..3))
             .prop_map(|(turn, lessons)| Entry::UseLessons { turn, lessons }),
+        2 => any_review().prop_map(Entry::Review),
         1 => (any_turn(), any_lesson(), any::<bool>())
             .prop_map(|(turn, lesson, helped)| Entry::CountLessonEffect { turn, lesson, helped }),
     ]
