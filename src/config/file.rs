@@ -109,7 +109,7 @@ impl Default for Model {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.7, top_k: 40, top_p: 0.95, min_p: 0.05, repeat_penalty: 1.0, max_tokens: 1024 }
+        Self { temperature: 0.2, top_k: 40, top_p: 0.95, min_p: 0.05, repeat_penalty: 1.0, max_tokens: 1024 }
     }
 }
 

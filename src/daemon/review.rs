@@ -14,7 +14,7 @@ use super::forgetting::{answer_to, conversation};
 use super::learner;
 use super::routes::{bad_query, turn_id};
 use super::state::Daemon;
-use super::teaching::{acceptable, lesson_id, parsed};
+use super::teaching::{acceptable, lesson_id, parsed, without_secrets};
 use super::wire::review::{
     AnswerNow, AnsweredNow, Exclude, ReviewPage, ReviewQuery, RewordHint, UndoLesson, UndoNoted,
 };
@@ -71,7 +71,7 @@ pub(super) async fn reword_hint(
 ) -> Result<Json<TurnStory>, ApiError> {
     let turn = turn_id(&id)?;
     let RewordHint { hint } = parsed(body).await?;
-    let hint = hint.as_deref().map(acceptable).transpose()?;
+    let hint = hint.map(|hint| acceptable(&without_secrets(&daemon, hint)?)).transpose()?;
     daemon.edit_turn(turn, ReviewEdit::RewordHint { turn, hint, at: now_ms() }).await.map(Json)
 }
 

@@ -12,7 +12,7 @@ use crate::config::disk;
 pub const NAME: &str = "chela-starter";
 
 /// SHA-256 of the embedded file, as in its model card.
-pub const SHA256: &str = "c600a2935d66e957df92218f16b464bc5342a0e534e53c00fda1a61891eecae2";
+pub const SHA256: &str = "1568fea469a8dcb39888d98afd443cf327e3ecaa9537ecf80a83f5ed7359c968";
 
 /// Where the training text came from and under which terms it may be passed on.
 pub const ATTRIBUTION: &str = include_str!("../../assets/starter/ATTRIBUTION.md");

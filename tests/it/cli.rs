@@ -140,7 +140,7 @@ fn a_setting_that_was_set_is_what_holds() {
     let home = Home::new();
     assert!(home.run(&["config", "set", "engine.threads", "3"]).status.success());
     assert_eq!(stdout(&home.run(&["config", "get", "engine.threads"])), "3\n");
-    assert_eq!(stdout(&home.run(&["config", "get", "sampling.temperature"])), "0.7\n");
+    assert_eq!(stdout(&home.run(&["config", "get", "sampling.temperature"])), "0.2\n");
     let file = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
     assert!(file.contains("# Compute threads"), "comments are kept");
 }

@@ -68,8 +68,14 @@ impl<'a> Planner<'a> {
         draws.shuffle(&mut contrast);
         draws.shuffle(&mut others);
         contrast.truncate(wanted / 4);
-        let everyday: Vec<String> =
-            contrast.iter().chain(&others).map(|one| everyday::fill(one.text, &mut draws)).collect();
+        let care = self.inputs.everyday.care();
+        others.retain(|one| !care.contains(one));
+        let everyday: Vec<String> = contrast
+            .iter()
+            .chain(&care)
+            .chain(&others)
+            .map(|one| everyday::fill(one.text, &mut draws))
+            .collect();
         for text in everyday {
             if self.plan.replay.len() >= wanted {
                 return;

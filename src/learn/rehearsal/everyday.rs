@@ -39,6 +39,7 @@ enum Request {
 struct Neutral {
     commands: Vec<Command>,
     talk: Vec<String>,
+    care: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -69,6 +70,11 @@ impl Everyday {
         let found =
             self.program.iter().find(|one| one.name == word || one.aliases.iter().any(|alias| alias == word));
         found.map(|one| one.name.clone())
+    }
+
+    /// Where a wrong answer does harm, as far as it may be trained on.
+    pub(super) fn care(&self) -> Vec<Template<'_>> {
+        self.neutral.care().filter(|one| !split::is_held_out(one.text)).collect()
     }
 
     /// All templates by side. The wording decides and not the names in it, so that a probe is a wording that was never
@@ -132,7 +138,12 @@ impl Neutral {
             also: &one.also,
             text: &one.ask,
         });
-        commands.chain(self.talk.iter().map(|text| Template { program: "", also: &[], text }))
+        let talk = self.talk.iter().map(|text| Template { program: "", also: &[], text });
+        commands.chain(talk).chain(self.care())
+    }
+
+    fn care(&self) -> impl Iterator<Item = Template<'_>> {
+        self.care.iter().map(|text| Template { program: "", also: &[], text })
     }
 }
 
