@@ -127,8 +127,7 @@ fn a_day_full_of_secrets_leaves_none_in_any_file() {
     let home = served.stop();
     // Short ones may stand anywhere by chance.
     let secrets = day.iter().flat_map(|case| &case.secrets).filter(|secret| secret.len() >= 12);
-    let finders: Vec<memchr::memmem::Finder<'_>> =
-        secrets.map(|secret| memchr::memmem::Finder::new(secret)).collect();
+    let finders: Vec<memchr::memmem::Finder<'_>> = secrets.map(memchr::memmem::Finder::new).collect();
     assert!(finders.len() > 100, "{}", finders.len());
     let holds = |bytes: &[u8]| finders.iter().any(|finder| finder.find(bytes).is_some());
     assert_eq!(files_that(home.path(), &holds), Vec::<std::path::PathBuf>::new());
