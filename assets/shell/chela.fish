@@ -93,7 +93,7 @@ if status is-interactive
         set -a __chela_records 1
         set -l quoted "$argv[1]" "$__chela_d" $PWD
         # Most texts are their own quotation.
-        string match -qr '[%[:cntrl:]]' -- $quoted; and set quoted (string escape --style=url -- $quoted)
+        string match -qr '[^A-Za-z0-9_./ :=@,+-]' -- $quoted; and set quoted (string escape --style=url -- $quoted)
         # fish has no clock among its builtins; a file that is written to has.
         echo >>$__chela_line
         printf 'v1\x1ffish\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s000\x1e' $__chela_id $quoted[1] $argv[2] \
