@@ -11,10 +11,10 @@ use crate::daemon::wire::{ChatRequest, ChelaRequest, Lesson, LoopEvent, RunRow, 
 use crate::turn::{Message, PolicyVersion, Role, SessionId, Source, TurnId, TurnKind};
 
 /// What is asked: the first, one like it, and one that is asked when the lesson has left the prompt.
-const FIRST: &str = "search for timeout in server.log";
-const AGAIN: &str = "search for error in app.log";
+const FIRST: &str = "search for error in server.log";
+const AGAIN: &str = "search for main in main.rs";
 const WITHOUT: &str = "search for panic in crash.log";
-const FORGOTTEN: &str = "search for denied in auth.log";
+const FORGOTTEN: &str = "search for budget in notes.md";
 const CORRECTION: &str = "no, use rg instead of grep";
 
 /// One answer and what it was made with.
