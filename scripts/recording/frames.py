@@ -1,6 +1,6 @@
 """Screens of a terminal, one after the other, as a picture that moves and as a text to read.
 
-    python frames.py FOLDER PICTURE.svg TEXT.txt --title chela
+    python frames.py FOLDER PICTURE.svg TEXT.txt --title chela --columns 84
 
 FOLDER holds `NNN.ansi` (what `tmux capture-pane -p -e` printed) and `NNN.caption` (what the person does there). The
 picture is one SVG with a group for each screen; style rules show them in turn, for ever. Needs the package rich.
@@ -16,12 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 SECONDS = 2.6
-COLUMNS = 84
 
 
-def screen(ansi: str, caption: str, title: str, name: str) -> str:
+def screen(ansi: str, caption: str, title: str, name: str, columns: int) -> str:
     """One screen as an SVG of its own, its caption below it."""
-    console = Console(record=True, width=COLUMNS, file=open("/dev/null", "w"), force_terminal=True)
+    console = Console(record=True, width=columns, file=open("/dev/null", "w"), force_terminal=True)
     console.print(Text.from_ansi(ansi))
     console.print(Text(f"▸ {caption}", style="bold yellow"))
     return console.export_svg(title=title, unique_id=name)
@@ -66,13 +65,14 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("text", type=Path)
     parser.add_argument("--title", default="chela")
+    parser.add_argument("--columns", type=int, required=True, help="of the terminal")
     options = parser.parse_args()
     screens, pages = [], []
     for at, file in enumerate(sorted(options.folder.glob("*.ansi"))):
         ansi = file.read_text(encoding="utf-8").rstrip("\n")
         caption = file.with_suffix(".caption").read_text(encoding="utf-8").strip()
         # All screens as high as the terminal, so that nothing jumps.
-        screens.append(screen(ansi, caption, options.title, f"s{at}"))
+        screens.append(screen(ansi, caption, options.title, f"s{at}", options.columns))
         pages.append(f"=== {caption}\n{Text.from_ansi(ansi).plain.rstrip()}\n")
     options.picture.write_text(picture(screens), encoding="utf-8")
     options.text.write_text("\n".join(pages), encoding="utf-8")

@@ -16,17 +16,14 @@ use rustix::fs::{Access, access};
 use super::exit::{Exit, Stop};
 use super::output;
 use super::place::{Place, variable};
-use crate::client::main_program;
+use crate::client::{SHELL_PROGRAM, main_program};
 use crate::config;
 use crate::shell::proxy::guard::{Surroundings, Wish};
 use crate::shell::proxy::{self, ShellOptions};
 
-/// The program beside this one.
-const PROXY: &str = "chela-shell";
-
 /// The command line of `chela-shell`.
 #[derive(Debug, Parser)]
-#[command(name = PROXY, version, about = "What `chela shell` becomes; call that")]
+#[command(name = SHELL_PROGRAM, version, about = "What `chela shell` becomes; call that")]
 pub(super) struct ProxyArgs {
     #[arg(long)]
     verbose: bool,
@@ -67,7 +64,7 @@ pub(super) fn run_proxy(args: ProxyArgs) -> anyhow::Result<ExitCode> {
 
 /// The small program of the same build.
 fn beside() -> Option<PathBuf> {
-    let path = std::env::current_exe().ok()?.with_file_name(PROXY);
+    let path = std::env::current_exe().ok()?.with_file_name(SHELL_PROGRAM);
     path.is_file().then_some(path)
 }
 
@@ -182,8 +179,8 @@ mod tests {
     #[track_caller]
     fn arrives(given: &[&str], verbose: bool) {
         let read = |words: Vec<OsString>| ProxyArgs::try_parse_from(words).unwrap();
-        let first = read([PROXY].iter().chain(given).map(OsString::from).collect());
-        let words = std::iter::once(PROXY.into()).chain(first.shell.words(verbose)).collect();
+        let first = read([SHELL_PROGRAM].iter().chain(given).map(OsString::from).collect());
+        let words = std::iter::once(SHELL_PROGRAM.into()).chain(first.shell.words(verbose)).collect();
         let second = read(words);
         assert_eq!(format!("{:?}", second.shell), format!("{:?}", first.shell));
         assert_eq!(second.verbose, verbose);

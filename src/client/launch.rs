@@ -25,10 +25,13 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// The program that is all of chela: this one, or the one beside `chela-shell`.
+/// The small program that `chela shell` becomes; it lies beside the main one.
+pub const SHELL_PROGRAM: &str = "chela-shell";
+
+/// The program that is all of chela: this one, or the one beside [`SHELL_PROGRAM`].
 pub fn main_program() -> std::io::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let is_proxy = own.file_name().is_some_and(|name| name == "chela-shell");
+    let is_proxy = own.file_name().is_some_and(|name| name == SHELL_PROGRAM);
     Ok(if is_proxy { own.with_file_name("chela") } else { own })
 }
 

@@ -27,7 +27,7 @@ use crate::daemon::wire::{
 };
 use crate::turn::{PolicyVersion, SessionId, TurnId};
 use call::{Answer, Call};
-pub use launch::{Launcher, main_program};
+pub use launch::{Launcher, SHELL_PROGRAM, main_program};
 pub use stream::{ChatStream, LoopStream, Told};
 
 /// How long `stop` lets running answers go on before they are interrupted.

@@ -81,9 +81,7 @@ pub(super) async fn undo_hint(
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Json<TurnStory>, ApiError> {
-    let turn = turn_id(&id)?;
-    let UndoNoted { at } = parsed(body).await?;
-    daemon.edit_turn(turn, ReviewEdit::UndoHint { turn, at }).await.map(Json)
+    daemon.undo(&id, body, |turn, at| ReviewEdit::UndoHint { turn, at }).await
 }
 
 /// `POST /chela/v1/turns/{id}/rating/undo`
@@ -92,9 +90,7 @@ pub(super) async fn undo_rating(
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Json<TurnStory>, ApiError> {
-    let turn = turn_id(&id)?;
-    let UndoNoted { at } = parsed(body).await?;
-    daemon.edit_turn(turn, ReviewEdit::UndoRating { turn, at }).await.map(Json)
+    daemon.undo(&id, body, |turn, at| ReviewEdit::UndoRating { turn, at }).await
 }
 
 /// `POST /chela/v1/exclusions`
@@ -124,6 +120,18 @@ impl Daemon {
     async fn edit_turn(&self, turn: TurnId, edit: ReviewEdit) -> Result<TurnStory, ApiError> {
         self.ledger.append(Entry::Review(edit)).await?;
         self.ledger.turn_story(turn).await
+    }
+
+    /// Takes back what was noted of a turn at the moment that the body names.
+    async fn undo(
+        &self,
+        id: &str,
+        body: Body,
+        edit: fn(TurnId, i64) -> ReviewEdit,
+    ) -> Result<Json<TurnStory>, ApiError> {
+        let turn = turn_id(id)?;
+        let UndoNoted { at } = parsed(body).await?;
+        self.edit_turn(turn, edit(turn, at)).await.map(Json)
     }
 
     async fn answer_now(self: &Arc<Self>, wish: AnswerNow) -> Result<AnsweredNow, ApiError> {

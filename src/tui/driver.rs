@@ -151,7 +151,7 @@ impl Driver {
     fn start_threads(&mut self, options: &ChatOptions) -> anyhow::Result<()> {
         let mode = if self.app.is_plain() { Mode::Lines } else { Mode::Keys };
         self.reader = Some(Reader::spawn(mode, self.events.clone())?);
-        self.watch_signals()?;
+        watch_signals(self.events.clone())?;
         self.calls.connect();
         let (events, history) = (self.events.clone(), self.history.clone());
         self.calls.spawn("history", move |_| {
@@ -166,19 +166,6 @@ impl Driver {
             self.handle(Event::Resuming)?;
             self.calls.resume(resume);
         }
-        Ok(())
-    }
-
-    fn watch_signals(&self) -> std::io::Result<()> {
-        let mut signals = Signals::new([SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGCONT])?;
-        let events = self.events.clone();
-        thread::Builder::new().name("signals".into()).spawn(move || {
-            for signal in signals.forever() {
-                if events.send(Happening::Signal(signal)).is_err() {
-                    return;
-                }
-            }
-        })?;
         Ok(())
     }
 
@@ -213,15 +200,7 @@ impl Driver {
         } else {
             self.app.next_change().map(|at| self.started + at)
         };
-        let received = match until {
-            Some(until) => self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())),
-            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        match received {
-            Ok(happening) => Ok(Some(happening)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the input has stopped"),
-        }
+        received(&self.inbox, until)
     }
 
     fn take_in(&mut self, happening: Happening) -> anyhow::Result<()> {
@@ -375,6 +354,35 @@ fn new_session() -> SessionId {
     }
     let name = random.iter().fold(String::from("chat-"), |name, byte| format!("{name}{byte:02x}"));
     SessionId(name)
+}
+
+/// Signals that concern a view come as happenings from now on.
+pub(super) fn watch_signals(events: Sender<Happening>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGCONT])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if events.send(Happening::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// What happens next; `None`: nothing did until this moment.
+pub(super) fn received(
+    inbox: &Receiver<Happening>,
+    until: Option<Instant>,
+) -> anyhow::Result<Option<Happening>> {
+    let received = match until {
+        Some(until) => inbox.recv_timeout(until.saturating_duration_since(Instant::now())),
+        None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match received {
+        Ok(happening) => Ok(Some(happening)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the input has stopped"),
+    }
 }
 
 pub(super) fn write_all(bytes: &[u8]) -> std::io::Result<()> {

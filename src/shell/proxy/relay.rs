@@ -98,7 +98,6 @@ impl<'a> Relay<'a> {
             }
             if ready.terminal {
                 self.read_terminal();
-                self.write_to_shell();
             }
             self.write_to_shell();
             self.write_to_terminal();

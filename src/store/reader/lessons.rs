@@ -141,31 +141,44 @@ fn lesson_rows(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::R
     conn.prepare_cached(sql)?.query_map(params, lesson_row)?.collect()
 }
 
-fn lesson_row(row: &Row<'_>) -> rusqlite::Result<Lesson> {
-    let damaged = |what: &str| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into());
-    let in_version: Option<u32> = row.get("in_version")?;
-    let state = match get_word::<StateKind>(row, "state")? {
+fn damaged(what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into())
+}
+
+/// From the columns `state` and `in_version`.
+pub(super) fn get_state(row: &Row<'_>) -> rusqlite::Result<State> {
+    Ok(match get_word::<StateKind>(row, "state")? {
         StateKind::Proposed => State::Proposed,
         StateKind::Active => State::Active,
-        StateKind::Learned => State::Learned(PolicyVersion(
-            in_version.ok_or_else(|| damaged("a learned lesson without a version"))?,
-        )),
+        StateKind::Learned => {
+            let version: Option<u32> = row.get("in_version")?;
+            State::Learned(PolicyVersion(
+                version.ok_or_else(|| damaged("a learned lesson without a version"))?,
+            ))
+        }
         StateKind::Retired => State::Retired,
         StateKind::Pruned => State::Pruned,
-    };
+    })
+}
+
+/// From the columns `scope` and `scope_of`.
+pub(super) fn get_scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
     let (kind, of): (String, Option<String>) = (row.get("scope")?, row.get("scope_of")?);
-    let scope = match (kind.as_str(), of) {
+    Ok(match (kind.as_str(), of) {
         ("global", None) => Scope::Global,
         ("project", Some(directory)) => Scope::Project(directory),
         ("program", Some(program)) => Scope::Program(program),
         ("session", Some(session)) => Scope::Session(session),
         _ => return Err(damaged("a lesson's scope")),
-    };
+    })
+}
+
+fn lesson_row(row: &Row<'_>) -> rusqlite::Result<Lesson> {
     Ok(Lesson {
         id: LessonId(row.get("id")?),
         text: row.get("text")?,
-        scope,
-        state,
+        scope: get_scope(row)?,
+        state: get_state(row)?,
         origin: get_word(row, "origin")?,
         sources: get_json(row, "sources")?,
         created_at: row.get("created_at")?,

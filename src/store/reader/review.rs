@@ -189,26 +189,9 @@ fn merged(turns: Part, lone: Part, limit: usize) -> ReviewPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::ReviewState;
 
     fn row(turn: Option<i64>, lesson: Option<i64>, at: i64) -> ReviewRow {
-        ReviewRow {
-            at,
-            turn: turn.map(TurnId),
-            lesson: lesson.map(LessonId),
-            session: None,
-            source: None,
-            folder: None,
-            request: String::new(),
-            reward: None,
-            rule: None,
-            hint: None,
-            text: None,
-            scope: None,
-            pinned: false,
-            state: ReviewState::None,
-            is_excluded: false,
-        }
+        ReviewRow { turn: turn.map(TurnId), lesson: lesson.map(LessonId), ..ReviewRow::empty(at) }
     }
 
     fn turns(ats: &[(i64, i64)], next: Option<(i64, i64)>) -> Part {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lesson::{LessonId, Scope};
+use crate::lesson::{LessonId, Scope, State};
 use crate::turn::{PolicyVersion, SessionId, Source, TurnId};
 
 /// A turn, once for each lesson that was drawn from it; or a lesson that was drawn from none.
@@ -36,9 +36,30 @@ pub struct ReviewRow {
 }
 
 impl ReviewRow {
+    /// Of this moment, and with nothing in it.
+    pub fn empty(at: i64) -> Self {
+        Self {
+            at,
+            turn: None,
+            lesson: None,
+            session: None,
+            source: None,
+            folder: None,
+            request: String::new(),
+            reward: None,
+            rule: None,
+            hint: None,
+            text: None,
+            scope: None,
+            pinned: false,
+            state: ReviewState::None,
+            is_excluded: false,
+        }
+    }
+
     /// Whether somebody who looks for this state means the row.
     pub fn is_in(&self, state: ReviewWord) -> bool {
-        self.state.word() == state || (self.is_excluded && state == ReviewWord::Excluded)
+        self.state.is_called(state, self.is_excluded)
     }
 }
 
@@ -59,7 +80,24 @@ pub enum ReviewState {
     None,
 }
 
+impl From<State> for ReviewState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Proposed => Self::Proposed,
+            State::Active => Self::Active,
+            State::Learned(version) => Self::Learned(version),
+            State::Retired => Self::Retired,
+            State::Pruned => Self::Pruned,
+        }
+    }
+}
+
 impl ReviewState {
+    /// Whether somebody who looks for this word means it. What is excluded is that beside its own state.
+    pub fn is_called(self, word: ReviewWord, is_excluded: bool) -> bool {
+        self.word() == word || (is_excluded && word == ReviewWord::Excluded)
+    }
+
     /// The state as people type it to look for it.
     pub fn word(self) -> ReviewWord {
         match self {

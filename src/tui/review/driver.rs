@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use rustix::process::{Signal, getpid, kill_process};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGCONT, SIGINT, SIGWINCH};
 
 use super::calls::Calls;
 use super::event::{Effect, Event};
 use super::pane::{Pane, Start};
 use crate::config::Theme;
-use crate::tui::driver::{Happening, write_all};
+use crate::tui::driver::{Happening, received, watch_signals, write_all};
 use crate::tui::input::{Input, Reply};
 use crate::tui::options::{Connect, TerminalEnv};
 use crate::tui::reader::{Mode, Reader};
@@ -55,18 +53,6 @@ pub fn run(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
     let left = visit(&Guest { inbox: &inbox, events: &events, reader: Some(&reader) }, options);
     terminal::give_back();
     Ok(ExitCode::from(left?.exit.unwrap_or(0)))
-}
-
-fn watch_signals(events: Sender<Happening>) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGCONT])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            if events.send(Happening::Signal(signal)).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(())
 }
 
 /// A terminal that is taken already, and the channel through which its keys come.
@@ -153,15 +139,7 @@ impl<'a> Driver<'a> {
 
     fn next(&self) -> anyhow::Result<Option<Happening>> {
         let until = self.last_frame.filter(|_| self.is_dirty).map(|last| last + FRAME);
-        let received = match until {
-            Some(until) => self.guest.inbox.recv_timeout(until.saturating_duration_since(Instant::now())),
-            None => self.guest.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        match received {
-            Ok(happening) => Ok(Some(happening)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the input has stopped"),
-        }
+        received(self.guest.inbox, until)
     }
 
     fn take_in(&mut self, happening: Happening) -> anyhow::Result<()> {

@@ -1,6 +1,5 @@
 //! What is known of a turn in the list, cheapest first: whether it fits, and only then the row that is shown.
 
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ReviewFilter;
@@ -8,8 +7,9 @@ use super::streams::{is_in, is_rule};
 use crate::lesson::{LessonId, Scope};
 use crate::store::failure::Failure;
 use crate::store::reader::feedback::{as_limit, is_excluded, is_waiting};
+use crate::store::reader::lessons::{get_scope, get_state};
 use crate::store::words::{get_word, word};
-use crate::store::{Judged, ReviewRow, ReviewState, ReviewWord, StateKind};
+use crate::store::{Judged, ReviewRow, ReviewState, ReviewWord};
 use crate::turn::{PolicyVersion, SessionId, Source, TurnId};
 
 /// Looks at turns for one filter.
@@ -91,9 +91,7 @@ impl<'a> Facts<'a> {
         let drawn = drawn(conn, fact.id)?;
         let own = if drawn.is_empty() { own_state(conn, fact.id, is_out)? } else { ReviewState::None };
         let states = drawn.iter().map(|lesson| lesson.state).chain(drawn.is_empty().then_some(own));
-        let is_wanted = |state: ReviewState| {
-            wanted.is_none_or(|word| word == state.word() || (is_out && word == ReviewWord::Excluded))
-        };
+        let is_wanted = |state: ReviewState| wanted.is_none_or(|word| state.is_called(word, is_out));
         if !states.into_iter().any(is_wanted) {
             return Ok(Vec::new());
         }
@@ -151,9 +149,7 @@ fn row(conn: &Connection, fact: Fact, state: ReviewState) -> Result<ReviewRow, F
     let (session, request): (String, Option<String>) =
         conn.prepare_cached(REQUEST)?.query_row([fact.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(ReviewRow {
-        at: fact.at,
         turn: Some(TurnId(fact.id)),
-        lesson: None,
         session: Some(SessionId(session)),
         source: Some(fact.source),
         folder: fact.cwd,
@@ -161,11 +157,8 @@ fn row(conn: &Connection, fact: Fact, state: ReviewState) -> Result<ReviewRow, F
         reward: fact.reward,
         rule: fact.rule,
         hint: fact.hint,
-        text: None,
-        scope: None,
-        pinned: false,
         state,
-        is_excluded: false,
+        ..ReviewRow::empty(fact.at)
     })
 }
 
@@ -200,32 +193,12 @@ fn drawn(conn: &Connection, turn: i64) -> rusqlite::Result<Vec<Drawn>> {
 }
 
 fn drawn_row(row: &Row<'_>) -> rusqlite::Result<Drawn> {
-    let damaged = |what: &str| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into());
-    let state = match get_word::<StateKind>(row, "state")? {
-        StateKind::Proposed => ReviewState::Proposed,
-        StateKind::Active => ReviewState::Active,
-        StateKind::Learned => {
-            let version: Option<u32> = row.get("in_version")?;
-            let version = version.ok_or_else(|| damaged("a learned lesson without a version"))?;
-            ReviewState::Learned(PolicyVersion(version))
-        }
-        StateKind::Retired => ReviewState::Retired,
-        StateKind::Pruned => ReviewState::Pruned,
-    };
-    let (kind, of): (String, Option<String>) = (row.get("scope")?, row.get("scope_of")?);
-    let scope = match (kind.as_str(), of) {
-        ("global", None) => Scope::Global,
-        ("project", Some(directory)) => Scope::Project(directory),
-        ("program", Some(program)) => Scope::Program(program),
-        ("session", Some(session)) => Scope::Session(session),
-        _ => return Err(damaged("a lesson's scope")),
-    };
     Ok(Drawn {
         id: row.get("id")?,
         at: row.get("created_at")?,
         text: row.get("text")?,
-        scope,
-        state,
+        scope: get_scope(row)?,
+        state: get_state(row)?.into(),
         pinned: row.get("pinned")?,
     })
 }
@@ -265,22 +238,6 @@ fn lone_row(lesson: Drawn) -> ReviewRow {
         Scope::Project(folder) => Some(folder.clone()),
         Scope::Global | Scope::Program(_) | Scope::Session(_) => None,
     };
-    let empty = ReviewRow {
-        at: lesson.at,
-        turn: None,
-        lesson: None,
-        session: None,
-        source: None,
-        folder,
-        request: String::new(),
-        reward: None,
-        rule: None,
-        hint: None,
-        text: None,
-        scope: None,
-        pinned: false,
-        state: ReviewState::None,
-        is_excluded: false,
-    };
-    lesson.on(empty)
+    let row = ReviewRow { folder, ..ReviewRow::empty(lesson.at) };
+    lesson.on(row)
 }
