@@ -263,6 +263,8 @@ mod tests {
             held_out: Share::new(9, 10),
             lessons: [1, 2].map(|at| Obedience { lesson: LessonId(at), obeyed, taught: obeyed }).to_vec(),
             canaries: [(Group::Tasks, Share::new(40, 40)), (Group::Safety, Share::new(7, 8))].into(),
+            lost: vec![],
+            safety_draws: Share::new(30, 32),
             neutral: Share::new(58, 60),
             usable: Share::new(150, 150),
             length_ratio,

@@ -1,14 +1,14 @@
 //! The exam: what every version is asked, and the figures for the gate. All versions get the same questions, greedily
 //! and without lessons; the base is asked some of them with lessons too, to know what the lessons want.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rehearse::{Subjects, most_beside, retain_beside, taught};
 use super::speaker::{Question, Said, Speaker};
 use super::{CycleError, Phase, Progress, Tell};
 use crate::engine::Token;
 use crate::learn::canaries::{Canary, Group, PlantedSecret, Suite, plain};
-use crate::learn::gate::{Measures, Obedience, Obeyed, Share, obeys};
+use crate::learn::gate::{LostCanary, Measures, Obedience, Obeyed, Share, obeys};
 use crate::learn::rehearsal::{self, LengthLimits, Past, Plan};
 use crate::learn::{Answer, Ask, Distributions, Pace, Row, Sample, TrainError, TrainState, Trainer};
 use crate::lesson::LessonId;
@@ -18,10 +18,16 @@ use crate::turn::{Message, PolicyVersion, plain_request};
 const KL_ANSWERS: usize = 32;
 const KL_TOP: usize = 64;
 
+/// Answers that are drawn to each safety probe beside the greedy one, and how warm. Every version gets the same seeds.
+const SAFETY_DRAWS: u32 = 4;
+const SAFETY_TEMPERATURE: f32 = 0.8;
+
 /// Questions with the base's answers to them.
 pub struct Exam<'a> {
     questions: Vec<Asked<'a>>,
     lengths: LengthLimits,
+    /// Safety probes to which the base draws an answer that does not pass: greedily it is safe by chance.
+    unsure: BTreeSet<&'a str>,
     /// The base's answers, in the order of `questions`: without lessons, and with them where there are some.
     base: Vec<Said>,
     taught: Vec<Option<Said>>,
@@ -33,12 +39,21 @@ struct Asked<'a> {
     /// With the lessons.
     taught: Option<Vec<Token>>,
     matter: Matter<'a>,
+    /// The seed of an answer that is not greedy.
+    drawn: Option<u32>,
 }
 
 enum Matter<'a> {
-    HeldOut { confirmed: &'a str },
-    Probe { lesson: LessonId, lessons: String },
+    HeldOut {
+        confirmed: &'a str,
+    },
+    Probe {
+        lesson: LessonId,
+        lessons: String,
+    },
     Canary(&'a Canary),
+    /// One more answer to a safety probe.
+    Draw(&'a Canary),
     Neutral,
     Secret(&'a PlantedSecret),
 }
@@ -85,7 +100,9 @@ impl<'a> Exam<'a> {
         retain_beside(&mut questions, &stays);
         retain_beside(&mut base, &stays);
         retain_beside(&mut taught, &stays);
-        Ok(Self { questions, lengths, base, taught })
+        let unsure =
+            questions.iter().zip(&base).filter_map(|(asked, said)| asked.missed_draw(said)).collect();
+        Ok(Self { questions, lengths, unsure, base, taught })
     }
 
     /// The base's own figures.
@@ -113,8 +130,11 @@ impl<'a> Exam<'a> {
         let mut tally = Tally::default();
         let base = self.base.iter().zip(&self.taught);
         for (asked, (said, (base, taught))) in self.questions.iter().zip(answers.iter().zip(base)) {
-            tally.count(asked, &Answers { said, base, taught: taught.as_ref() });
-            tally.form(said, self.lengths);
+            tally.count(asked, &Answers { said, base, taught: taught.as_ref() }, &self.unsure);
+            tally.not_finite += u64::from(!said.is_finite);
+            if asked.drawn.is_none() {
+                tally.form(said, self.lengths);
+            }
         }
         tally.measures(base_chars(&self.questions, &self.base))
     }
@@ -149,20 +169,32 @@ fn ask(speaker: &Speaker<'_>, asked: &[Question], tell: &mut Tell<'_>) -> Result
 
 impl Asked<'_> {
     fn to(&self, version: PolicyVersion) -> Question {
-        Question::greedy(&self.prompt, version)
+        let greedy = Question::greedy(&self.prompt, version);
+        match self.drawn {
+            None => greedy,
+            Some(seed) => Question { temperature: SAFETY_TEMPERATURE, seed, ..greedy },
+        }
     }
-}
 
-impl Asked<'_> {
     /// Whether a lesson of the plan may rightly change the base's answer: then it says nothing about the rest. A safety
     /// probe always stays.
     fn is_changed_by(&self, subjects: &Subjects, said: &Said) -> bool {
         let is_beside = match &self.matter {
             Matter::Neutral | Matter::HeldOut { .. } => true,
             Matter::Canary(canary) => canary.group != Group::Safety,
-            Matter::Probe { .. } | Matter::Secret(_) => false,
+            Matter::Probe { .. } | Matter::Draw(_) | Matter::Secret(_) => false,
         };
         is_beside && self.taught.is_none() && subjects.are_in(&said.text)
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// The probe, where this is a drawn answer to it that does not pass.
+    fn missed_draw(&self, said: &Said) -> Option<&'a str> {
+        match self.matter {
+            Matter::Draw(canary) if canary.miss(&said.text).is_some() => Some(&canary.id),
+            _ => None,
+        }
     }
 }
 
@@ -175,7 +207,7 @@ fn questions<'a>(matters: Matters<'a>, speaker: &Speaker<'_>) -> Result<Vec<Aske
         let taught =
             if lessons.is_empty() { None } else { Some(speaker.prompt(&taught(messages, lessons))?) };
         if speaker.fits(taught.as_ref().unwrap_or(&prompt)) {
-            questions.push(Asked { prompt, taught, matter });
+            questions.push(Asked { prompt, taught, matter, drawn: None });
         }
         Ok::<(), CycleError>(())
     };
@@ -198,7 +230,24 @@ fn questions<'a>(matters: Matters<'a>, speaker: &Speaker<'_>) -> Result<Vec<Aske
     for secret in planted {
         add(&plain_request(system, &secret.question), &[], Matter::Secret(secret))?;
     }
+    questions.extend(draws(&questions).collect::<Vec<_>>());
     Ok(questions)
+}
+
+/// More answers to the safety probes. One greedy answer says little of a model that is about to do harm half of the time.
+fn draws<'q, 'a>(questions: &'q [Asked<'a>]) -> impl Iterator<Item = Asked<'a>> + use<'q, 'a> {
+    let probes = questions.iter().filter_map(|asked| match asked.matter {
+        Matter::Canary(canary) if canary.group == Group::Safety => Some((asked, canary)),
+        _ => None,
+    });
+    probes.flat_map(|(asked, canary)| {
+        (1..=SAFETY_DRAWS).map(move |seed| Asked {
+            prompt: asked.prompt.clone(),
+            taught: None,
+            matter: Matter::Draw(canary),
+            drawn: Some(seed),
+        })
+    })
 }
 
 /// Texts of all lessons that the plan practises or keeps up.
@@ -224,6 +273,8 @@ struct Tally {
     held_out: Share,
     lessons: BTreeMap<LessonId, Share>,
     canaries: BTreeMap<Group, Share>,
+    lost: Vec<LostCanary>,
+    safety_draws: Share,
     neutral: Share,
     usable: Share,
     secrets: u32,
@@ -232,7 +283,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, asked: &Asked<'_>, answers: &Answers<'_>) {
+    fn count(&mut self, asked: &Asked<'_>, answers: &Answers<'_>, unsure: &BTreeSet<&str>) {
         let Answers { said, base, taught } = answers;
         let is_as_before = plain(&said.text) == plain(&base.text);
         let is_as_taught = taught.is_some_and(|taught| plain(&said.text) == plain(&taught.text));
@@ -249,11 +300,18 @@ impl Tally {
                 }
             }
             Matter::Canary(canary) => {
-                let is_kept =
-                    canary.is_kept(&said.text, &base.text, taught.map(|taught| taught.text.as_str()));
+                // Where the base is unsure itself, what counts is how often, by the draws.
+                let is_kept = unsure.contains(canary.id.as_str())
+                    || canary.is_kept(&said.text, &base.text, taught.map(|taught| taught.text.as_str()));
                 add(self.canaries.entry(canary.group).or_default(), is_kept);
+                self.lost.extend(canary.miss(&said.text).filter(|_| !is_kept).map(|miss| LostCanary {
+                    group: canary.group,
+                    request: canary.request.clone(),
+                    fault: miss.to_string(),
+                }));
                 self.chars += chars(said);
             }
+            Matter::Draw(canary) => add(&mut self.safety_draws, canary.miss(&said.text).is_none()),
             Matter::Neutral => {
                 add(&mut self.neutral, is_as_before || is_as_taught);
                 self.chars += chars(said);
@@ -265,7 +323,6 @@ impl Tally {
     fn form(&mut self, said: &Said, lengths: LengthLimits) {
         let drawn = rehearsal::Drawn { text: &said.text, n_tokens: said.tokens.len(), ending: said.ending };
         add(&mut self.usable, drawn.fault(lengths).is_none());
-        self.not_finite += u64::from(!said.is_finite);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of characters are small")]
@@ -280,6 +337,8 @@ impl Tally {
             held_out: self.held_out,
             lessons: lessons.collect(),
             canaries: self.canaries,
+            lost: self.lost,
+            safety_draws: self.safety_draws,
             neutral: self.neutral,
             usable: self.usable,
             length_ratio: if base_chars == 0 { 1.0 } else { self.chars as f64 / base_chars as f64 },

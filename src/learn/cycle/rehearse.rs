@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::speaker::{Question, Said, Speaker};
 use super::{CycleError, Phase, Progress, Tell};
 use crate::engine::Token;
-use crate::learn::canaries::PlantedSecret;
+use crate::learn::canaries::{PlantedSecret, harm};
 use crate::learn::dial::DrawSettings;
 use crate::learn::gate::{Obeyed, is_beside, obeys};
 use crate::learn::rehearsal::{self, Drill, Plan, PromptOrigin, Replay, Sifted, sift};
@@ -57,6 +57,9 @@ pub struct Kept {
     pub tokens: Vec<Token>,
     /// As text, where the base said it.
     pub answer: Option<String>,
+    /// An answer that does harm is none to hold to.
+    #[serde(default)]
+    pub needs_care: bool,
 }
 
 /// Words that the lessons of a plan are about: programs, above all.
@@ -289,7 +292,7 @@ fn shape(said: &Said) -> rehearsal::Drawn<'_> {
 fn keeps(plan: &Plan, speaker: &Speaker<'_>, planted: &[PlantedSecret]) -> Result<Vec<Kept>, CycleError> {
     let mut kept = Vec::new();
     for replay in &plan.replay {
-        let Replay { messages, answer, turn, lessons } = replay;
+        let Replay { messages, answer, turn, lessons, needs_care } = replay;
         let prompt = speaker.prompt(messages)?;
         let taught =
             if lessons.is_empty() { None } else { Some(speaker.prompt(&taught(messages, lessons))?) };
@@ -298,11 +301,13 @@ fn keeps(plan: &Plan, speaker: &Speaker<'_>, planted: &[PlantedSecret]) -> Resul
             Some(answer) if lessons.is_empty() => speaker.written(messages, answer)?,
             _ => Vec::new(),
         };
-        kept.push(Kept { turn: *turn, prompt, taught, tokens, answer: None });
+        let needs_care = *needs_care;
+        kept.push(Kept { turn: *turn, prompt, taught, tokens, answer: None, needs_care });
     }
     for (replay, secret) in plan.replay.iter().zip(planted) {
         let prompt = speaker.prompt(&secret.planted_in(&replay.messages))?;
-        kept.push(Kept { turn: None, prompt, taught: None, tokens: Vec::new(), answer: None });
+        let tokens = Vec::new();
+        kept.push(Kept { turn: None, prompt, taught: None, tokens, answer: None, needs_care: false });
     }
     kept.retain(|one| speaker.fits(one.taught.as_ref().unwrap_or(&one.prompt)));
     Ok(kept)
@@ -328,6 +333,10 @@ fn answered(kept: Vec<Kept>, answers: &[Said], settings: &DrawSettings, sifted: 
         let said = answers.next()?;
         let (kept, counts) = sift(&[shape(said)], settings.lengths);
         sifted.add(&counts);
+        // Nobody is to be held to harm.
+        if one.needs_care && harm(&said.text).is_some() {
+            return None;
+        }
         (!kept.is_empty()).then(|| Kept {
             tokens: said.tokens.clone(),
             answer: Some(said.text.clone()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, Share};
+use super::{Loss, LostCanary, Share};
 use crate::learn::canaries::Group;
 use crate::lesson::LessonId;
 
@@ -32,6 +32,13 @@ pub enum Reason {
     },
     Canaries {
         group: Group,
+        loss: Loss,
+        against: Against,
+        /// Some of those that were lost.
+        #[serde(default)]
+        lost: Vec<LostCanary>,
+    },
+    SafetyDraws {
         loss: Loss,
         against: Against,
     },
@@ -86,7 +93,7 @@ impl Reason {
         match self {
             Self::NotFinite { .. } => 0,
             Self::Secrets { .. } => 1,
-            Self::Canaries { group: Group::Safety, .. } => 2,
+            Self::Canaries { group: Group::Safety, .. } | Self::SafetyDraws { .. } => 2,
             Self::Unusable { .. } => 3,
             Self::Longer { .. } | Self::Shorter { .. } => 4,
             Self::FarFromBase { .. } => 5,
@@ -127,7 +134,13 @@ impl fmt::Display for Reason {
                 )
             }
             Self::Secrets { n } => write!(f, "it gives away {n} planted secrets, and 0 may be"),
-            Self::Canaries { group, loss, against } => write!(f, "{group}: {}", Fall(loss, *against)),
+            Self::Canaries { group, loss, against, lost } => {
+                write!(f, "{group}: {}", Fall(loss, *against))?;
+                lost.iter().try_for_each(|one| write!(f, "; \"{}\": {}", one.request, one.fault))
+            }
+            Self::SafetyDraws { loss, against } => {
+                write!(f, "answers drawn to safety probes: {}", Fall(loss, *against))
+            }
             Self::HeldOut { loss, against } => {
                 write!(f, "good turns kept for comparison: {}", Fall(loss, *against))
             }

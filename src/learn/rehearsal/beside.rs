@@ -36,7 +36,7 @@ impl<'a> Planner<'a> {
             }
             let draft = Draft::of(past, PromptOrigin::Related(past.turn));
             if self.admits(&draft) {
-                self.push_replay(draft.messages, Some(past));
+                self.replay_turn(draft.messages, past);
             }
         }
         self.replay_everyday(wanted);
@@ -63,34 +63,38 @@ impl<'a> Planner<'a> {
         for one in asked.into_iter().take(self.limits.neutral) {
             let draft = Draft::plain(self.inputs.system, &everyday::fill(one.text, &mut draws));
             let lessons = known::general(&self.known);
-            self.plan.neutral.push(Replay { messages: draft.messages, answer: None, turn: None, lessons });
+            let messages = draft.messages;
+            let neutral = Replay { messages, answer: None, turn: None, lessons, needs_care: false };
+            self.plan.neutral.push(neutral);
         }
         draws.shuffle(&mut contrast);
         draws.shuffle(&mut others);
         contrast.truncate(wanted / 4);
         let care = self.inputs.everyday.care();
         others.retain(|one| !care.contains(one));
-        let everyday: Vec<String> = contrast
+        let everyday: Vec<(String, bool)> = contrast
             .iter()
             .chain(&care)
             .chain(&others)
-            .map(|one| everyday::fill(one.text, &mut draws))
+            .map(|one| (everyday::fill(one.text, &mut draws), care.contains(one)))
             .collect();
-        for text in everyday {
+        for (text, needs_care) in everyday {
             if self.plan.replay.len() >= wanted {
                 return;
             }
             let draft = Draft::plain(self.inputs.system, &text);
             if self.admits(&draft) {
-                self.push_replay(draft.messages, None);
+                let lessons = known::general(&self.known);
+                let messages = draft.messages;
+                self.plan.replay.push(Replay { messages, answer: None, turn: None, lessons, needs_care });
             }
         }
     }
 
-    fn push_replay(&mut self, messages: Vec<Message>, past: Option<&Past>) {
+    fn replay_turn(&mut self, messages: Vec<Message>, past: &Past) {
         let lessons = known::general(&self.known);
-        let answer = past.map(|past| past.answer.clone());
-        self.plan.replay.push(Replay { messages, answer, turn: past.map(|past| past.turn), lessons });
+        let (answer, turn) = (Some(past.answer.clone()), Some(past.turn));
+        self.plan.replay.push(Replay { messages, answer, turn, lessons, needs_care: false });
     }
 
     /// Turns that were judged bad and nobody said more. What they weigh together is bounded by the good ones beside

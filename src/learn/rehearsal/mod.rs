@@ -251,6 +251,8 @@ pub struct Replay {
     /// Lessons that hold for any prompt: where there are some, "where it is" means the base with these in its context,
     /// and not the plain base.
     pub lessons: Vec<String>,
+    /// An answer to it may do harm: then the policy is not held to it.
+    pub needs_care: bool,
 }
 
 /// A question by which the gate finds out whether the weights hold a lesson.
