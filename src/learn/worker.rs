@@ -128,7 +128,9 @@ impl Drop for Worker {
         if let Some(wanted) = wanted {
             (wanted.ended)(End::Replaced);
         }
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.take();
+        // What a run holds may be the last to hold this worker: then it ends here by itself, right after.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             // A panic of a run was caught; one of a callback was reported by the thread itself.
             let _panicked = thread.join();
         }
@@ -332,6 +334,19 @@ mod tests {
         assert_eq!(ends.recv().unwrap(), "Panicked(\"kernel 2 broke\")");
         let (run, ends) = request(stepping(1, |_| ()));
         worker.request(run);
+        assert_eq!(ends.recv().unwrap(), "Finished");
+    }
+
+    #[test]
+    fn a_run_may_be_the_last_to_hold_the_worker() {
+        let worker = Arc::new(Worker::start().unwrap());
+        let (give, take) = channel::<Arc<Worker>>();
+        let (run, ends) = request(move |_| {
+            drop(take.recv().unwrap());
+            Ok(())
+        });
+        worker.request(run);
+        give.send(worker).unwrap();
         assert_eq!(ends.recv().unwrap(), "Finished");
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use chela::config::When;
 use chela::daemon::wire::{ChangeLesson, LearnNow, LessonWish, LoopEvent, RunRow, RunState, Teach};
 use chela::daemon::{DaemonConfig, OpenTrainer};
+use chela::engine::Sampling;
 use chela::engine::scripted::{Asked, Gate, Scripted, Step};
 use chela::learn::scripted::{Failure, OnKernel, Scripted as ScriptedTrainer};
 use chela::lesson::{LessonId, Scope, State};
@@ -303,7 +304,10 @@ fn an_interrupted_round_goes_on_after_a_restart_with_what_it_had_drawn() {
     let run = twin.learn();
     assert_eq!(run.state, RunState::Promoted, "{}", reasons(&run));
     assert_eq!(run.seed, interrupted.seed);
-    let drawn = twin.engine.asked().into_iter().filter(|asked| asked.sampling.temperature > 0.0);
+    // The exam draws too, with small seeds that every version gets.
+    let is_rehearsed =
+        |sampling: &Sampling| sampling.temperature > 0.0 && sampling.seed.is_none_or(|seed| seed > 4);
+    let drawn = twin.engine.asked().into_iter().filter(|asked| is_rehearsed(&asked.sampling));
     assert_eq!(drawn.count(), 0, "what was rehearsed before is not drawn again");
     twin.served.stop();
 }
