@@ -17,6 +17,7 @@ mod events;
 mod forgetting;
 mod hiding;
 mod idle_sessions;
+mod importing;
 mod judging;
 mod learner;
 mod ledger;

@@ -3,6 +3,7 @@
 
 pub mod forgetting;
 pub mod looking;
+pub mod owning;
 pub mod review;
 pub mod shell;
 

@@ -320,7 +320,7 @@ fn turn_line(conn: &Connection, turn: i64) -> rusqlite::Result<TurnLine> {
 }
 
 /// Of a turn: nobody took it, its session or its project out of learning.
-const NOT_EXCLUDED: &str = "
+pub(super) const NOT_EXCLUDED: &str = "
     NOT EXISTS (SELECT 1 FROM excluded_turn WHERE excluded_turn.turn = turn.id)
     AND NOT EXISTS (SELECT 1 FROM excluded_session WHERE excluded_session.session = turn.session)
     AND NOT EXISTS (SELECT 1 FROM excluded_project

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::feedback::{is_excluded, next_states, verdicts_of};
+use super::feedback::{NOT_EXCLUDED, is_excluded, next_states, verdicts_of};
 use super::{Reader, response_blobs, thread, turns_after};
 use crate::lesson::LessonId;
 use crate::store::failure::{Failure, corrupt};
@@ -64,6 +64,21 @@ impl Reader {
         self.ask(|conn| {
             let sql = "SELECT 1 FROM sample WHERE turn = ?1 AND role = 'held_out'";
             Ok(conn.prepare_cached(sql)?.exists([turn.0])?)
+        })
+    }
+
+    /// Main-line turns that something of this kind followed (`edit`, `command`), oldest first, without what a person took
+    /// out of learning.
+    pub fn followed_by(&mut self, kind: &str) -> Result<Vec<TurnId>, StoreError> {
+        self.ask(|conn| {
+            let sql = format!(
+                "SELECT DISTINCT turn.id FROM next_state JOIN turn ON turn.id = next_state.turn
+                  WHERE next_state.kind = ?1 AND turn.kind = 'main' AND turn.settings <> 'null' AND {NOT_EXCLUDED}
+                  ORDER BY turn.id"
+            );
+            let mut statement = conn.prepare_cached(&sql)?;
+            let rows = statement.query_map([kind], |row| row.get(0).map(TurnId))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
 
