@@ -9,6 +9,7 @@
 
 mod answer;
 mod auth;
+mod backing_up;
 mod book;
 mod chat;
 mod drawing;

@@ -10,6 +10,7 @@
 //! feedback, starts and ends of turns survive a power cut; a database from a newer program is refused, a corrupt one
 //! is set aside and never deleted.
 
+pub mod backup;
 mod blob;
 mod entry;
 mod failure;

@@ -1,0 +1,159 @@
+//! `chela backup` and `chela restore`: all of it in one file, and back.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::place::Place;
+use super::{Exit, output};
+use crate::client::Client;
+use crate::config::disk;
+use crate::daemon::wire::owning::MakeBackup;
+use crate::store::backup::{BackupManifest, Places, list, restore};
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// A file that does not exist yet (.tar.zst); without one it is kept beside the ledger, where `chela forget` removes it
+    file: Option<PathBuf>,
+    /// The backups that chela keeps, newest first
+    #[arg(long, conflicts_with = "file")]
+    list: bool,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// A file of `chela backup`, or a name from its list
+    file: PathBuf,
+}
+
+pub(super) fn back_up(place: &Place, args: &BackupArgs) -> anyhow::Result<Exit> {
+    if args.list {
+        return listing(place, args.json);
+    }
+    place.prepare()?;
+    let to = args.file.as_deref().map(std::path::absolute).transpose()?;
+    let client = Client::connect(&place.paths)?;
+    let made = client.back_up(&MakeBackup { to: to.map(|to| to.display().to_string()) })?;
+    if args.json {
+        output::json(&made)?;
+        return Ok(Exit::Done);
+    }
+    output::line(&made.path)?;
+    output::note(&format!(
+        "{} turns, {} lessons, {} adapters, {}; settings, models and logs are not in it",
+        made.turns,
+        made.lessons,
+        made.adapters,
+        output::size(made.bytes)
+    ));
+    if args.file.is_some() {
+        output::note("this copy is yours: `chela forget` does not reach it");
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    path: PathBuf,
+    bytes: u64,
+    /// `None`: a copy of the ledger from before an update, or one that cannot be read.
+    #[serde(flatten)]
+    manifest: Option<BackupManifest>,
+    problem: Option<String>,
+}
+
+fn listing(place: &Place, json: bool) -> anyhow::Result<Exit> {
+    let mut listed = Vec::new();
+    for (path, about) in list(&place.paths.ledger())? {
+        let bytes = std::fs::metadata(&path)?.len();
+        let (manifest, problem) = match about {
+            Ok(manifest) => (manifest, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        listed.push(Listed { path, bytes, manifest, problem });
+    }
+    if json {
+        output::json(&listed)?;
+        return Ok(Exit::Done);
+    }
+    if listed.is_empty() {
+        output::note("chela keeps no backup; `chela backup` makes one");
+        return Ok(Exit::Done);
+    }
+    let now_ms = Timestamp::now().as_millisecond();
+    let rows: Vec<Vec<String>> = listed.iter().map(|one| row(one, now_ms)).collect();
+    output::line(&output::table(&rows))?;
+    Ok(Exit::Done)
+}
+
+fn row(one: &Listed, now_ms: i64) -> Vec<String> {
+    let name = one.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (age, what) = match (&one.manifest, &one.problem) {
+        (Some(made), _) if made.schema == 0 => {
+            (output::age(made.made_at, now_ms), "a ledger that could not be read".to_owned())
+        }
+        (Some(made), _) => (
+            output::age(made.made_at, now_ms),
+            format!("{} turns, {} lessons, {} adapters", made.turns, made.lessons, made.adapters),
+        ),
+        (None, Some(problem)) => (String::new(), output::harmless(problem)),
+        (None, None) => (String::new(), "the ledger from before an update".to_owned()),
+    };
+    vec![name, age, output::size(one.bytes), what]
+}
+
+pub(super) fn restore_from(place: &Place, args: &RestoreArgs) -> anyhow::Result<Exit> {
+    place.prepare()?;
+    let file = found(place, &args.file)?;
+    let ledger = place.paths.ledger();
+    if let Some(client) = Client::connect_if_running(&place.paths)? {
+        client.stop()?;
+    }
+    // Held to the end: no daemon starts in the middle of it.
+    let Ok(_lock) = disk::lock(&place.paths.lock_file(), false) else {
+        bail!("a daemon was started meanwhile; `chela daemon stop`, then restore again");
+    };
+    let adapters = place.paths.adapters_dir();
+    let restored = restore(Places { ledger: &ledger, adapters: &adapters }, &file, Timestamp::now())?;
+    drop_unfinished_forgetting(place)?;
+    let manifest = &restored.manifest;
+    output::note(&format!(
+        "restored {} turns, {} lessons and {} adapters of {}",
+        manifest.turns,
+        manifest.lessons,
+        manifest.adapters,
+        Timestamp::from_millisecond(manifest.made_at)?.strftime("%Y-%m-%d %H:%M UTC"),
+    ));
+    if let Some(kept) = &restored.kept {
+        output::note(&format!("what was here is kept as {}", kept.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// A path as it is, or the name of a backup beside the ledger.
+fn found(place: &Place, file: &Path) -> anyhow::Result<PathBuf> {
+    if file.exists() {
+        return Ok(file.to_path_buf());
+    }
+    let kept = place.paths.data_dir.join(file);
+    if file.components().count() == 1 && kept.exists() {
+        return Ok(kept);
+    }
+    bail!("{} does not exist; `chela backup --list` names those that chela keeps", file.display())
+}
+
+/// Its numbers are those of the ledger that is gone.
+fn drop_unfinished_forgetting(place: &Place) -> anyhow::Result<()> {
+    let note = place.paths.data_dir.join("forgetting.json");
+    if note.exists() {
+        std::fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))?;
+        output::note("a `chela forget` had not come to its end; say it again for what was restored");
+    }
+    Ok(())
+}
