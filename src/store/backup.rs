@@ -120,6 +120,12 @@ pub fn list(ledger: &Path) -> Result<Vec<(PathBuf, Result<Option<BackupManifest>
     Ok(found)
 }
 
+/// Bytes of all that [`list`] names.
+pub fn bytes_kept(ledger: &Path) -> u64 {
+    let copies = beside(ledger).unwrap_or_default();
+    copies.iter().filter_map(|copy| std::fs::metadata(copy).ok()).map(|file| file.len()).sum()
+}
+
 /// `ledger.db.v4.bak-20261123T104830Z.tar.zst`: begins as the copies that an update makes, so that forgetting finds it.
 fn name_of(ledger: &Path, schema: i64, now: Timestamp, what: &str) -> PathBuf {
     let time = now.strftime("%Y%m%dT%H%M%SZ");
