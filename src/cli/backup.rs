@@ -11,7 +11,6 @@ use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
 use crate::config::disk;
-use crate::daemon::wire::owning::MakeBackup;
 use crate::store::backup::{BackupManifest, Places, list, restore};
 
 #[derive(Debug, Args)]
@@ -37,9 +36,14 @@ pub(super) fn back_up(place: &Place, args: &BackupArgs) -> anyhow::Result<Exit> 
         return listing(place, args.json);
     }
     place.prepare()?;
-    let to = args.file.as_deref().map(std::path::absolute).transpose()?;
-    let client = Client::connect(&place.paths)?;
-    let made = client.back_up(&MakeBackup { to: to.map(|to| to.display().to_string()) })?;
+    if let Some(file) = args.file.as_deref().filter(|file| file.exists()) {
+        bail!("{} exists; name a file that does not", file.display());
+    }
+    let mut made = Client::connect(&place.paths)?.back_up()?;
+    if let Some(file) = &args.file {
+        move_to(Path::new(&made.path), file)?;
+        made.path = file.display().to_string();
+    }
     if args.json {
         output::json(&made)?;
         return Ok(Exit::Done);
@@ -56,6 +60,15 @@ pub(super) fn back_up(place: &Place, args: &BackupArgs) -> anyhow::Result<Exit> 
         output::note("this copy is yours: `chela forget` does not reach it");
     }
     Ok(Exit::Done)
+}
+
+/// Another disk may be meant, so it is copied.
+fn move_to(kept: &Path, file: &Path) -> anyhow::Result<()> {
+    let copied = disk::write_whole_with(file, |part| std::fs::copy(kept, part).map(drop));
+    // Whatever came of it: a copy that was asked for elsewhere is not one that chela keeps.
+    let removed = std::fs::remove_file(kept);
+    copied.with_context(|| format!("cannot write {}", file.display()))?;
+    removed.with_context(|| format!("cannot remove {}", kept.display()))
 }
 
 #[derive(Debug, Serialize)]

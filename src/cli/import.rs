@@ -116,11 +116,14 @@ impl Folder {
         let file = path.join(FILE);
         let text = std::fs::read(&file)
             .with_context(|| format!("{} is no folder of chela export", path.display()))?;
-        let head: serde_json::Value = serde_json::from_slice(&text)
-            .with_context(|| format!("{} is damaged", file.display()))?;
+        let head: serde_json::Value =
+            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))?;
         let found = head.get("format").and_then(serde_json::Value::as_u64).unwrap_or_default();
         if found > u64::from(FORMAT) {
-            bail!("{} has format {found}, this chela knows up to {FORMAT}; use the newer chela", file.display());
+            bail!(
+                "{} has format {found}, this chela knows up to {FORMAT}; use the newer chela",
+                file.display()
+            );
         }
         let manifest =
             serde_json::from_value(head).with_context(|| format!("{} is damaged", file.display()))?;
@@ -148,8 +151,7 @@ fn say(report: &Report, json: bool) -> anyhow::Result<()> {
         return output::json(report);
     }
     let mut rows = vec![["", "new", "with more", "known", "not usable"].map(str::to_owned).to_vec()];
-    for (name, tally) in
-        [("turns", report.turns), ("lessons", report.lessons), ("adapters", report.adapters)]
+    for (name, tally) in [("turns", report.turns), ("lessons", report.lessons), ("adapters", report.adapters)]
     {
         let numbers = [tally.new, tally.more, tally.known, tally.broken].map(|n| n.to_string());
         rows.push(std::iter::once(name.to_owned()).chain(numbers).collect());

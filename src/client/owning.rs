@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::{Client, ClientError};
-use crate::daemon::wire::owning::{BackupMade, Import, Imported, MakeBackup};
+use crate::daemon::wire::owning::{BackupMade, Import, Imported};
 
 impl Client {
     /// Merges a part of an export. The same part twice changes nothing, so a lost answer is asked for again.
@@ -10,8 +10,8 @@ impl Client {
         self.ask(&Call::post("/chela/v1/import", part)?)
     }
 
-    /// Makes a copy of ledger and adapters. Takes as long as copying them.
-    pub fn back_up(&self, wish: &MakeBackup) -> Result<BackupMade, ClientError> {
-        self.tell(&Call::post("/chela/v1/backup", wish)?)
+    /// Makes a copy of ledger and adapters. It stands beside the ledger.
+    pub fn back_up(&self) -> Result<BackupMade, ClientError> {
+        self.tell(&Call::post("/chela/v1/backup", &())?)
     }
 }

@@ -12,8 +12,10 @@ pub(super) fn of_gate(run: &RunRow) -> Option<GateFigures> {
     let gate = run.gate.as_ref()?;
     let of = |value: &serde_json::Value| serde_json::from_value::<Measures>(value.clone()).ok();
     let (candidate, serving) = (of(&gate.measures.candidate)?, of(&gate.measures.serving)?);
-    let compared =
-        |figure: &dyn Fn(&Measures) -> Part| Compared { candidate: figure(&candidate), serving: figure(&serving) };
+    let compared = |figure: &dyn Fn(&Measures) -> Part| Compared {
+        candidate: figure(&candidate),
+        serving: figure(&serving),
+    };
     Some(GateFigures {
         run: run.id.0,
         at: gate.at,
@@ -114,7 +116,11 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_not_counted_as_measured() {
         let runs = [
-            run(RunState::Promoted, Some(90_000), json!({"cost": {"wall_s": 80.5, "cpu_s": 150.0, "package_joules": 900.0}})),
+            run(
+                RunState::Promoted,
+                Some(90_000),
+                json!({"cost": {"wall_s": 80.5, "cpu_s": 150.0, "package_joules": 900.0}}),
+            ),
             run(RunState::Rejected, Some(10_000), json!({"cost": {"wall_s": 9.5, "cpu_s": 20.0}})),
             run(RunState::Interrupted, Some(30_000), json!({})),
             run(RunState::Idle, Some(30_000), json!({})),

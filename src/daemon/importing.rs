@@ -137,9 +137,8 @@ impl Daemon {
         let standing = self.book.lessons();
         let new = Lesson { id: LessonId(i64::MAX), state: LessonState::Active, ..lesson.clone() };
         let found = effects(&new, &standing);
-        let is_newer = |id: &LessonId| {
-            standing.iter().any(|one| one.id == *id && one.created_at > lesson.created_at)
-        };
+        let is_newer =
+            |id: &LessonId| standing.iter().any(|one| one.id == *id && one.created_at > lesson.created_at);
         let newer = found.retires.iter().chain(&found.pinned).copied().find(is_newer);
         let replaces = if newer.is_some() { Vec::new() } else { found.retires };
         PlaceOf { same_as: found.same_as, replaces, replaced_by: newer }

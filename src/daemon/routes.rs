@@ -25,7 +25,9 @@ use super::wire::{
     AdapterList, Health, Interrupted, MAX_BODY, RollBack, SessionList, SessionThread, Shutdown, Status,
     TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, backing_up, chat, events, forgetting, importing, looking, request, review, shell, teaching};
+use super::{
+    ModelChoice, backing_up, chat, events, forgetting, importing, looking, request, review, shell, teaching,
+};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.

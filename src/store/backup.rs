@@ -46,8 +46,6 @@ pub enum BackupError {
     Damaged { path: PathBuf, reason: String },
     #[error("{path} was made by a newer chela ({found}, this one knows up to {known}); use that one")]
     FromTheFuture { path: PathBuf, found: String, known: String },
-    #[error("{0} exists; name a file that does not")]
-    Exists(PathBuf),
     #[error("something was forgotten while the backup was made, so it was removed; make it again")]
     Forgotten,
 }
@@ -66,12 +64,8 @@ pub struct Made {
     pub manifest: BackupManifest,
 }
 
-/// Copies the ledger as it is at one moment, whoever writes meanwhile, and the adapters, into one file: `to`, or one
-/// beside the ledger.
-pub fn make(places: Places<'_>, to: Option<&Path>, now: Timestamp) -> Result<Made, BackupError> {
-    if let Some(to) = to.filter(|to| to.exists()) {
-        return Err(BackupError::Exists(to.to_path_buf()));
-    }
+/// Copies the ledger as it is at one moment, whoever writes meanwhile, and the adapters, into one file beside the ledger.
+pub fn make(places: Places<'_>, now: Timestamp) -> Result<Made, BackupError> {
     clear_unfinished(places.ledger)?;
     let (conn, _) = open_read_only(places.ledger).map_err(|err| store_error(places.ledger, &err))?;
     let found = schema::version(&conn).map_err(|err| store_error(places.ledger, &err))?;
@@ -80,7 +74,7 @@ pub fn make(places: Places<'_>, to: Option<&Path>, now: Timestamp) -> Result<Mad
     let made = copy_ledger(&conn, places.ledger, &copy).and_then(|()| {
         let sources = sources(&copy, places.adapters)?;
         let manifest = archive::describe(found, now, &sources, counts(&conn, places.ledger)?)?;
-        keep(&name, &manifest, &sources, &copy, to)
+        keep(&name, &manifest, &sources, &copy)
     });
     std::fs::remove_file(&copy).ok();
     made
@@ -97,7 +91,7 @@ fn make_of_unreadable(places: Places<'_>, now: Timestamp) -> Result<Made, Backup
     }
     let manifest = archive::describe(UNREADABLE, now, &sources, (0, 0))?;
     let name = name_of(places.ledger, UNREADABLE, now, "-unreadable");
-    keep(&name, &manifest, &sources, places.ledger, None)
+    keep(&name, &manifest, &sources, places.ledger)
 }
 
 /// What chela keeps beside the ledger, newest first: its own, and copies from before an update (these have no manifest).
@@ -237,23 +231,17 @@ fn keep(
     manifest: &BackupManifest,
     sources: &[Source],
     witness: &Path,
-    to: Option<&Path>,
 ) -> Result<Made, BackupError> {
     let part = with_suffix(name, ".part");
     let packed = pack(&part, manifest, sources).and_then(|()| archive::verify(&part)).and_then(|_| {
         if !witness.exists() {
             return Err(BackupError::Forgotten);
         }
-        let path = to.unwrap_or(name);
-        let gone = |err: io::Error| {
-            if part.exists() { BackupError::io(path)(err) } else { BackupError::Forgotten }
-        };
-        match to {
-            None => std::fs::rename(&part, name).and_then(|()| disk::sync_parent(name)).map_err(gone)?,
-            Some(to) => disk::write_whole_with(to, |beside| std::fs::copy(&part, beside).map(drop)).map_err(gone)?,
-        }
-        let bytes = std::fs::metadata(path).map_err(BackupError::io(path))?.len();
-        Ok(Made { path: path.to_path_buf(), bytes, manifest: manifest.clone() })
+        let gone =
+            |err: io::Error| if part.exists() { BackupError::io(name)(err) } else { BackupError::Forgotten };
+        std::fs::rename(&part, name).and_then(|()| disk::sync_parent(name)).map_err(gone)?;
+        let bytes = std::fs::metadata(name).map_err(BackupError::io(name))?.len();
+        Ok(Made { path: name.to_path_buf(), bytes, manifest: manifest.clone() })
     });
     std::fs::remove_file(&part).ok();
     packed

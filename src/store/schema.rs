@@ -81,14 +81,16 @@ mod tests {
             statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
         };
         let indexes = ["turn_text_", "lesson_text_"];
-        names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
-            .into_iter()
-            .filter(|name| !indexes.iter().any(|index| name.starts_with(index)))
-            .map(|name| {
-                let columns = names(&format!("SELECT name FROM pragma_table_info('{name}') ORDER BY cid"));
-                (name, columns)
-            })
-            .collect()
+        names(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+        )
+        .into_iter()
+        .filter(|name| !indexes.iter().any(|index| name.starts_with(index)))
+        .map(|name| {
+            let columns = names(&format!("SELECT name FROM pragma_table_info('{name}') ORDER BY cid"));
+            (name, columns)
+        })
+        .collect()
     }
 
     /// The same out of the page that people read.

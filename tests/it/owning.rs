@@ -115,17 +115,32 @@ fn a_folder_holds_everything_and_says_what() {
     let turns = history(&served);
     let folder = exported(&served);
     let manifest: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
-    let rows: Vec<(&str, u64)> = manifest["files"].as_array().unwrap().iter()
-        .map(|file| (file["name"].as_str().unwrap(), file["rows"].as_u64().unwrap())).collect();
-    assert_eq!(rows, [("turns.jsonl", 4), ("lessons.jsonl", 2), ("runs.jsonl", 0), ("training.jsonl", 3), ("preferences.jsonl", 2)]);
+    let rows: Vec<(&str, u64)> = manifest["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["name"].as_str().unwrap(), file["rows"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("turns.jsonl", 4),
+            ("lessons.jsonl", 2),
+            ("runs.jsonl", 0),
+            ("training.jsonl", 3),
+            ("preferences.jsonl", 2)
+        ]
+    );
     assert_eq!(manifest["left_out"], json!({"excluded": 1, "running": 0}));
     for file in manifest["files"].as_array().unwrap() {
         let bytes = fs::read(folder.join(file["name"].as_str().unwrap())).unwrap();
         assert_eq!(file["bytes"].as_u64().unwrap(), bytes.len() as u64);
-        let sum = Command::new("sha256sum").arg(folder.join(file["name"].as_str().unwrap())).output().unwrap();
+        let sum =
+            Command::new("sha256sum").arg(folder.join(file["name"].as_str().unwrap())).output().unwrap();
         assert!(stdout(&sum).starts_with(file["sha256"].as_str().unwrap()));
     }
-    let ids: Vec<i64> = lines(&folder.join("turns.jsonl")).iter().map(|line| line["id"].as_i64().unwrap()).collect();
+    let ids: Vec<i64> =
+        lines(&folder.join("turns.jsonl")).iter().map(|line| line["id"].as_i64().unwrap()).collect();
     assert_eq!(ids, [turns[0].0, turns[1].0, turns[3].0, turns[4].0]);
     let first = &lines(&folder.join("turns.jsonl"))[0];
     assert_eq!(first["response"], "grep -r todo src");
@@ -147,7 +162,10 @@ fn a_training_set_is_what_the_trainer_reads() {
     let last: Vec<String> = chats.iter().map(|chat| chat.messages.last().unwrap().content.clone()).collect();
     assert_eq!(last, ["rg todo", "rg todo src", "grep -r todo src"]);
     assert_eq!(chats[1].messages.len(), 4);
-    let why: Vec<Value> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["chela"]["why"].clone()).collect();
+    let why: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["chela"]["why"].clone())
+        .collect();
     assert_eq!(why, ["edited", "judged_good", "judged_good"]);
 }
 
@@ -159,13 +177,21 @@ fn pairs_come_from_edits_and_corrections() {
     let pairs: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let short = |pair: &Value| {
         let said = |side: &str| pair[side][0]["content"].as_str().unwrap().to_owned();
-        (pair["chela"]["turn"].as_i64().unwrap(), pair["chela"]["why"].clone(), said("chosen"), said("rejected"))
+        (
+            pair["chela"]["turn"].as_i64().unwrap(),
+            pair["chela"]["why"].clone(),
+            said("chosen"),
+            said("rejected"),
+        )
     };
     let grep = || "grep -r todo src".to_owned();
-    assert_eq!(pairs.iter().map(short).collect::<Vec<_>>(), [
-        (turns[1].0, json!("edited"), "rg todo".to_owned(), grep()),
-        (turns[3].0, json!("corrected"), "rg todo src".to_owned(), grep()),
-    ]);
+    assert_eq!(
+        pairs.iter().map(short).collect::<Vec<_>>(),
+        [
+            (turns[1].0, json!("edited"), "rg todo".to_owned(), grep()),
+            (turns[3].0, json!("corrected"), "rg todo src".to_owned(), grep()),
+        ]
+    );
     assert_eq!(pairs[1]["prompt"].as_array().unwrap().last().unwrap()["content"], "find todos fast");
 }
 
@@ -175,7 +201,11 @@ fn what_was_excluded_is_left_out_and_counted() {
     history(&served);
     let output = run_in(served.home.path(), &["export"]);
     assert!(!stdout(&output).contains("my secrets"));
-    assert!(stderr(&output).contains("left out: 1 turn that you took out of learning"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("left out: 1 turn that you took out of learning"),
+        "{}",
+        stderr(&output)
+    );
     assert!(chela(&served, &["export", "--with-excluded"]).contains("my secrets"));
 }
 
@@ -262,14 +292,23 @@ fn the_newer_of_two_lessons_stands_whichever_ledger_it_is_from() {
     };
     let row = |text: &str, state: &str| (text.to_owned(), state.to_owned());
     let expected = [row("use rg instead of grep", "active"), row("use ag instead of grep", "retired")];
-    assert_eq!(states(&to).iter().map(|(text, state)| row(&text.to_lowercase().replace('.', ""), state)).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        states(&to)
+            .iter()
+            .map(|(text, state)| row(&text.to_lowercase().replace('.', ""), state))
+            .collect::<Vec<_>>(),
+        expected
+    );
     // The other way round the older one arrives retired.
     let back = from.home.path().join("back.jsonl");
     let all = chela(&to, &["export", "--only", "lessons"]);
     let older = all.lines().find(|line| line.contains("ag instead")).unwrap();
     fs::write(&back, older.replace("\"is\":\"retired\"", "\"is\":\"active\"")).unwrap();
     assert_eq!(report(&from, &back, &[])["lessons"], tally(1, 0, 0));
-    assert_eq!(states(&from).iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(), ["retired", "active"]);
+    assert_eq!(
+        states(&from).iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(),
+        ["retired", "active"]
+    );
 }
 
 #[test]
@@ -279,7 +318,9 @@ fn a_lesson_that_was_removed_here_stays_removed() {
         teach(served, "use rg instead of grep");
     }
     let lesson = to.client.lessons(None, "", 9).unwrap().lessons[0].id;
-    to.client.change_lesson(lesson, &ChangeLesson { change: LessonWish::Prune, reason: String::new() }).unwrap();
+    to.client
+        .change_lesson(lesson, &ChangeLesson { change: LessonWish::Prune, reason: String::new() })
+        .unwrap();
     let file = from.home.path().join("lessons.jsonl");
     fs::write(&file, chela(&from, &["export", "--only", "lessons"])).unwrap();
     assert_eq!(report(&to, &file, &[])["lessons"], tally(0, 0, 1));
@@ -291,16 +332,30 @@ fn broken_lines_are_named_and_the_rest_comes() {
     ask(&from, "find todos");
     let good = chela(&from, &["export"]);
     let file = from.home.path().join("mixed.jsonl");
-    fs::write(&file, format!("{{\n{good}\n{{\"messages\":[]}}\n{}", good.replace("\"ending\":\"stop\"", "\"ending\":null"))).unwrap();
+    fs::write(
+        &file,
+        format!(
+            "{{\n{good}\n{{\"messages\":[]}}\n{}",
+            good.replace("\"ending\":\"stop\"", "\"ending\":null")
+        ),
+    )
+    .unwrap();
     let output = run_in(to.home.path(), &["import", file.to_str().unwrap(), "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     let name = file.display();
-    for expected in [format!("{name}:1: is not JSON"), format!("{name}:4: is an example for training"), format!("{name}:5: it has no end")] {
+    for expected in [
+        format!("{name}:1: is not JSON"),
+        format!("{name}:4: is an example for training"),
+        format!("{name}:5: it has no end"),
+    ] {
         assert!(said.contains(&expected), "{said}");
     }
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!((&report["turns"]["new"], &report["turns"]["broken"], &report["broken_lines"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(
+        (&report["turns"]["new"], &report["turns"]["broken"], &report["broken_lines"]),
+        (&json!(1), &json!(1), &json!(2))
+    );
 }
 
 #[test]
@@ -310,7 +365,8 @@ fn a_secret_in_an_export_is_hidden_when_it_comes() {
     // Put together here, so that no scanner takes this file for a leak.
     let token = ["ghp", "_", "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0cF3hI6"].concat();
     let file = from.home.path().join("turns.jsonl");
-    let text = chela(&from, &["export", "--tokens"]).replace("find todos", &format!("find todos with {token}"));
+    let text =
+        chela(&from, &["export", "--tokens"]).replace("find todos", &format!("find todos with {token}"));
     fs::write(&file, text).unwrap();
     assert_eq!(report(&to, &file, &[])["turns"], tally(1, 0, 0));
     let here = chela(&to, &["export", "--tokens"]);
@@ -335,8 +391,10 @@ fn a_backup_comes_back_with_everything_and_what_was_there_is_kept() {
     assert!(stderr(&output).contains("what was here is kept as"), "{}", stderr(&output));
     let after = stdout(&run_in(home.path(), &["export", "--tokens", "--with-excluded"]));
     assert_eq!(after, before);
-    let kept: Value = serde_json::from_str(&stdout(&run_in(home.path(), &["backup", "--list", "--json"]))).unwrap();
-    let lessons: Vec<u64> = kept.as_array().unwrap().iter().map(|one| one["lessons"].as_u64().unwrap()).collect();
+    let kept: Value =
+        serde_json::from_str(&stdout(&run_in(home.path(), &["backup", "--list", "--json"]))).unwrap();
+    let lessons: Vec<u64> =
+        kept.as_array().unwrap().iter().map(|one| one["lessons"].as_u64().unwrap()).collect();
     assert_eq!(lessons, [3, 2]);
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use chela::store::{
-    Counts, Entry, LeftOut, NewSession, NewTurn, Opened, Reader, Receipt, RecordFilter, ScriptedStore, SqliteStore, Store,
-    StoreError, StoredToken, TurnRow, spawn,
+    Counts, Entry, LeftOut, NewSession, NewTurn, Opened, Reader, Receipt, RecordFilter, ScriptedStore,
+    SqliteStore, Store, StoreError, StoredToken, TurnRow, spawn,
 };
 use chela::turn::{Ending, Message, PolicyVersion, Role, SessionId, Source, TurnId, TurnKind};
 use jiff::Timestamp;

@@ -78,7 +78,9 @@ pub(super) fn own_answers(reader: &mut Reader) -> Result<Vec<(TurnId, String)>, 
 fn own_answer(turn: &TurnRow, state: &NextState) -> Option<String> {
     let text = match state {
         NextState::Edit { text } => text,
-        NextState::Command(ran) if ran.status == 0 && matches!(turn.source, Source::Shell | Source::Agent) => {
+        NextState::Command(ran)
+            if ran.status == 0 && matches!(turn.source, Source::Shell | Source::Agent) =>
+        {
             &ran.command
         }
         _ => return None,

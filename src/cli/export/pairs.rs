@@ -71,7 +71,7 @@ pub(super) fn write(reader: &mut Reader, wanted: &Wanted, out: &mut dyn Write) -
     for (turn, text) in own_answers(reader)? {
         put(reader, (turn, Better::Text(text), Why::Edited))?;
     }
-    let good = good_by_conversation(reader)?;
+    let good = good_answers(reader)?;
     let mut before = None;
     loop {
         let page = reader.bad_turns(before, PAGE)?;
@@ -95,10 +95,10 @@ enum Better {
 fn better_than(
     reader: &mut Reader,
     bad: &TurnLine,
-    good: &HashMap<Key, TurnId>,
+    good: &HashMap<Key, Option<TurnId>>,
 ) -> Result<Vec<(TurnId, Better, Why)>, StoreError> {
     let turn = bad.turn.id;
-    if let Some(better) = good.get(&key(&reader.thread_to(turn)?)) {
+    if let Some(Some(better)) = good.get(&key(&reader.thread_to(turn)?)) {
         return Ok(vec![(turn, Better::Turn(*better), Why::Rated)]);
     }
     let mut found = Vec::new();
@@ -115,16 +115,33 @@ fn better_than(
     Ok(found)
 }
 
-/// The newest good answer to each conversation.
-fn good_by_conversation(reader: &mut Reader) -> Result<HashMap<Key, TurnId>, StoreError> {
-    let mut found = HashMap::new();
+/// The newest good answer to each conversation that was also answered badly. Bad turns are few.
+fn good_answers(reader: &mut Reader) -> Result<HashMap<Key, Option<TurnId>>, StoreError> {
+    let mut found: HashMap<Key, Option<TurnId>> = HashMap::new();
+    each(reader, Reader::bad_turns, &mut |key, _| {
+        found.insert(key, None);
+    })?;
+    if !found.is_empty() {
+        each(reader, Reader::good_turns, &mut |key, turn| {
+            if let Some(good) = found.get_mut(&key) {
+                good.get_or_insert(turn);
+            }
+        })?;
+    }
+    Ok(found)
+}
+
+type Pages = fn(&mut Reader, Option<TurnId>, usize) -> Result<Vec<TurnLine>, StoreError>;
+
+/// Every turn of a list with its conversation's key, newest first.
+fn each(reader: &mut Reader, pages: Pages, on_turn: &mut dyn FnMut(Key, TurnId)) -> Result<(), StoreError> {
     let mut before = None;
     loop {
-        let page = reader.good_turns(before, PAGE)?;
-        let Some(last) = page.last() else { return Ok(found) };
+        let page = pages(reader, before, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
         before = Some(last.turn.id);
         for line in &page {
-            found.entry(key(&reader.thread_to(line.turn.id)?)).or_insert(line.turn.id);
+            on_turn(key(&reader.thread_to(line.turn.id)?), line.turn.id);
         }
     }
 }

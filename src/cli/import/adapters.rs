@@ -28,7 +28,9 @@ pub(super) fn import(place: &Place, folder: &Path, report: &mut Report) -> anyho
         match one(place, &shelf, &folder, report.dry_run) {
             Ok(Some(Placed::New(version))) => {
                 report.adapters.new += 1;
-                output::note(&format!("{name} is {version} here; to answer with it: chela adapter use {version}"));
+                output::note(&format!(
+                    "{name} is {version} here; to answer with it: chela adapter use {version}"
+                ));
             }
             Ok(Some(Placed::Known(version))) => {
                 report.adapters.known += 1;
@@ -53,7 +55,8 @@ enum Placed {
 fn one(place: &Place, shelf: &Shelf, folder: &Path, dry_run: bool) -> anyhow::Result<Option<Placed>> {
     let manifest = manifest::read(&folder.join(FILE))?;
     let path = folder.join("adapter.gguf");
-    let sha256 = disk::sha256_of(&path, &mut |_| true).with_context(|| format!("cannot read {}", path.display()))?;
+    let sha256 =
+        disk::sha256_of(&path, &mut |_| true).with_context(|| format!("cannot read {}", path.display()))?;
     if sha256 != manifest.file.sha256 {
         bail!("its file was changed since it was made");
     }

@@ -120,7 +120,10 @@ mod tests {
 
     #[test]
     fn times_are_in_units_that_fit() {
-        assert_eq!([0.4, 59.9, 61.0, 3600.0, 7_261.0].map(duration), ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "2 h 1 min"]);
+        assert_eq!(
+            [0.4, 59.9, 61.0, 3600.0, 7_261.0].map(duration),
+            ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "2 h 1 min"]
+        );
         assert_eq!(duration(f64::NAN), "0 s");
         assert_eq!(energy(7200.0), "2.0 Wh");
     }
@@ -149,6 +152,9 @@ mod tests {
             ..one
         };
         let said = cost(&measured);
-        assert!(said.contains("2 min 0 s of computing time in 1 of them") && said.contains("1.0 Wh"), "{said}");
+        assert!(
+            said.contains("2 min 0 s of computing time in 1 of them") && said.contains("1.0 Wh"),
+            "{said}"
+        );
     }
 }

@@ -319,7 +319,8 @@ mod tests {
     }
 
     fn gate_figures(version: u32, obeyed: u32, canaries: u32) -> GateFigures {
-        let compared = |kept, was, of| Compared { candidate: Part { kept, of }, serving: Part { kept: was, of } };
+        let compared =
+            |kept, was, of| Compared { candidate: Part { kept, of }, serving: Part { kept: was, of } };
         GateFigures {
             run: version.into(),
             at: NOW - 7_200_000,
@@ -380,7 +381,13 @@ mod tests {
                 rounds_with_energy: 1,
                 package_joules: 5_400.0,
             },
-            disk: DiskUse { ledger: 12_345_678, adapters: 4_000_000, models: 8_100_000, backups: 6_000_000, ..DiskUse::default() },
+            disk: DiskUse {
+                ledger: 12_345_678,
+                adapters: 4_000_000,
+                models: 8_100_000,
+                backups: 6_000_000,
+                ..DiskUse::default()
+            },
             ..empty()
         }
     }

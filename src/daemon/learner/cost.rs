@@ -64,11 +64,16 @@ struct Package {
 /// In the order of their names; empty where one of them cannot be read: half of the energy is none.
 fn packages(powercap: &Path) -> Vec<Package> {
     let entries = std::fs::read_dir(powercap).into_iter().flatten().filter_map(Result::ok);
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_package(path)).collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| is_package(path)).collect();
     folders.sort();
     let read = |folder: PathBuf| {
         let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok();
-        Some(Package { energy: number("energy_uj")?, range: number("max_energy_range_uj")?, folder: folder.clone() })
+        Some(Package {
+            energy: number("energy_uj")?,
+            range: number("max_energy_range_uj")?,
+            folder: folder.clone(),
+        })
     };
     folders.into_iter().map(read).collect::<Option<Vec<_>>>().unwrap_or_default()
 }

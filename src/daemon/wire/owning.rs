@@ -36,23 +36,23 @@ pub struct Imported {
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Outcome {
     /// Its number here.
-    New { id: i64 },
+    New {
+        id: i64,
+    },
     /// It was there; something that followed it is new.
-    More { id: i64 },
+    More {
+        id: i64,
+    },
     /// It was there, and stays as it is.
-    Known { id: i64 },
-    Refused { reason: String },
+    Known {
+        id: i64,
+    },
+    Refused {
+        reason: String,
+    },
 }
 
-/// `POST /chela/v1/backup`: a copy of ledger and adapters in one file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MakeBackup {
-    /// An absolute path; `None`: beside the ledger, where forgetting removes it.
-    #[serde(default)]
-    pub to: Option<String>,
-}
-
-/// A backup that was made.
+/// `POST /chela/v1/backup`: a copy of ledger and adapters in one file, beside the ledger, where forgetting removes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupMade {
     pub path: String,

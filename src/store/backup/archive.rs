@@ -71,7 +71,16 @@ pub(super) fn describe(
     let adapters = files.iter().filter(|file| file.name.ends_with("/adapter.gguf")).count() as u64;
     let (turns, lessons) = counts;
     let chela = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(BackupManifest { format: FORMAT, chela, schema, made_at: now.as_millisecond(), turns, lessons, adapters, files })
+    Ok(BackupManifest {
+        format: FORMAT,
+        chela,
+        schema,
+        made_at: now.as_millisecond(),
+        turns,
+        lessons,
+        adapters,
+        files,
+    })
 }
 
 /// Writes the file and syncs it.
@@ -160,7 +169,8 @@ fn walk(
         let mut entry = entry.map_err(|err| damaged(path, &err))?;
         let name = entry.path().map_err(|err| damaged(path, &err))?.to_string_lossy().into_owned();
         let about = missing.remove(name.as_str()).filter(|_| is_inside(&name));
-        let about = about.ok_or_else(|| damaged(path, &format!("it holds {name}, which it does not name")))?;
+        let about =
+            about.ok_or_else(|| damaged(path, &format!("it holds {name}, which it does not name")))?;
         if entry.size() != about.bytes {
             return Err(damaged(path, &format!("{name} has another length than it should")));
         }
@@ -195,7 +205,8 @@ fn read_manifest(path: &Path, entry: &mut tar::Entry<'_, impl Read>) -> Result<B
     entry.read_to_end(&mut text).map_err(|err| damaged(path, &err))?;
     let head: Head = serde_json::from_slice(&text).map_err(|err| damaged(path, &err))?;
     if head.format > FORMAT {
-        let (found, known) = (format!("chela {}, format {}", head.chela, head.format), format!("format {FORMAT}"));
+        let (found, known) =
+            (format!("chela {}, format {}", head.chela, head.format), format!("format {FORMAT}"));
         return Err(BackupError::FromTheFuture { path: path.to_path_buf(), found, known });
     }
     serde_json::from_slice(&text).map_err(|err| damaged(path, &err))

@@ -69,7 +69,7 @@ fn keep_present(places: Places<'_>, now: Timestamp) -> Result<Option<PathBuf>, B
     if !places.ledger.exists() {
         return Ok(None);
     }
-    let made = match make(places, None, now) {
+    let made = match make(places, now) {
         Err(BackupError::Store(_)) => make_of_unreadable(places, now)?,
         made => made?,
     };

@@ -10,9 +10,7 @@ use super::{Reader, response_blobs, thread, turns_after};
 use crate::lesson::LessonId;
 use crate::store::failure::{Failure, corrupt};
 use crate::store::words::get_word;
-use crate::store::{
-    ExactTurn, LeftOut, RecordFilter, SessionFacts, StoreError, TurnRecord, TurnRow, blob,
-};
+use crate::store::{ExactTurn, LeftOut, RecordFilter, SessionFacts, StoreError, TurnRecord, TurnRow, blob};
 use crate::turn::{SessionId, TurnId};
 
 impl Reader {

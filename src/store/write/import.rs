@@ -55,8 +55,11 @@ fn session(tx: &Transaction<'_>, record: &TurnRecord) -> Result<i64, Failure> {
     });
     let SessionFacts { title, source, cwd, started_at, closed_at } = facts;
     open_session(tx, &NewSession { id: turn.session.clone(), source, cwd, started_at })?;
-    tx.prepare_cached("UPDATE session SET title = ?2, closed_at = ?3 WHERE key = ?1")?
-        .execute(params![turn.session.0, title, closed_at])?;
+    tx.prepare_cached("UPDATE session SET title = ?2, closed_at = ?3 WHERE key = ?1")?.execute(params![
+        turn.session.0,
+        title,
+        closed_at
+    ])?;
     Ok(tx.prepare_cached(find)?.query_row([&turn.session.0], |row| row.get(0))?)
 }
 
@@ -154,7 +157,8 @@ fn insert_response(
 ) -> Result<(), Failure> {
     let (turn, exact) = (&record.turn, record.exact.as_ref());
     let prompt = blob::from_ids(exact.iter().flat_map(|exact| exact.prompt_tokens.iter().copied()));
-    tx.prepare_cached("INSERT INTO turn_prompt (turn, ids) VALUES (?1, ?2)")?.execute(params![id.0, prompt])?;
+    tx.prepare_cached("INSERT INTO turn_prompt (turn, ids) VALUES (?1, ?2)")?
+        .execute(params![id.0, prompt])?;
     tx.prepare_cached(
         "INSERT INTO response (turn, ended_at, ending, n_tokens, error, ids, logprobs, text)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -243,8 +247,10 @@ pub(super) fn import_lesson(tx: &Transaction<'_>, import: &ImportLesson) -> Resu
     let id = insert_lesson(tx, import)?;
     for turn in &lesson.sources {
         if is_there(tx, *turn)? {
-            tx.prepare_cached("INSERT INTO lesson_source (lesson, turn) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-                .execute([id.0, turn.0])?;
+            tx.prepare_cached(
+                "INSERT INTO lesson_source (lesson, turn) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )?
+            .execute([id.0, turn.0])?;
         }
     }
     for event in &import.story.history {

@@ -84,11 +84,7 @@ fn stacked(parts: impl IntoIterator<Item = Vec<Line<'static>>>) -> Vec<Line<'sta
     rows
 }
 
-fn beside(
-    mut left: Vec<Line<'static>>,
-    mut right: Vec<Line<'static>>,
-    width: usize,
-) -> Vec<Line<'static>> {
+fn beside(mut left: Vec<Line<'static>>, mut right: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
     let height = left.len().max(right.len());
     left.resize(height, Line::default());
     right.resize(height, Line::default());
@@ -123,7 +119,10 @@ fn row_of(buffer: &Buffer, width: u16, y: u16) -> Line<'static> {
             _ => spans.push(Span::styled(cell.symbol().to_owned(), style)),
         }
     }
-    while spans.last().is_some_and(|last| last.content.trim().is_empty() && last.style.bg.is_none_or(is_reset)) {
+    while spans
+        .last()
+        .is_some_and(|last| last.content.trim().is_empty() && last.style.bg.is_none_or(is_reset))
+    {
         spans.pop();
     }
     Line::from(spans)

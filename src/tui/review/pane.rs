@@ -191,7 +191,9 @@ impl Pane {
                 self.board.stats = Some(stats);
                 Vec::new()
             }
-            Event::Stats(Err(reason)) | Event::Head(Err(reason)) | Event::Trouble(reason) => self.trouble(reason),
+            Event::Stats(Err(reason)) | Event::Head(Err(reason)) | Event::Trouble(reason) => {
+                self.trouble(reason)
+            }
             Event::Learning(outcome) => self.say(outcome),
             Event::Exported(outcome) => self.on_exported(outcome),
             Event::Edited(outcome) => self.on_edited(outcome),
@@ -327,7 +329,10 @@ impl Pane {
         let mut effects = self.heard(news);
         let is_counted = matches!(
             news,
-            LoopEvent::Decided { .. } | LoopEvent::Serving { .. } | LoopEvent::Judged { .. } | LoopEvent::Lesson { .. }
+            LoopEvent::Decided { .. }
+                | LoopEvent::Serving { .. }
+                | LoopEvent::Judged { .. }
+                | LoopEvent::Lesson { .. }
         );
         if self.board.is_open && is_counted {
             effects.push(Effect::LoadStats);

@@ -232,7 +232,9 @@ impl Pane {
                 return Line::styled(self.search_help(), theme::DIM);
             }
             Mode::Typing { .. } => (&["Enter saves", "Esc leaves"], "Ctrl+G in $EDITOR"),
-            Mode::Browse if self.board.is_open => (&["1 list", "j k scroll", "r retrain", "R count again"], "? all keys"),
+            Mode::Browse if self.board.is_open => {
+                (&["1 list", "j k scroll", "r retrain", "R count again"], "? all keys")
+            }
             Mode::Browse if self.is_in_detail && !self.is_wide() => (
                 &["Esc back", "d prune", "u undo", "w now", "e edit", "f flip", "p pin", "s scope"],
                 "? all keys",

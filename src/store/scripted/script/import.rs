@@ -15,7 +15,8 @@ impl Script {
         if turn.is_forgotten() {
             return Err(StoreError::Empty);
         }
-        let key = format!("{:?}", (&turn.session, turn.kind, turn.started_at, &turn.messages, &turn.response));
+        let key =
+            format!("{:?}", (&turn.session, turn.kind, turn.started_at, &turn.messages, &turn.response));
         if let Some(known) = self.imported_turns.get(&key) {
             return Ok(Receipt::KnownTurn(*known));
         }
@@ -26,7 +27,8 @@ impl Script {
         self.n_turns += 1;
         self.sessions.insert(turn.session.clone());
         self.turns.insert(id, false);
-        self.parents.extend(turn.parent.filter(|parent| self.turns.contains_key(parent)).map(|parent| (id, parent)));
+        self.parents
+            .extend(turn.parent.filter(|parent| self.turns.contains_key(parent)).map(|parent| (id, parent)));
         let states = import.record.next_states.iter();
         let followed = states.map(|row| (matches!(row.state, NextState::Rating { .. }), row.at)).collect();
         self.followed.insert(id, followed);

@@ -58,8 +58,10 @@ fn surface(stats: &LoopStats, source: Source, days: &[&DayRewards], columns: usi
     let shares = shares(stats, days);
     // The newest days where there is no room for all.
     let shown = shares.get(shares.len().saturating_sub(width)..).unwrap_or_default();
-    let bars = Sparkline::default().data(shown.iter().copied()).max(100).style(theme::OK).absent_value_symbol("·");
-    let whole = percent(good, bad).map_or("nothing either way".to_owned(), |share| format!("{share:.0} % of {}", good + bad));
+    let bars =
+        Sparkline::default().data(shown.iter().copied()).max(100).style(theme::OK).absent_value_symbol("·");
+    let whole = percent(good, bad)
+        .map_or("nothing either way".to_owned(), |share| format!("{share:.0} % of {}", good + bad));
     let name = match source {
         Source::Chat => "chat",
         Source::Shell => "shell",
@@ -138,7 +140,11 @@ pub(super) fn learning(stats: &LoopStats, columns: usize) -> Vec<Line<'static>> 
             let label = format!("{} {done}/{total}{left}", phase.name());
             rows.push(Line::styled(format!("run {run}"), theme::DIM));
             let style = Style::new().fg(ratatui::style::Color::Cyan);
-            let gauge = Gauge::default().ratio(ratio(*done, *total)).label(label).gauge_style(style).use_unicode(true);
+            let gauge = Gauge::default()
+                .ratio(ratio(*done, *total))
+                .label(label)
+                .gauge_style(style)
+                .use_unicode(true);
             rows.extend(drawn(gauge, columns, 1));
         }
         (_, Some(run)) => rows.extend(sentence(&format!("run {} begins", run.0), columns)),
@@ -166,11 +172,14 @@ pub(super) fn spent(stats: &LoopStats, columns: usize) -> Vec<Line<'static>> {
     if cost.rounds_measured > 0 {
         lines.push(("computing", format!("{} in {} rounds", duration(cost.cpu_s), cost.rounds_measured)));
     }
-    lines.push(("energy", match (cost.rounds, cost.rounds_with_energy) {
-        (0, _) => "nothing was learned yet".to_owned(),
-        (_, 0) => "not known: the machine does not tell".to_owned(),
-        (_, n) => format!("{:.1} Wh, whole processor, {n} rounds", cost.package_joules / 3600.0),
-    }));
+    lines.push((
+        "energy",
+        match (cost.rounds, cost.rounds_with_energy) {
+            (0, _) => "nothing was learned yet".to_owned(),
+            (_, 0) => "not known: the machine does not tell".to_owned(),
+            (_, n) => format!("{:.1} Wh, whole processor, {n} rounds", cost.package_joules / 3600.0),
+        },
+    ));
     let parts = [
         ("ledger", disk.ledger),
         ("adapters", disk.adapters),
@@ -188,12 +197,16 @@ pub(super) fn spent(stats: &LoopStats, columns: usize) -> Vec<Line<'static>> {
 
 /// Obedience and canaries over the versions that came to the gate.
 pub(super) fn obedience(stats: &LoopStats, columns: usize) -> Vec<Line<'static>> {
-    let mut rows = vec![Line::from(vec![
-        Span::styled("lessons obeyed", theme::OK.patch(theme::BOLD)),
-        Span::styled(" and ", theme::DIM),
-        Span::styled("canaries kept", theme::HINT.patch(theme::BOLD)),
-        Span::styled(", % by version", theme::DIM),
-    ])];
+    // Never by colour alone: one is a line, the other dots.
+    let mut rows = vec![fit(
+        Line::from(vec![
+            Span::styled("lessons obeyed", theme::OK.patch(theme::BOLD)),
+            Span::styled(" (line), ", theme::DIM),
+            Span::styled("canaries kept", theme::HINT.patch(theme::BOLD)),
+            Span::styled(" (dots), % by version", theme::DIM),
+        ]),
+        columns,
+    )];
     let points = |of: fn(&GateFigures) -> Compared| -> Vec<(f64, f64)> {
         let rates = stats.versions.iter().map(|gate| of(gate).candidate.rate());
         (0_u32..).zip(rates).filter_map(|(at, rate)| Some((f64::from(at), rate? * 100.0))).collect()
@@ -204,15 +217,29 @@ pub(super) fn obedience(stats: &LoopStats, columns: usize) -> Vec<Line<'static>>
         return rows;
     }
     let last = f64::from(u32::try_from(stats.versions.len() - 1).unwrap_or(u32::MAX));
-    let line = |points, style| Dataset::default().data(points).marker(Marker::Braille).graph_type(GraphType::Line).style(style);
+    let line =
+        Dataset::default().data(&obeyed).marker(Marker::Braille).graph_type(GraphType::Line).style(theme::OK);
+    let dots = Dataset::default()
+        .data(&canaries)
+        .marker(Marker::Dot)
+        .graph_type(GraphType::Scatter)
+        .style(theme::HINT);
     let name = |gate: Option<&GateFigures>| gate.map_or_else(String::new, name_of);
-    let chart = Chart::new(vec![line(&canaries, theme::HINT), line(&obeyed, theme::OK)])
-        .x_axis(Axis::default().bounds([0.0, last]).labels([name(stats.versions.first()), name(stats.versions.last())]).style(theme::DIM))
+    let chart = Chart::new(vec![line, dots])
+        .x_axis(
+            Axis::default()
+                .bounds([0.0, last])
+                .labels([name(stats.versions.first()), name(stats.versions.last())])
+                .style(theme::DIM),
+        )
         .y_axis(Axis::default().bounds([0.0, 100.0]).labels(["0", "50", "100"]).style(theme::DIM))
         .legend_position(None);
     rows.extend(drawn(chart, columns, CHART_ROWS));
     rows
 }
+
+/// What a column of the table says of a gate; the second is the time.
+type CellOf = fn(&GateFigures, i64) -> String;
 
 /// Every version that came to the gate, the newest first, with what it gained on what served.
 pub(super) fn versions(stats: &LoopStats, columns: usize, now_ms: i64) -> Vec<Line<'static>> {
@@ -221,24 +248,30 @@ pub(super) fn versions(stats: &LoopStats, columns: usize, now_ms: i64) -> Vec<Li
         rows.extend(sentence("none yet", columns));
         return rows;
     }
-    let is_narrow = columns < 56;
-    let head: &[&str] =
-        if is_narrow { &["", "", "obeyed", "canary"] } else { &["", "", "ago", "obeyed", "canary", "held-out", "KL"] };
+    let columns_shown: &[(&str, u16, CellOf)] = &[
+        ("", 5, |gate, _| name_of(gate)),
+        ("", 8, |gate, _| if gate.is_promoted { "promoted" } else { "rejected" }.to_owned()),
+        ("obeyed", 8, |gate, _| figure(gate.obeyed)),
+        ("canary", 8, |gate, _| figure(gate.canaries)),
+        ("held-out", 8, |gate, _| figure(gate.held_out)),
+        ("ago", 6, |gate, now_ms| age(gate.at, now_ms)),
+        ("KL", 6, |gate, _| format!("{:.3}", gate.kl_to_base)),
+    ];
+    // As many as there is room for, with a blank between two.
+    let mut room = columns + 1;
+    let fits = columns_shown.iter().take_while(|(_, width, _)| {
+        let wanted = usize::from(*width) + 1;
+        let has_room = room >= wanted;
+        room = room.saturating_sub(wanted);
+        has_room
+    });
+    let shown: Vec<_> = fits.collect();
     let style = |gate: &GateFigures| if gate.is_promoted { theme::OK } else { theme::ERROR };
-    let cells = |gate: &GateFigures| {
-        let mut cells = vec![name_of(gate), if gate.is_promoted { "promoted" } else { "rejected" }.to_owned()];
-        if !is_narrow {
-            cells.push(age(gate.at, now_ms));
-        }
-        cells.extend([figure(gate.obeyed), figure(gate.canaries)]);
-        if !is_narrow {
-            cells.extend([figure(gate.held_out), format!("{:.3}", gate.kl_to_base)]);
-        }
-        Row::new(cells).style(style(gate))
-    };
-    let widths: &[u16] = if is_narrow { &[5, 8, 10, 10] } else { &[5, 8, 6, 10, 10, 10, 6] };
-    let table = Table::new(stats.versions.iter().rev().map(cells), widths.iter().map(|width| Constraint::Length(*width)))
-        .header(Row::new(head.iter().copied()).style(theme::DIM));
+    let cells =
+        |gate: &GateFigures| Row::new(shown.iter().map(|(.., cell)| cell(gate, now_ms))).style(style(gate));
+    let widths = shown.iter().map(|(_, width, _)| Constraint::Length(*width));
+    let table = Table::new(stats.versions.iter().rev().map(cells), widths)
+        .header(Row::new(shown.iter().map(|(name, ..)| *name)).style(theme::DIM));
     rows.extend(drawn(table, columns, stats.versions.len() + 1));
     rows
 }
