@@ -83,13 +83,13 @@ struct Listed {
 
 fn listing(place: &Place, json: bool) -> anyhow::Result<Exit> {
     let mut listed = Vec::new();
-    for (path, about) in list(&place.paths.ledger())? {
-        let bytes = std::fs::metadata(&path)?.len();
-        let (manifest, problem) = match about {
+    for kept in list(&place.paths.ledger())? {
+        let bytes = std::fs::metadata(&kept.path)?.len();
+        let (manifest, problem) = match kept.manifest {
             Ok(manifest) => (manifest, None),
             Err(problem) => (None, Some(problem)),
         };
-        listed.push(Listed { path, bytes, manifest, problem });
+        listed.push(Listed { path: kept.path, bytes, manifest, problem });
     }
     if json {
         output::json(&listed)?;

@@ -83,34 +83,39 @@ pub fn make(places: Places<'_>, now: Timestamp) -> Result<Made, BackupError> {
 /// A ledger that cannot be read, as its bytes are, with the adapters. Nobody has it open.
 fn make_of_unreadable(places: Places<'_>, now: Timestamp) -> Result<Made, BackupError> {
     let mut sources = sources(places.ledger, places.adapters)?;
-    for suffix in ["-wal"] {
-        let beside = with_suffix(places.ledger, suffix);
-        if beside.exists() {
-            sources.push(Source { name: format!("{}{suffix}", archive::LEDGER), path: beside });
-        }
+    let log = wal_of(places.ledger);
+    if log.exists() {
+        sources.push(Source { name: format!("{}-wal", archive::LEDGER), path: log });
     }
     let manifest = archive::describe(UNREADABLE, now, &sources, (0, 0))?;
     let name = name_of(places.ledger, UNREADABLE, now, "-unreadable");
     keep(&name, &manifest, &sources, places.ledger)
 }
 
-/// What chela keeps beside the ledger, newest first: its own, and copies from before an update (these have no manifest).
-/// What cannot be read is listed with the reason.
-pub fn list(ledger: &Path) -> Result<Vec<(PathBuf, Result<Option<BackupManifest>, String>)>, BackupError> {
+/// A file that chela keeps beside the ledger.
+#[derive(Debug)]
+pub struct Kept {
+    pub path: PathBuf,
+    /// `None`: a copy of the ledger from before an update. The error says why it cannot be read.
+    pub manifest: Result<Option<BackupManifest>, String>,
+}
+
+/// What chela keeps beside the ledger, newest first.
+pub fn list(ledger: &Path) -> Result<Vec<Kept>, BackupError> {
     let mut found = Vec::new();
     for path in beside(ledger)? {
         let text = path.to_string_lossy();
-        let about = if text.ends_with(ENDING) {
+        let manifest = if text.ends_with(ENDING) {
             archive::manifest(&path).map(Some).map_err(|err| err.to_string())
         } else if is_unfinished(&text) {
             continue;
         } else {
             Ok(None)
         };
-        found.push((path, about));
+        found.push(Kept { path, manifest });
     }
     let at = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-    found.sort_by_key(|(path, _)| std::cmp::Reverse(at(path)));
+    found.sort_by_key(|kept| std::cmp::Reverse(at(&kept.path)));
     Ok(found)
 }
 

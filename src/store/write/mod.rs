@@ -142,8 +142,6 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::BeginRun(_)
         | Entry::EndRun(_)
         | Entry::RecordGate(_) => Durability::Power,
-        // A file is read again; `EmptyLog` behind the last of it syncs.
-        Entry::ImportTurn(_) | Entry::ImportLesson(_) => Durability::Process,
         // What is lost of these is done again, or is synced by the entry that follows.
         Entry::OpenSession(_)
         | Entry::AppendTokens { .. }
@@ -154,7 +152,10 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::Judge(_)
         | Entry::UseLessons { .. }
         | Entry::CountLessonEffect { .. }
-        | Entry::RecordSamples { .. } => Durability::Process,
+        | Entry::RecordSamples { .. }
+        // A file is read again; `EmptyLog` behind the last of it syncs.
+        | Entry::ImportTurn(_)
+        | Entry::ImportLesson(_) => Durability::Process,
     }
 }
 
