@@ -133,8 +133,13 @@ pub(super) fn restore_from(place: &Place, args: &RestoreArgs) -> anyhow::Result<
         bail!("a daemon was started meanwhile; `chela daemon stop`, then restore again");
     };
     let adapters = place.paths.adapters_dir();
-    let restored = restore(Places { ledger: &ledger, adapters: &adapters }, &file, Timestamp::now())?;
-    drop_unfinished_forgetting(place)?;
+    let places = Places { ledger: &ledger, adapters: &adapters };
+    // Its numbers are those of the ledger that goes.
+    let unfinished_forgetting = place.paths.data_dir.join("forgetting.json");
+    let restored = restore(places, &file, &unfinished_forgetting, Timestamp::now())?;
+    if restored.dropped_note {
+        output::note("a `chela forget` had not come to its end; say it again for what was restored");
+    }
     let manifest = &restored.manifest;
     output::note(&format!(
         "restored {} turns, {} lessons and {} adapters of {}",
@@ -159,14 +164,4 @@ fn found(place: &Place, file: &Path) -> anyhow::Result<PathBuf> {
         return Ok(kept);
     }
     bail!("{} does not exist; `chela backup --list` names those that chela keeps", file.display())
-}
-
-/// Its numbers are those of the ledger that is gone.
-fn drop_unfinished_forgetting(place: &Place) -> anyhow::Result<()> {
-    let note = place.paths.data_dir.join("forgetting.json");
-    if note.exists() {
-        std::fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))?;
-        output::note("a `chela forget` had not come to its end; say it again for what was restored");
-    }
-    Ok(())
 }

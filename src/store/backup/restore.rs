@@ -19,21 +19,37 @@ pub struct Restored {
     pub manifest: BackupManifest,
     /// What was there before; `None`: there was nothing.
     pub kept: Option<PathBuf>,
+    /// There was a note about the ledger that is gone.
+    pub dropped_note: bool,
 }
 
-/// Puts a backup in the place of what is there, which is kept as a backup too. The caller holds the daemon's lock.
+/// Puts a backup in the place of what is there, which is kept as a backup too. The caller holds the daemon's lock. `note`
+/// names a file that speaks of the ledger that goes; it goes with it.
 /// After a crash there is what was before, or the adapters or all of the backup: restoring again ends it.
-pub fn restore(places: Places<'_>, backup: &Path, now: Timestamp) -> Result<Restored, BackupError> {
+pub fn restore(
+    places: Places<'_>,
+    backup: &Path,
+    note: &Path,
+    now: Timestamp,
+) -> Result<Restored, BackupError> {
     let folder = disk::with_suffix(places.ledger, ".restoring");
     clear(&folder)?;
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(BackupError::io(&folder))?;
     let restored = prepare(&folder, backup).and_then(|manifest| {
         let kept = keep_present(places, now)?;
+        let dropped_note = remove_if_there(note)?;
         put(places, &folder)?;
-        Ok(Restored { manifest, kept })
+        Ok(Restored { manifest, kept, dropped_note })
     });
     clear(&folder)?;
     restored
+}
+
+fn remove_if_there(file: &Path) -> Result<bool, BackupError> {
+    match std::fs::remove_file(file) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true).map_err(BackupError::io(file)),
+    }
 }
 
 fn clear(folder: &Path) -> Result<(), BackupError> {
