@@ -327,6 +327,29 @@ fn a_lesson_that_was_removed_here_stays_removed() {
 }
 
 #[test]
+fn what_weights_elsewhere_hold_is_active_here_with_its_history() {
+    let (from, to) = (serve(), serve());
+    teach(&from, "use rg instead of grep");
+    let file = from.home.path().join("lessons.jsonl");
+    let text = chela(&from, &["export", "--only", "lessons"]);
+    let learned = text.replace(r#""state":{"is":"active"}"#, r#""state":{"is":"learned","in_version":7}"#);
+    assert_ne!(learned, text);
+    fs::write(&file, learned).unwrap();
+    assert_eq!(report(&to, &file, &[])["lessons"], tally(1, 0, 0));
+    let lesson = to.client.lessons(None, "", 9).unwrap().lessons.remove(0);
+    assert_eq!(lesson.state.to_string(), "active");
+    let history = to.client.lesson(lesson.id).unwrap().history;
+    assert_eq!(
+        history.iter().map(|event| event.what.as_str()).collect::<Vec<_>>(),
+        ["activated", "imported"]
+    );
+    // The next prompt has it.
+    let mut stream = to.client.chat(&request("grep for todo in src")).unwrap();
+    assert_eq!(opened(&mut stream).lessons.len(), 1);
+    rest(stream);
+}
+
+#[test]
 fn broken_lines_are_named_and_the_rest_comes() {
     let (from, to) = (serve(), serve());
     ask(&from, "find todos");
@@ -386,8 +409,12 @@ fn a_backup_comes_back_with_everything_and_what_was_there_is_kept() {
     let before = chela(&served, &["export", "--tokens", "--with-excluded"]);
     teach(&served, "use fd instead of find");
     let home = served.stop();
+    // It speaks of numbers in the ledger that goes.
+    let note = home.path().join("data/forgetting.json");
+    fs::write(&note, r#"{"lessons":[1],"turns":[1],"versions":[]}"#).unwrap();
     let output = run_in(home.path(), &["restore", &file]);
     assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!note.exists() && stderr(&output).contains("say it again"), "{}", stderr(&output));
     assert!(stderr(&output).contains("what was here is kept as"), "{}", stderr(&output));
     let after = stdout(&run_in(home.path(), &["export", "--tokens", "--with-excluded"]));
     assert_eq!(after, before);
