@@ -76,8 +76,8 @@
 //! - Only words that a person wrote become a hint or a lesson; other text has no way into the type that hints are drawn from.
 //! - A lesson is in the ledger before it is in a prompt, and no correction of it is lost: each has its history.
 //!
-//! - An export changes nothing that it meets where it is imported; a backup was read back before it has its name, and a
-//!   restore keeps what it replaces.
+//! - What an import meets stays as it is, but for lessons that a newer one contradicts; a backup was read back before it has
+//!   its name, and a restore keeps what it replaces.
 //!
 //! Of the shell:
 //!
