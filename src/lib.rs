@@ -76,6 +76,9 @@
 //! - Only words that a person wrote become a hint or a lesson; other text has no way into the type that hints are drawn from.
 //! - A lesson is in the ledger before it is in a prompt, and no correction of it is lost: each has its history.
 //!
+//! - What an import meets stays as it is, but for lessons that a newer one contradicts; a backup was read back before it has
+//!   its name, and a restore keeps what it replaces.
+//!
 //! Of the shell:
 //!
 //! - The shell works when nothing else does: no byte waits for the daemon, the disk or a model.

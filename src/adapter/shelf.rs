@@ -198,6 +198,12 @@ impl Shelf {
         removed.map_err(|source| AdapterError::io(&folder, source))
     }
 
+    /// Numbers that another shelf has given are not given here either.
+    pub fn keep_numbers_of(&self, other: &Self) -> Result<(), AdapterError> {
+        let highest = self.last_number()?.max(other.last_number()?);
+        if highest > 0 { self.remember(highest) } else { Ok(()) }
+    }
+
     /// The file that the engine loads.
     pub fn gguf_path(&self, version: PolicyVersion) -> PathBuf {
         self.folder(version).join(ADAPTER)

@@ -246,7 +246,7 @@ fn export(place: &Place, version: PolicyVersion, target: &Target) -> anyhow::Res
 }
 
 /// The model file that a version belongs to, wherever it lies now.
-fn base_of(place: &Place, manifest: &Manifest) -> anyhow::Result<Found> {
+pub(super) fn base_of(place: &Place, manifest: &Manifest) -> anyhow::Result<Found> {
     let wanted = &manifest.base;
     let found = resolve(&loading::roots(place), &wanted.name)
         .with_context(|| format!("the base of {} is needed", manifest.version))?;

@@ -1,28 +1,51 @@
-//! `chela export`: recorded turns as lines of JSON. Reads the ledger itself: no daemon is needed, and none is started.
+//! `chela export`: what chela holds of you, as files that other programs read. Reads the ledger itself: no daemon is
+//! needed, and none is started.
+//!
+//! What lives here: what is asked for, and a single kind on stdout. What does not: the folder (`folder`), what stands in
+//! the files (`lines`, `examples`, `pairs`), what a folder says of itself (`manifest`).
+//!
+//! What always holds: one object a line; memory does not grow with the ledger; what a person took out of learning is left
+//! out and counted; a folder stands under its name when it is whole.
+
+mod examples;
+mod folder;
+mod lines;
+pub(super) mod manifest;
+mod pairs;
 
 use std::io::{BufWriter, Write};
-use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use jiff::{Span, Timestamp, Zoned, civil};
-use serde::Serialize;
 
 use super::place::Place;
-use super::{Exit, exit};
-use crate::store::{Reader, StoreError, TurnRow};
+use super::{Exit, exit, output};
+use crate::store::{LeftOut, Reader, RecordFilter};
 use crate::turn::SessionId;
+use manifest::Kind;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
+    /// A folder that is made: everything, with a manifest. Without it, or with -: one kind to stdout
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Only this kind; to stdout it is turns where nothing is said
+    #[arg(long, value_enum, value_name = "KIND")]
+    only: Option<Kind>,
     /// Only turns from then on: 2026-01-31, 2026-01-31T12:00, 7d, 2h
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// Only turns of this session
     #[arg(long, value_name = "ID")]
     session: Option<String>,
-    /// Add the exact prompt and response tokens, their log-probabilities and the sampling settings
+    /// To stdout: add the exact prompt and response tokens, their log-probabilities and the sampling settings
+    /// (a folder has them)
     #[arg(long)]
     tokens: bool,
+    /// Also turns that you took out of learning
+    #[arg(long)]
+    with_excluded: bool,
     /// One JSON object per line is what there is
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
@@ -33,65 +56,89 @@ enum Format {
     Jsonl,
 }
 
-/// A line. Without `--tokens` only the first part.
-#[derive(Debug, Serialize)]
-struct Line {
-    #[serde(flatten)]
-    turn: TurnRow,
-    #[serde(flatten)]
-    exact: Option<Exact>,
+/// Which turns are wanted, and how much of each.
+#[derive(Debug, Clone, Default)]
+struct Wanted {
+    filter: RecordFilter,
+    session: Option<SessionId>,
 }
 
-#[derive(Debug, Serialize)]
-struct Exact {
-    settings: serde_json::Value,
-    prompt_tokens: Vec<i32>,
-    response_tokens: Vec<i32>,
-    logprobs: Vec<f32>,
+/// What was written of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Written {
+    rows: u64,
+    left_out: LeftOut,
+    /// Turns that cannot be an example, with a message in a place where no trainer expects it.
+    unusable: u64,
 }
 
 pub(super) fn run(place: &Place, args: &ExportArgs) -> anyhow::Result<Exit> {
     let Format::Jsonl = args.format;
     let since = args.since.as_deref().map(|when| since(when, &Zoned::now())).transpose()?.unwrap_or(i64::MIN);
-    let wanted = args.session.clone().map(SessionId);
+    let folder = args.folder.as_deref().filter(|folder| folder.as_os_str() != "-");
+    let filter = RecordFilter {
+        since,
+        with_excluded: args.with_excluded,
+        with_running: folder.is_none(),
+        exact: args.tokens || folder.is_some(),
+    };
+    let wanted = Wanted { filter, session: args.session.clone().map(SessionId) };
     let mut reader = Reader::open(&place.paths.ledger())?;
-    if let Some(session) = &wanted {
+    if let Some(session) = &wanted.session {
         reader.session_thread(session)?;
     }
-    let mut exact = args.tokens.then(|| Reader::open(&place.paths.ledger())).transpose()?;
+    match folder {
+        Some(folder) => folder::write(place, &mut reader, folder, args.only, &wanted),
+        None => to_stdout(&mut reader, args.only.unwrap_or(Kind::Turns), &wanted),
+    }
+}
+
+fn to_stdout(reader: &mut Reader, kind: Kind, wanted: &Wanted) -> anyhow::Result<Exit> {
+    if kind == Kind::Adapters {
+        let message = "adapters are files: name a folder, chela export DIR --only adapters";
+        return Err(exit::Stop::new(Exit::Usage, message).into());
+    }
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut written = Ok(());
-    reader.export(since, &mut |turn| {
-        if wanted.as_ref().is_some_and(|session| *session != turn.session) {
-            return ControlFlow::Continue(());
-        }
-        written = line(turn, exact.as_mut()).and_then(|line| write(&mut out, &line));
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    written?;
+    let written = write_kind(reader, kind, wanted, &mut out)?;
     out.flush()?;
+    say_left_out(&written);
     Ok(Exit::Done)
 }
 
-fn line(turn: TurnRow, reader: Option<&mut Reader>) -> anyhow::Result<Line> {
-    let exact = reader.map(|reader| exact_of(&turn, reader)).transpose()?;
-    Ok(Line { turn, exact })
+fn write_kind(
+    reader: &mut Reader,
+    kind: Kind,
+    wanted: &Wanted,
+    out: &mut dyn Write,
+) -> anyhow::Result<Written> {
+    match kind {
+        Kind::Turns => lines::turns(reader, wanted, out),
+        Kind::Lessons => lines::lessons(reader, out),
+        Kind::Runs => lines::runs(reader, out),
+        Kind::Training => examples::write(reader, wanted, out),
+        Kind::Preferences => pairs::write(reader, wanted, out),
+        Kind::Adapters => Ok(Written::default()),
+    }
 }
 
-fn exact_of(turn: &TurnRow, reader: &mut Reader) -> Result<Exact, StoreError> {
-    let stored = reader.turn(turn.id)?;
-    let settings =
-        serde_json::from_str(&stored.settings).unwrap_or(serde_json::Value::String(stored.settings));
-    Ok(Exact {
-        settings,
-        prompt_tokens: stored.prompt,
-        response_tokens: stored.tokens,
-        logprobs: stored.logprobs,
-    })
+/// Silence would look like completeness.
+fn say_left_out(written: &Written) {
+    let LeftOut { excluded, running } = written.left_out;
+    if excluded > 0 {
+        let turns = if excluded == 1 { "1 turn".to_owned() } else { format!("{excluded} turns") };
+        output::note(&format!("left out: {turns} that you took out of learning (--with-excluded)"));
+    }
+    if running > 0 {
+        output::note(&format!("left out: {running} still being answered"));
+    }
+    if written.unusable > 0 {
+        output::note(&format!("left out: {} that cannot be an example", written.unusable));
+    }
 }
 
-fn write(out: &mut impl Write, line: &Line) -> anyhow::Result<()> {
-    let text = serde_json::to_string(line)?;
+/// One value as one line.
+fn write_line(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string(value)?;
     Ok(writeln!(out, "{text}")?)
 }
 

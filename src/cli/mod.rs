@@ -6,6 +6,7 @@
 mod adapter;
 mod answer;
 mod ask;
+mod backup;
 mod bench;
 mod chat;
 mod completions;
@@ -16,6 +17,7 @@ mod doctor;
 mod exit;
 mod export;
 mod forget;
+mod import;
 mod init;
 mod learn;
 mod lessons;
@@ -118,8 +120,14 @@ enum Command {
     /// Read and change settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Write recorded turns to stdout, one JSON object per line
+    /// Take everything along: turns, lessons, training set, preference pairs, adapters
     Export(export::ExportArgs),
+    /// Merge what chela export wrote into this ledger; what is known stays as it is
+    Import(import::ImportArgs),
+    /// Keep a copy of ledger and adapters in one file
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of what is here, which is kept
+    Restore(backup::RestoreArgs),
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -182,6 +190,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Doctor(doctor)) => doctor::run(&place, &doctor),
         Some(Command::Config(config)) => config::run(&place, config),
         Some(Command::Export(export)) => export::run(&place, &export),
+        Some(Command::Import(import)) => import::run(&place, &import),
+        Some(Command::Backup(backup)) => backup::back_up(&place, &backup),
+        Some(Command::Restore(restore)) => backup::restore_from(&place, &restore),
         Some(Command::Bench(bench)) => bench::run(&place, &bench),
         Some(Command::Completions(completions)) => completions::run(&completions),
         Some(Command::Man(man)) => completions::man(&man),

@@ -1,5 +1,6 @@
 //! `chela stats`: how the loop does, in figures.
 
+mod learning;
 mod report;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
 
-/// The loop in figures: rewards day by day, lessons, training runs, the judge, the ledger
+/// The loop in figures: rewards day by day, lessons, what is learned now, versions and their gates, cost, disk, the judge
 #[derive(Debug, Args)]
 pub(super) struct StatsArgs {
     /// Rewards of so many days, today included

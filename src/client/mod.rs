@@ -8,6 +8,7 @@ mod forgetting;
 mod launch;
 mod learning;
 mod looking;
+mod owning;
 mod review;
 mod shell;
 mod sse;

@@ -10,10 +10,14 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde::Deserialize;
 
+use super::dashboard;
 use super::error::ApiError;
 use super::routes::bad_query;
 use super::state::Daemon;
+use super::wire::LearnStatus;
+use super::wire::dashboard::GateFigures;
 use super::wire::looking::{DayRewards, LedgerSize, LoopStats, TurnList, TurnQuery};
+use crate::config::Paths;
 use crate::judge::calibration::{Pair, calibration};
 use crate::store::{Reader, RewardCount, StoreError, TurnFilter};
 
@@ -23,6 +27,9 @@ const DEFAULT_DAYS: i64 = 14;
 const MAX_DAYS: i64 = 366;
 /// The newest ratings say how the judge is now.
 const MAX_RATINGS: usize = 1000;
+/// Rounds whose cost is summed up, newest first; and gates whose figures are shown.
+const MAX_RUNS: usize = 10_000;
+const MAX_GATES: usize = 60;
 const DAY_MS: i64 = 86_400_000;
 
 type Shared = State<Arc<Daemon>>;
@@ -69,7 +76,9 @@ pub(super) async fn stats(
         offset_ms: i64::from(TimeZone::system().to_offset(now).seconds()) * 1000,
     };
     let today = span.of(now.as_millisecond());
-    daemon.ledger.ask(move |reader| figures(reader, span, today)).await.map(Json)
+    let learning = daemon.learn_status().await?;
+    let paths = daemon.paths.clone();
+    daemon.ledger.ask(move |reader| figures(reader, (span, today), learning, &paths)).await.map(Json)
 }
 
 /// Days of the person's calendar. The zone's distance of today is used for all of them, so that in the weeks after a
@@ -93,12 +102,22 @@ impl Days {
     }
 }
 
-fn figures(reader: &mut Reader, days: Days, today: i64) -> Result<LoopStats, StoreError> {
+fn figures(
+    reader: &mut Reader,
+    (days, today): (Days, i64),
+    learning: LearnStatus,
+    paths: &Paths,
+) -> Result<LoopStats, StoreError> {
     let first = today - days.n + 1;
     let stats = reader.stats(days.start(first), days.offset_ms)?;
     let rated = reader.rated_votes(MAX_RATINGS)?;
     let pairs: Vec<Pair> = rated.iter().filter_map(|rated| Pair::of(&rated.verdict, rated.good)).collect();
     let counts = reader.counts()?;
+    let runs = reader.runs(MAX_RUNS)?;
+    let newest_first = runs.iter().filter_map(dashboard::of_gate).take(MAX_GATES);
+    let mut versions: Vec<GateFigures> = newest_first.collect();
+    versions.reverse();
+    let bytes = reader.bytes_on_disk();
     Ok(LoopStats {
         from: date(first),
         to: date(today),
@@ -108,7 +127,11 @@ fn figures(reader: &mut Reader, days: Days, today: i64) -> Result<LoopStats, Sto
         runs: stats.runs.into_iter().collect(),
         gate: reader.newest_gate()?,
         judge: calibration(&pairs),
-        ledger: LedgerSize { sessions: counts.sessions, turns: counts.turns, bytes: reader.bytes_on_disk() },
+        ledger: LedgerSize { sessions: counts.sessions, turns: counts.turns, bytes },
+        versions,
+        learning,
+        cost: dashboard::cost(&runs),
+        disk: dashboard::disk_use(paths, bytes),
     })
 }
 

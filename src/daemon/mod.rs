@@ -9,14 +9,17 @@
 
 mod answer;
 mod auth;
+mod backing_up;
 mod book;
 mod chat;
+mod dashboard;
 mod drawing;
 mod error;
 mod events;
 mod forgetting;
 mod hiding;
 mod idle_sessions;
+mod importing;
 mod judging;
 mod learner;
 mod ledger;

@@ -25,7 +25,9 @@ use super::wire::{
     AdapterList, Health, Interrupted, MAX_BODY, RollBack, SessionList, SessionThread, Shutdown, Status,
     TurnRow, UseAdapter, UseModel,
 };
-use super::{ModelChoice, chat, events, forgetting, looking, request, review, shell, teaching};
+use super::{
+    ModelChoice, backing_up, chat, events, forgetting, importing, looking, request, review, shell, teaching,
+};
 use crate::turn::{Ending, SessionId, TurnId};
 
 /// A client that asks to be told when the model is there asks again after this long.
@@ -73,6 +75,8 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/learn/runs/{id}", get(wishes::run))
         .route("/chela/v1/forget", post(forgetting::forget))
         .route("/chela/v1/forget/answers", post(forgetting::answers))
+        .route("/chela/v1/backup", post(backing_up::back_up))
+        .route("/chela/v1/import", post(importing::import))
         .route("/chela/v1/shell/commands", post(shell::commands))
         .route("/chela/v1/shell/{shell}", get(shell::memory))
         .route("/chela/v1/stats", get(looking::stats))

@@ -1,8 +1,10 @@
 //! What goes over the socket: request and response bodies of the daemon's HTTP API. May be used by `daemon`,
 //! `client` and what stands below them. OpenAI's shapes for `/v1/`, ours for `/chela/v1/`.
 
+pub mod dashboard;
 pub mod forgetting;
 pub mod looking;
+pub mod owning;
 pub mod review;
 pub mod shell;
 

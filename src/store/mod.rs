@@ -10,9 +10,11 @@
 //! feedback, starts and ends of turns survive a power cut; a database from a newer program is refused, a corrupt one
 //! is set aside and never deleted.
 
+pub mod backup;
 mod blob;
 mod entry;
 mod failure;
+mod import;
 mod open;
 mod reader;
 mod review;
@@ -28,14 +30,15 @@ pub use entry::{
     By, Decision, LessonChange, LessonEdit, Measures, NewGate, NewLesson, NewRun, NewVerdict, RunEnd,
     RunEnding, RunId, Sample, SampleRole,
 };
+pub use import::{ImportLesson, ImportTurn};
 pub use open::Opened;
 pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
 pub use review::{Excluded, ReviewEdit};
 pub use rows::{
-    Counts, GateRow, Judged, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, ReviewCursor,
-    ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount, RunRow, RunState, SampleRow, ServingRow,
-    SessionRow, SessionThread, StateKind, Stats, StoredTurn, TurnLine, TurnRow, TurnStory, UsedIn,
-    VerdictRow, WaitingTurn,
+    Counts, ExactTurn, GateRow, Judged, LeftOut, LessonEvent, LessonStory, LessonUse, NextStateRow,
+    RatedVotes, RecordFilter, ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount,
+    RunRow, RunState, SampleRow, ServingRow, SessionFacts, SessionRow, SessionThread, StateKind, Stats,
+    StoredTurn, TurnLine, TurnRecord, TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
 };
 pub use scripted::ScriptedStore;
 pub use write::SqliteStore;
@@ -152,6 +155,10 @@ pub enum Entry {
     /// The gate has decided. A promotion is one step: the candidate serves, its lessons are learned, the run ends.
     /// It is refused when what serves, or a lesson that was taught, changed since the run began.
     RecordGate(NewGate),
+    /// A turn of an export, with what followed it. One that is known gets only what it lacks.
+    ImportTurn(Box<ImportTurn>),
+    /// A lesson of an export. One that is known, in whatever state, stays as it is.
+    ImportLesson(Box<ImportLesson>),
 }
 
 impl Entry {
@@ -160,6 +167,15 @@ impl Entry {
         match self {
             Self::CloseIdleSession { .. } => Closing::Idle,
             _ => Closing::Done,
+        }
+    }
+
+    /// Whether only the receipt is wanted, and nothing is to be written.
+    fn is_dry_run(&self) -> bool {
+        match self {
+            Self::ImportTurn(import) => import.dry_run,
+            Self::ImportLesson(import) => import.dry_run,
+            _ => false,
         }
     }
 }
@@ -218,8 +234,14 @@ pub enum Receipt {
     Done,
     /// The id of the turn that [`Entry::BeginTurn`] made.
     Turn(TurnId),
+    /// An imported turn is there already, and nothing was new in it.
+    KnownTurn(TurnId),
+    /// An imported turn is there already, and something that followed it was new.
+    MoreOfTurn(TurnId),
     /// The id of the lesson that [`Entry::AddLesson`] made.
     Lesson(LessonId),
+    /// An imported lesson is there already.
+    KnownLesson(LessonId),
     /// The id of the run that [`Entry::BeginRun`] began.
     Run(RunId),
 }
@@ -292,6 +314,10 @@ pub enum StoreError {
     NeverServed(PolicyVersion),
     #[error("{0} is not a finite number")]
     NotFinite(&'static str),
+    #[error("it has no end: it was still being answered")]
+    StillRunning,
+    #[error("it holds no message")]
+    Empty,
     #[error("the ledger has stopped")]
     Stopped,
     #[error("ledger: {0}")]

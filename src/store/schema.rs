@@ -71,4 +71,49 @@ mod tests {
         migrate(&mut conn, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"]).unwrap();
         assert_eq!((schema(&conn).len(), version(&conn).unwrap()), (2, 2));
     }
+
+    /// Tables with their columns in order, without those that SQLite keeps for itself and for its indexes of words.
+    fn tables() -> Vec<(String, Vec<String>)> {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, STEPS).unwrap();
+        let names = |sql: &str| -> Vec<String> {
+            let mut statement = conn.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let indexes = ["turn_text_", "lesson_text_"];
+        names(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+        )
+        .into_iter()
+        .filter(|name| !indexes.iter().any(|index| name.starts_with(index)))
+        .map(|name| {
+            let columns = names(&format!("SELECT name FROM pragma_table_info('{name}') ORDER BY cid"));
+            (name, columns)
+        })
+        .collect()
+    }
+
+    /// The same out of the page that people read.
+    fn documented() -> Vec<(String, Vec<String>)> {
+        let page = include_str!("../../docs/ledger.md");
+        let schema = page.split("\n# An export").next().unwrap();
+        let mut tables: Vec<(String, Vec<String>)> = schema
+            .split("\n### `")
+            .skip(1)
+            .map(|part| {
+                let (name, rest) = part.split_once('`').unwrap();
+                let columns = rest.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+                (name.to_owned(), columns.map(str::to_owned).collect())
+            })
+            .collect();
+        tables.sort();
+        tables
+    }
+
+    #[test]
+    fn the_page_about_the_ledger_names_every_table_and_column() {
+        assert_eq!(documented(), tables());
+        let page = include_str!("../../docs/ledger.md");
+        assert!(page.contains(&format!("this page is about number {}.", STEPS.len())));
+    }
 }

@@ -128,6 +128,54 @@ fn exports_can_be_imported_again() {
 }
 
 #[test]
+fn a_folder_takes_adapters_along() {
+    let served = Served::new();
+    served.ask();
+    served.run(&["adapter", "import", &served.adapter("wave.gguf", 256)]);
+    let folder = served.path("export");
+    let folder = folder.to_str().unwrap();
+    served.run(&["export", folder, "--only", "adapters"]);
+    for file in
+        ["adapter.gguf", "manifest.json", "peft/adapter_model.safetensors", "peft/adapter_config.json"]
+    {
+        assert!(served.path(&format!("export/adapters/v1/{file}")).is_file(), "{file}");
+    }
+    let other = Served::new();
+    let adapters =
+        |args: &[&str]| other.json(&[&["import", folder, "--json"], args].concat())["adapters"].clone();
+    let tally = |new: u64, known: u64| json!({"new": new, "more": 0, "known": known, "broken": 0});
+    assert_eq!(adapters(&["--dry-run"]), tally(1, 0));
+    assert_eq!(adapters(&[]), tally(1, 0));
+    assert_eq!(adapters(&[]), tally(0, 1));
+    other.run(&["adapter", "use", "v1"]);
+    served.run(&["adapter", "use", "v1"]);
+    assert_eq!(other.ask().1, served.ask().1);
+    // Of another base it is refused by name, and the rest would come.
+    let manifest = served.path("export/adapters/v1/manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("chela-starter", "another-model")).unwrap();
+    other.check_refused(&["import", folder], 1, "another-model");
+}
+
+#[test]
+fn a_backup_holds_the_adapters_and_no_number_is_given_twice() {
+    let served = Served::new();
+    served.ask();
+    let file = served.adapter("wave.gguf", 256);
+    served.run(&["adapter", "import", &file]);
+    served.run(&["adapter", "use", "v1"]);
+    let adapted = served.ask();
+    let backup = served.path("all.tar.zst");
+    served.run(&["backup", backup.to_str().unwrap()]);
+    served.run(&["adapter", "use", "base"]);
+    served.run(&["adapter", "rm", "v1"]);
+    assert_eq!(served.run(&["adapter", "import", &file]), "v2");
+    served.run(&["restore", backup.to_str().unwrap()]);
+    assert_eq!(served.ask(), adapted);
+    assert_eq!(served.run(&["adapter", "import", &file]), "v3");
+}
+
+#[test]
 fn what_cannot_be_done_says_what_to_do() {
     let served = Served::new();
     let narrow = served.adapter("narrow.gguf", 255);

@@ -171,6 +171,23 @@ fn a_lesson_moves_into_the_weights_and_back_into_prompts_with_a_rollback() {
 }
 
 #[test]
+fn the_dashboard_shows_what_a_round_gained_and_what_it_cost() {
+    let twin = serve(Candidate::Learned);
+    twin.teach();
+    let run = twin.learn();
+    let stats = twin.served.client.stats(7).unwrap();
+    let [gate] = stats.versions.as_slice() else { panic!("{:?}", stats.versions) };
+    assert_eq!((gate.run, gate.version, gate.is_promoted), (run.id.0, Some(V1), true));
+    assert!(gate.obeyed.gain().unwrap() > 0.5 && gate.canaries.candidate.of > 0, "{gate:?}");
+    let cost = stats.cost;
+    assert_eq!((cost.rounds, cost.rounds_measured), (1, 1));
+    assert!(cost.cpu_s > 0.0 && cost.wall_s > 0.0 && cost.wall_s < 600.0, "{cost:?}");
+    assert!(stats.disk.adapters > 0 && stats.disk.ledger > 0, "{:?}", stats.disk);
+    assert_eq!(stats.learning.running, None);
+    twin.served.stop();
+}
+
+#[test]
 fn what_was_promoted_serves_after_a_restart() {
     let twin = serve(Candidate::Learned);
     twin.teach();

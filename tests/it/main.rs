@@ -37,6 +37,7 @@ mod lifecycle;
 mod looking;
 mod loop_store;
 mod model;
+mod owning;
 mod parity;
 mod policies;
 mod random_model;

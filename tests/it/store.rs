@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use chela::store::{
-    Counts, Entry, NewSession, NewTurn, Opened, Reader, Receipt, ScriptedStore, SqliteStore, Store,
-    StoreError, StoredToken, TurnRow, spawn,
+    Counts, Entry, LeftOut, NewSession, NewTurn, Opened, Reader, Receipt, RecordFilter, ScriptedStore,
+    SqliteStore, Store, StoreError, StoredToken, TurnRow, spawn,
 };
 use chela::turn::{Ending, Message, PolicyVersion, Role, SessionId, Source, TurnId, TurnKind};
 use jiff::Timestamp;
@@ -252,11 +252,12 @@ fn export_goes_through_all_turns_oldest_first() {
     }
     let exported = |since: i64, stop_after: usize| {
         let mut seen = Vec::new();
-        let n_rows = ledger.reader().export(since, &mut |row| {
-            seen.push(row.started_at);
+        let filter = RecordFilter { since, ..RecordFilter::default() };
+        let left_out = ledger.reader().records(filter, &mut |record| {
+            seen.push(record.turn.started_at);
             if seen.len() == stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        assert_eq!(n_rows.unwrap(), seen.len());
+        assert_eq!(left_out.unwrap(), LeftOut::default());
         seen
     };
     assert_eq!(exported(i64::MIN, usize::MAX), (0..n_turns).collect::<Vec<_>>());

@@ -45,6 +45,7 @@ const HOMES: &[(&str, &str)] = &[
     ("llama_cpp_2", "engine"),
     ("llama_cpp_sys_2", "engine"),
     ("rusqlite", "store"),
+    ("tar", "store"),
     ("aho_corasick", "redact"),
     ("hf_hub", "model"),
     ("safetensors", "adapter"),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::learning;
 use crate::cli::output;
 use crate::cli::train::curve::shares;
 use crate::daemon::wire::StateKind;
@@ -23,12 +24,16 @@ pub(super) fn report(stats: &LoopStats, now_ms: i64, may_draw: bool) -> String {
         ("answers", answers(stats, may_draw)),
         ("waiting", waiting(stats.n_waiting)),
         ("lessons", lessons(stats)),
+        ("learning", learning::now(&stats.learning)),
         ("runs", runs(stats)),
+        ("versions", learning::versions(&stats.versions, now_ms)),
     ];
     if let Some(run) = &stats.gate {
         blocks.push(("gate", gate(run, now_ms)));
     }
     blocks.push(("judge", judge(&stats.judge)));
+    blocks.push(("spent", learning::cost(&stats.cost)));
+    blocks.push(("disk", learning::disk(&stats.disk)));
     let ledger = &stats.ledger;
     let size = output::size(ledger.bytes);
     let (turns, sessions) = (count(ledger.turns, "turn"), count(ledger.sessions, "session"));
@@ -217,7 +222,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::{Dial, When};
+    use crate::daemon::wire::dashboard::{Compared, DiskUse, GateFigures, LearningCost, Part};
     use crate::daemon::wire::looking::{LedgerSize, RunState};
+    use crate::daemon::wire::{LearnPhase, LearnStatus, LoopEvent};
     use crate::judge::calibration::{Pair, calibration};
     use crate::learn::canaries::Group;
     use crate::learn::gate::Obedience;
@@ -238,6 +246,20 @@ mod tests {
             gate: None,
             judge: calibration(&[]),
             ledger: LedgerSize { sessions: 1, turns: 1, bytes: 4_096 },
+            versions: Vec::new(),
+            learning: LearnStatus {
+                dial: Dial::Careful,
+                when: When::Idle,
+                paused: false,
+                running: None,
+                progress: None,
+                waits_for: Some("nothing to learn".into()),
+                n_waiting: 0,
+                learned_today_s: 0,
+                last: None,
+            },
+            cost: LearningCost::default(),
+            disk: DiskUse { ledger: 4_096, ..DiskUse::default() },
         }
     }
 
@@ -298,6 +320,25 @@ mod tests {
         }
     }
 
+    fn gate_figures(version: u32, obeyed: u32, canaries: u32) -> GateFigures {
+        let compared =
+            |kept, was, of| Compared { candidate: Part { kept, of }, serving: Part { kept: was, of } };
+        GateFigures {
+            run: version.into(),
+            at: NOW - 7_200_000,
+            version: Some(PolicyVersion(version)),
+            is_promoted: obeyed > 10,
+            obeyed: compared(obeyed, 4, 20),
+            canaries: compared(canaries, 40, 40),
+            held_out: compared(12, 12, 12),
+            neutral: compared(59, 60, 60),
+            kl_to_base: 0.0312,
+            length_ratio: 0.98,
+            secrets: 0,
+            reasons: Vec::new(),
+        }
+    }
+
     fn full() -> LoopStats {
         let value = |of: &Measures| serde_json::to_value(of).unwrap();
         let gate = crate::store::Measures {
@@ -320,6 +361,35 @@ mod tests {
             gate: Some(run(gate, &["holds lesson 1: 19 of 20, before 4 of 20"])),
             judge: calibration(&pairs(60)),
             ledger: LedgerSize { sessions: 56, turns: 1_234, bytes: 12_345_678 },
+            versions: vec![gate_figures(1, 4, 38), gate_figures(2, 19, 40)],
+            learning: LearnStatus {
+                running: Some(RunId(3)),
+                progress: Some(LoopEvent::Learning {
+                    run: 3,
+                    phase: LearnPhase::Training,
+                    done: 12,
+                    total: 40,
+                    loss: Some(0.5),
+                    eta_s: Some(75.0),
+                }),
+                n_waiting: 2,
+                ..empty().learning
+            },
+            cost: LearningCost {
+                rounds: 3,
+                wall_s: 320.0,
+                rounds_measured: 2,
+                cpu_s: 500.5,
+                rounds_with_energy: 1,
+                package_joules: 5_400.0,
+            },
+            disk: DiskUse {
+                ledger: 12_345_678,
+                adapters: 4_000_000,
+                models: 8_100_000,
+                backups: 6_000_000,
+                ..DiskUse::default()
+            },
             ..empty()
         }
     }

@@ -7,6 +7,7 @@
 //! What always holds: one round at a time; somebody who waits for an answer stops it between two kernels; whatever
 //! happens to it, what served goes on serving; a round that the daemon's end interrupted goes on after the next start.
 
+mod cost;
 mod inputs;
 mod promotion;
 mod round;
@@ -33,6 +34,7 @@ use crate::learn::worker::{End, Request};
 use crate::lesson::{LessonId, State};
 use crate::store::{Entry, NewRun, Receipt, RunEnd, RunEnding, RunId, RunRow, RunState};
 use crate::turn::{Message, PolicyVersion};
+use cost::Meter;
 use inputs::{Collected, Tables, View};
 use round::{Judged, Round, RoundError};
 pub(super) use wishes::Learner;
@@ -169,8 +171,10 @@ async fn learn(daemon: &Arc<Daemon>, machine: &mut Machine, ready: Ready) -> Opt
         Ok(Begun::Round(round)) => {
             let (serving, run, inputs) = (Arc::clone(&round.serving), round.run, round.name.clone());
             daemon.learner.begun(run);
+            let meter = Meter::start();
             let outcome = carried_out(daemon, machine, *round, asked).await?;
-            let ended = daemon.finish(&serving, run, inputs, outcome).await;
+            let known = json!({ "inputs": inputs, "cost": meter.spent() });
+            let ended = daemon.finish(&serving, run, known, outcome).await;
             daemon.learner.ended();
             say(ended);
         }

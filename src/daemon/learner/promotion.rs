@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::round::Judged;
 use super::{Outcome, RoundError};
@@ -21,21 +21,26 @@ use crate::store::{
 use crate::turn::PolicyVersion;
 
 impl Daemon {
-    /// Writes the round's last row and does what it says.
+    /// Writes the round's last row and does what it says. `known`: of every round, whatever its outcome.
     pub(super) async fn finish(
         &self,
         serving: &Arc<Serving>,
         run: RunId,
-        inputs: String,
+        known: Value,
         outcome: Outcome,
     ) -> Result<(), ApiError> {
         match outcome {
-            Ok(judged) => self.decided(serving, run, judged).await,
-            Err(error) => self.failed(run, &inputs, &error).await,
+            Ok(mut judged) => {
+                if let (Some(counts), Some(cost)) = (judged.counts.as_object_mut(), known.get("cost")) {
+                    counts.insert("cost".to_owned(), cost.clone());
+                }
+                self.decided(serving, run, judged).await
+            }
+            Err(error) => self.failed(run, known, &error).await,
         }
     }
 
-    async fn failed(&self, run: RunId, inputs: &str, error: &RoundError) -> Result<(), ApiError> {
+    async fn failed(&self, run: RunId, known: Value, error: &RoundError) -> Result<(), ApiError> {
         let is_cancelled = error.is_cancelled();
         let (ending, reason) = match error {
             _ if is_cancelled => (RunEnding::Cancelled, "cancelled".to_owned()),
@@ -43,7 +48,7 @@ impl Daemon {
             _ => (RunEnding::Failed, error.to_string()),
         };
         let error = (ending == RunEnding::Failed).then(|| reason.clone());
-        let counts = Some(json!({ "inputs": inputs }));
+        let counts = Some(known);
         let end = RunEnd { run, ended_at: now_ms(), ending, reason: reason.clone(), error, counts };
         self.ledger.append(Entry::EndRun(end)).await?;
         tracing::warn!(run = run.0, reason, "this round of learning made no candidate");

@@ -211,7 +211,7 @@ pub(in crate::daemon) async fn run(
 }
 
 impl Daemon {
-    async fn learn_status(&self) -> Result<LearnStatus, ApiError> {
+    pub(in crate::daemon) async fn learn_status(&self) -> Result<LearnStatus, ApiError> {
         let last = self.ledger.ask(|reader| reader.runs(2)).await?;
         let learned_today_s = self.learned_today().await?.as_secs();
         let settings = &self.settings.learn;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::StateKind;
+use super::dashboard::{DiskUse, GateFigures, LearningCost};
+use super::{LearnStatus, StateKind};
 // The judge's figures and the ledger's rows go over the socket as they are.
 pub use crate::judge::calibration::{Agreement, Bin, Calibration};
 pub use crate::store::{Judged, RunRow, RunState, TurnLine};
@@ -50,6 +51,12 @@ pub struct LoopStats {
     /// The judge's votes held against explicit ratings.
     pub judge: Calibration,
     pub ledger: LedgerSize,
+    /// What the last gates measured, oldest first.
+    pub versions: Vec<GateFigures>,
+    /// What is being learned now.
+    pub learning: LearnStatus,
+    pub cost: LearningCost,
+    pub disk: DiskUse,
 }
 
 /// Verdicts of one day and surface, by when they were given.

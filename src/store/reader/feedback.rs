@@ -141,13 +141,12 @@ impl Reader {
                 .query_row([turn.0], |row| Ok((turn_row(row)?, row.get("settings")?)))
                 .optional()?
                 .ok_or(StoreError::NoTurn(turn.0))?;
-            let all = format!("{VERDICT} WHERE verdict.turn = ?1 ORDER BY verdict.id");
             Ok(TurnStory {
                 turn: row,
                 settings,
                 used: used_in(conn, turn)?,
                 next_states: next_states(conn, turn)?,
-                verdicts: verdict_rows(conn, &all, [turn.0])?,
+                verdicts: verdicts_of(conn, turn)?,
                 is_waiting: is_waiting(conn, turn)?,
                 is_excluded: is_excluded(conn, turn)?,
                 drawn: drawn_from(conn, turn)?,
@@ -183,7 +182,7 @@ pub(super) fn as_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn next_states(conn: &Connection, turn: TurnId) -> rusqlite::Result<Vec<NextStateRow>> {
+pub(super) fn next_states(conn: &Connection, turn: TurnId) -> rusqlite::Result<Vec<NextStateRow>> {
     conn.prepare_cached("SELECT at, state FROM next_state WHERE turn = ?1 ORDER BY seq")?
         .query_map([turn.0], |row| Ok(NextStateRow { at: row.get("at")?, state: get_json(row, "state")? }))?
         .collect()
@@ -194,6 +193,11 @@ const VERDICT: &str = "
     SELECT verdict.id, verdict.turn, verdict.judged_at, verdict.seen, verdict.model, verdict.is_newest,
            verdict.reward, verdict.confidence, verdict.rule, verdict.hint, verdict.votes
       FROM verdict";
+
+/// Oldest first.
+pub(super) fn verdicts_of(conn: &Connection, turn: TurnId) -> rusqlite::Result<Vec<VerdictRow>> {
+    verdict_rows(conn, &format!("{VERDICT} WHERE verdict.turn = ?1 ORDER BY verdict.id"), [turn.0])
+}
 
 fn verdict_rows(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<VerdictRow>> {
     let mut statement = conn.prepare_cached(sql)?;
@@ -316,7 +320,7 @@ fn turn_line(conn: &Connection, turn: i64) -> rusqlite::Result<TurnLine> {
 }
 
 /// Of a turn: nobody took it, its session or its project out of learning.
-const NOT_EXCLUDED: &str = "
+pub(super) const NOT_EXCLUDED: &str = "
     NOT EXISTS (SELECT 1 FROM excluded_turn WHERE excluded_turn.turn = turn.id)
     AND NOT EXISTS (SELECT 1 FROM excluded_session WHERE excluded_session.session = turn.session)
     AND NOT EXISTS (SELECT 1 FROM excluded_project

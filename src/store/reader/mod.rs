@@ -2,13 +2,13 @@
 
 mod feedback;
 mod lessons;
+mod records;
 mod review;
 mod runs;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::store::write::{Chunk, response_so_far};
 use crate::store::{StoreError, blob, schema};
 use crate::turn::{PolicyVersion, SessionId, TurnId};
 
-/// Turns that [`Reader::export`] reads at a time. No transaction is open while the caller writes them out.
+/// Turns that [`Reader::records`] reads at a time. No transaction is open while the caller writes them out.
 const PAGE: i64 = 256;
 
 /// Answers questions about the ledger. Sees what was committed before the question. Creates no files.
@@ -97,27 +97,6 @@ impl Reader {
                 .optional()?;
             Ok(found.flatten().map(TurnId))
         })
-    }
-
-    /// All turns that began at `since` (Unix milliseconds) or later, oldest first, until `on_row` breaks. Returns
-    /// how many `on_row` saw.
-    pub fn export(
-        &mut self,
-        since: i64,
-        on_row: &mut dyn FnMut(TurnRow) -> ControlFlow<()>,
-    ) -> Result<usize, StoreError> {
-        let (mut after, mut n_rows) = (0, 0);
-        loop {
-            let page = self.ask(|conn| turns_after(conn, after, since))?;
-            let Some(last) = page.last() else { return Ok(n_rows) };
-            after = last.id.0;
-            for row in page {
-                n_rows += 1;
-                if on_row(row).is_break() {
-                    return Ok(n_rows);
-                }
-            }
-        }
     }
 
     /// Every change of what serves, oldest first.

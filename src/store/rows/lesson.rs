@@ -41,7 +41,7 @@ pub struct LessonEvent {
     /// Unix milliseconds.
     pub at: i64,
     /// `proposed`, `activated`, `retired`, `pruned`, `reworded`, `rescoped`, `pinned`, `unpinned`, `learned`,
-    /// `reactivated`, `restored`.
+    /// `reactivated`, `restored`, `imported`.
     pub what: String,
     pub by: By,
     pub reason: String,

@@ -5,11 +5,13 @@
 
 mod feedback;
 mod lesson;
+mod record;
 mod review;
 mod run;
 
 pub use feedback::{Judged, NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
 pub use lesson::{LessonEvent, LessonStory, LessonUse, StateKind, UsedIn};
+pub use record::{ExactTurn, LeftOut, RecordFilter, SessionFacts, TurnRecord};
 pub use review::{ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord};
 pub use run::{GateRow, RewardCount, RunRow, RunState, SampleRow, Stats};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! What the twin remembers: just enough to give the receipts and refusals that the ledger gives.
 
+mod import;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -36,6 +37,9 @@ pub(super) struct Script {
     /// When each verdict of a turn was given, and what followed it: a rating or not, and when.
     verdicts: HashMap<TurnId, Vec<i64>>,
     followed: HashMap<TurnId, Vec<(bool, i64)>>,
+    /// What was imported, by what makes it known.
+    imported_turns: HashMap<String, TurnId>,
+    imported_lessons: HashMap<String, LessonId>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -100,6 +104,8 @@ impl Script {
             Entry::RecordSamples { run, samples } => self.record_samples(*run, samples)?,
             Entry::EndRun(end) => self.running(end.run)?.is_open = false,
             Entry::RecordGate(gate) => self.record_gate(gate)?,
+            Entry::ImportTurn(import) => return self.import_turn(import),
+            Entry::ImportLesson(import) => return self.import_lesson(import),
         }
         Ok(Receipt::Done)
     }

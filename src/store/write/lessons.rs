@@ -227,7 +227,7 @@ fn unindex_words(tx: &Transaction<'_>, lesson: LessonId, text: &str) -> rusqlite
     Ok(())
 }
 
-fn index_words(tx: &Transaction<'_>, lesson: LessonId, text: &str) -> rusqlite::Result<()> {
+pub(super) fn index_words(tx: &Transaction<'_>, lesson: LessonId, text: &str) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT INTO lesson_text (rowid, text) VALUES (?1, ?2)")?
         .execute(params![lesson.0, text])?;
     Ok(())

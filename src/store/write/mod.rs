@@ -6,6 +6,7 @@
 
 mod feedback;
 mod forgetting;
+mod import;
 mod lessons;
 mod review;
 mod runs;
@@ -151,7 +152,10 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::Judge(_)
         | Entry::UseLessons { .. }
         | Entry::CountLessonEffect { .. }
-        | Entry::RecordSamples { .. } => Durability::Process,
+        | Entry::RecordSamples { .. }
+        // A file is read again; `EmptyLog` behind the last of it syncs.
+        | Entry::ImportTurn(_)
+        | Entry::ImportLesson(_) => Durability::Process,
     }
 }
 
@@ -160,6 +164,8 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
         Entry::BeginTurn(turn) => return begin_turn(tx, turn).map(Receipt::Turn),
         Entry::AddLesson(lesson) => return lessons::add_lesson(tx, lesson).map(Receipt::Lesson),
         Entry::BeginRun(run) => return runs::begin_run(tx, run).map(Receipt::Run),
+        Entry::ImportTurn(turn) => return import::import_turn(tx, turn),
+        Entry::ImportLesson(lesson) => return import::import_lesson(tx, lesson),
         Entry::OpenSession(session) => open_session(tx, session),
         Entry::AppendTokens { turn, tokens } => append_tokens(tx, *turn, tokens),
         Entry::AppendText { turn, text } => append_chunk(tx, *turn, &Chunk::of_text(text)),
@@ -205,6 +211,7 @@ fn apply_whole(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> 
     tx.execute_batch("SAVEPOINT entry")?;
     let outcome = apply(tx, entry);
     match &outcome {
+        Ok(_) if entry.is_dry_run() => tx.execute_batch("ROLLBACK TO entry; RELEASE entry")?,
         Ok(_) => tx.execute_batch("RELEASE entry")?,
         Err(Failure::Refused(_)) => tx.execute_batch("ROLLBACK TO entry; RELEASE entry")?,
         // The whole transaction is lost.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use super::board::DAYS;
 use super::event::{Done, Effect, Event, Head, Key, Step, Story};
 use crate::client::{Client, ClientError};
 use crate::daemon::wire::ChangeLesson;
@@ -144,6 +145,9 @@ impl Worker {
                 key,
                 outcome: in_words(client.and_then(|client| story(&client, key))).map(Box::new),
             },
+            Effect::LoadStats => {
+                Event::Stats(in_words(client.and_then(|client| client.stats(DAYS))).map(Box::new))
+            }
             Effect::LoadHead => Event::Head(in_words(client.and_then(|client| head(&client))).map(Box::new)),
             Effect::Do { what, steps } => Event::Done(done(client, what, steps, false)),
             Effect::Undo { what, steps } => Event::Done(done(client, what, steps, true)),

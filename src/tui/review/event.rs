@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
 
+use crate::daemon::wire::looking::LoopStats;
 use crate::daemon::wire::review::{AnswerNow, AnsweredNow, Excluded, ReviewPage, ReviewQuery, ReviewRow};
 use crate::daemon::wire::{LearnStatus, LessonId, LessonStory, LessonWish, LoopEvent, TurnStory};
 use crate::tui::mouse::Mouse;
@@ -46,6 +47,8 @@ pub enum Event {
         outcome: Result<AnsweredNow, String>,
     },
     Head(Result<Box<Head>, String>),
+    /// The figures of the dashboard.
+    Stats(Result<Box<LoopStats>, String>),
     /// A round was asked for.
     Learning(Result<String, String>),
     Exported(Result<(PathBuf, usize), String>),
@@ -66,6 +69,7 @@ pub enum Effect {
     },
     LoadStory(Key),
     LoadHead,
+    LoadStats,
     /// In this order, until one is refused.
     Do {
         what: String,

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("PgUp PgDn, g G", "move far"),
     ("Enter, Esc", "into the detail, back"),
     ("Tab", "the other half of a wide screen"),
+    ("2, 1", "the dashboard, the list"),
     ("/", "search: words and source: project: rule: reward: state: session:"),
     ("Space, a", "mark, mark all that are loaded"),
     ("d", "prune: the lesson leaves prompts, its turn teaches nothing"),
@@ -89,6 +90,12 @@ impl Pane {
                 self.mode = Mode::Help(0);
                 Vec::new()
             }
+            KeyCode::Char('2') => self.open_board(),
+            KeyCode::Char('1') => {
+                self.board.is_open = false;
+                Vec::new()
+            }
+            _ if self.board.is_open => self.on_board(key.code),
             KeyCode::Char('R') => self.read_again(),
             KeyCode::Char('m') => {
                 self.has_mouse = !self.has_mouse;
@@ -108,6 +115,35 @@ impl Pane {
             KeyCode::Char(letter) if !"jkgGhl ".contains(letter) => self.on_letter(letter),
             _ => self.on_move(key.code),
         }
+    }
+
+    fn open_board(&mut self) -> Vec<Effect> {
+        self.note = None;
+        (self.board.is_open, self.board.scroll) = (true, 0);
+        vec![Effect::LoadStats]
+    }
+
+    /// Keys that do something on the dashboard.
+    fn on_board(&mut self, code: KeyCode) -> Vec<Effect> {
+        let (height, n_rows) = (self.detail_height(), self.board_rows());
+        let page = isize::try_from(height).unwrap_or(isize::MAX);
+        let by = match code {
+            KeyCode::Char('R') => return vec![Effect::LoadStats, Effect::LoadHead, Effect::Redraw],
+            KeyCode::Char('r') => return self.on_letter('r'),
+            KeyCode::Esc => {
+                self.board.is_open = false;
+                return Vec::new();
+            }
+            KeyCode::Down | KeyCode::Char('j') => 1,
+            KeyCode::Up | KeyCode::Char('k') => -1,
+            KeyCode::PageDown | KeyCode::Char(' ') => page,
+            KeyCode::PageUp => -page,
+            KeyCode::Home | KeyCode::Char('g') => isize::MIN,
+            KeyCode::End | KeyCode::Char('G') => isize::MAX,
+            _ => return Vec::new(),
+        };
+        self.board.scrolled(by, height, n_rows);
+        Vec::new()
     }
 
     fn read_again(&mut self) -> Vec<Effect> {
@@ -457,6 +493,16 @@ impl Pane {
 
     pub(super) fn on_mouse(&mut self, mouse: Mouse) -> Vec<Effect> {
         if !matches!(self.mode, Mode::Browse) {
+            return Vec::new();
+        }
+        if self.board.is_open {
+            let by = match mouse.kind {
+                MouseKind::WheelUp => -1,
+                MouseKind::WheelDown => 1,
+                MouseKind::Press | MouseKind::Other => return Vec::new(),
+            };
+            let (height, n_rows) = (self.detail_height(), self.board_rows());
+            self.board.scrolled(by, height, n_rows);
             return Vec::new();
         }
         let is_in_list = if self.is_wide() { mouse.column < self.list_width() } else { !self.is_in_detail };

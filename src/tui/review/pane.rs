@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
+use super::board::Board;
 use super::event::{Done, Effect, Event, Head, Key, Step};
 use super::field::Field;
 use super::filter;
@@ -66,6 +67,7 @@ pub struct Pane {
     /// A step is under way: the next waits.
     pub(super) is_busy: bool,
     pub(super) has_mouse: bool,
+    pub(super) board: Board,
 }
 
 /// What keys are for.
@@ -131,6 +133,7 @@ impl Pane {
             done: Vec::new(),
             is_busy: false,
             has_mouse: true,
+            board: Board::default(),
         }
     }
 
@@ -184,7 +187,13 @@ impl Pane {
                 self.head = Some(*head);
                 Vec::new()
             }
-            Event::Head(Err(reason)) | Event::Trouble(reason) => self.trouble(reason),
+            Event::Stats(Ok(stats)) => {
+                self.board.stats = Some(stats);
+                Vec::new()
+            }
+            Event::Stats(Err(reason)) | Event::Head(Err(reason)) | Event::Trouble(reason) => {
+                self.trouble(reason)
+            }
             Event::Learning(outcome) => self.say(outcome),
             Event::Exported(outcome) => self.on_exported(outcome),
             Event::Edited(outcome) => self.on_edited(outcome),
@@ -316,6 +325,22 @@ impl Pane {
     }
 
     fn on_news(&mut self, news: &LoopEvent) -> Vec<Effect> {
+        self.board.on_news(news);
+        let mut effects = self.heard(news);
+        let is_counted = matches!(
+            news,
+            LoopEvent::Decided { .. }
+                | LoopEvent::Serving { .. }
+                | LoopEvent::Judged { .. }
+                | LoopEvent::Lesson { .. }
+        );
+        if self.board.is_open && is_counted {
+            effects.push(Effect::LoadStats);
+        }
+        effects
+    }
+
+    fn heard(&mut self, news: &LoopEvent) -> Vec<Effect> {
         match news {
             LoopEvent::Learning { run, phase, done, total, .. } => {
                 self.progress = Some(format!("run {run}: {} {done}/{total}", phase.name()));

@@ -35,6 +35,7 @@ impl Pane {
     fn body(&self, height: usize) -> Vec<Line<'static>> {
         let mut rows = match &self.mode {
             Mode::Help(top) => help(*top, height, self.size.columns),
+            _ if self.board.is_open => self.board_part(height),
             _ if self.is_wide() => self.side_by_side(height),
             _ if self.is_in_detail => self.detail_part(height, self.size.columns),
             _ => self.list_part(height, self.size.columns),
@@ -90,7 +91,8 @@ impl Pane {
     }
 
     fn header(&self) -> Line<'static> {
-        let mut spans = vec![Span::styled("chela review", theme::BRAND)];
+        let name = if self.board.is_open { "chela dashboard" } else { "chela review" };
+        let mut spans = vec![Span::styled(name, theme::BRAND)];
         let mut parts = Vec::new();
         if let Some(head) = &self.head {
             parts.push(format!("{} answers", head.serving));
@@ -157,6 +159,17 @@ impl Pane {
         Some(format!("searching, back to {} ago …", age(to, self.now_ms)))
     }
 
+    fn board_part(&self, height: usize) -> Vec<Line<'static>> {
+        let rows = self.board.rows(self.size.columns, self.now_ms);
+        let top = self.board.scroll.min(rows.len().saturating_sub(height));
+        rows.into_iter().skip(top).take(height).collect()
+    }
+
+    /// Rows of the dashboard, whether they are on the screen or not.
+    pub(super) fn board_rows(&self) -> usize {
+        self.board.rows(self.size.columns, self.now_ms).len()
+    }
+
     fn detail_part(&self, height: usize, columns: usize) -> Vec<Line<'static>> {
         if self.detail.key.is_none() {
             return Vec::new();
@@ -202,7 +215,7 @@ impl Pane {
 
     /// Which row of how many.
     fn place(&self) -> Line<'static> {
-        if self.list.rows.is_empty() {
+        if self.list.rows.is_empty() || self.board.is_open {
             return Line::default();
         }
         let (at, n_rows) = (self.list.selected + 1, self.list.rows.len());
@@ -219,6 +232,9 @@ impl Pane {
                 return Line::styled(self.search_help(), theme::DIM);
             }
             Mode::Typing { .. } => (&["Enter saves", "Esc leaves"], "Ctrl+G in $EDITOR"),
+            Mode::Browse if self.board.is_open => {
+                (&["1 list", "j k scroll", "r retrain", "R count again"], "? all keys")
+            }
             Mode::Browse if self.is_in_detail && !self.is_wide() => (
                 &["Esc back", "d prune", "u undo", "w now", "e edit", "f flip", "p pin", "s scope"],
                 "? all keys",
