@@ -73,6 +73,9 @@ pub struct ChatRequest {
     pub tools: Option<Vec<serde_json::Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<serde_json::Value>,
+    /// `false`, as OpenAI has it: the answer is off the record, and nothing of it is kept or learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<bool>,
     /// What chela's own clients add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chela: Option<ChelaRequest>,
@@ -282,6 +285,7 @@ impl LearnPhase {
 /// chela's own part of an answer: in the first chunk of a stream, or in the whole body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChelaAnswer {
+    /// Below zero: it is off the record.
     pub turn: TurnId,
     pub session: SessionId,
     pub policy: PolicyVersion,

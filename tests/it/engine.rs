@@ -76,6 +76,7 @@ fn generate(
         policy,
         priority: Priority::Foreground,
         cancel: cancel.clone(),
+        forget: false,
         events: Box::new(move |event| match events.send(event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),

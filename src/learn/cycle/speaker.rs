@@ -210,6 +210,7 @@ impl Round<'_, '_> {
             policy: question.policy,
             priority: Priority::Background,
             cancel,
+            forget: false,
             events: Box::new(move |event| heard.hear(event)),
         };
         Ok(self.speaker.engine.submit(Job::Generate(job))?)

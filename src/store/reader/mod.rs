@@ -2,6 +2,7 @@
 
 mod feedback;
 mod lessons;
+mod privacy;
 mod review;
 mod runs;
 

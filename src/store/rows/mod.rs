@@ -5,11 +5,13 @@
 
 mod feedback;
 mod lesson;
+mod privacy;
 mod review;
 mod run;
 
 pub use feedback::{Judged, NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
 pub use lesson::{LessonEvent, LessonStory, LessonUse, StateKind, UsedIn};
+pub use privacy::{Holdings, Learned, SourceCount};
 pub use review::{ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord};
 pub use run::{GateRow, RewardCount, RunRow, RunState, SampleRow, Stats};
 use serde::{Deserialize, Serialize};
