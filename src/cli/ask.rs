@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::place::{Place, is_off_record};
 use super::{Exit, answer, exit, output};
 use crate::client::Client;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, StreamOptions};
@@ -43,6 +43,9 @@ pub(super) struct AskArgs {
     /// Print the answer when it is complete
     #[arg(long)]
     no_stream: bool,
+    /// Off the record: question and answer are kept nowhere, and nothing is learned from them
+    #[arg(long)]
+    off: bool,
     /// The answer will be JSON that fits this JSON schema
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
@@ -122,6 +125,7 @@ fn request(args: &AskArgs, messages: Vec<Message>, schema: Option<Value>) -> any
         temperature: args.temperature,
         max_tokens: args.max_tokens.map(usize::try_from).transpose()?,
         seed: args.seed.map(i64::from),
+        store: (args.off || is_off_record()).then_some(false),
         response_format: schema.map(
             |schema| json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}}),
         ),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::place::{Place, redactor, variable};
+use super::place::{Place, is_off_record, redactor, variable};
 use super::{loading, output};
 use crate::client::Client;
 use crate::gguf::Gguf;
@@ -22,12 +22,15 @@ pub(super) struct ChatArgs {
     /// Go on with the newest chat
     #[arg(id = "newest", short = 'c', long = "continue")]
     newest: bool,
+    /// Off the record: nothing that is said is kept, or learned from (`/on` inside the chat ends it)
+    #[arg(long, conflicts_with_all = ["resume", "newest"])]
+    off: bool,
 }
 
 impl ChatArgs {
-    /// Whether an earlier session is named.
+    /// Whether something is said that only a chat understands.
     pub(super) fn chooses(&self) -> bool {
-        self.newest || self.resume.is_some()
+        self.newest || self.resume.is_some() || self.off
     }
 }
 
@@ -41,6 +44,7 @@ pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
         settings: settings.chat,
         cwd: std::env::current_dir().unwrap_or_default(),
         env: TerminalEnv::resolve(variable),
+        is_off_record: args.off || (is_off_record() && resume.is_none()),
         resume,
         connect: connect(place),
         list_models: list_models(place),

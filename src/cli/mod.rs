@@ -154,7 +154,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => return chat::run(&place, args.chat),
         Some(_) if args.chat.chooses() => {
             let message =
-                "--resume and --continue belong to the chat: chela --continue, or chela chat --continue";
+                "--resume, --continue and --off belong to the chat here: chela --continue, or chela chat --continue";
             return Err(exit::Stop::new(Exit::Usage, message).into());
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),

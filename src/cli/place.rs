@@ -78,6 +78,11 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Whether this shell is off the record (`chela off`): what is asked in it is kept nowhere.
+pub(super) fn is_off_record() -> bool {
+    variable("CHELA_OFF").is_some()
+}
+
 /// The variables that may override settings. Names and values that are not UTF-8 cannot be meant.
 pub(super) fn overrides() -> Vec<(String, String)> {
     environment().into_iter().filter(|(name, _)| name.starts_with("CHELA_")).collect()

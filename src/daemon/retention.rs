@@ -46,7 +46,10 @@ async fn remove_old(daemon: &Daemon, age: Duration) -> Result<(), ApiError> {
     let before = now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     let turns = remove_turns(daemon, before).await?;
     let paths = &daemon.paths;
-    let n_typed = typed::remove(&paths.history_file(), before).map_err(|err| failed(&err))?;
+    let mut n_typed = 0;
+    for file in [paths.history_file(), paths.asked_file()] {
+        n_typed += typed::remove(&file, before / 1000).map_err(|err| failed(&err))?;
+    }
     remove_folders(&paths.adapters_dir().join("runs"), age).map_err(|err| failed(&err))?;
     if !turns.is_empty() {
         match daemon.ledger.append(Entry::EmptyLog).await {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::disk;
 
-/// Removes the lines from before a moment, and says how many. Chats that append at the same time wait for the same lock.
+/// Removes the lines from before a moment (Unix seconds), and says how many. Chats that append at the same time wait for the same lock.
 pub(super) fn remove(file: &Path, before: i64) -> io::Result<usize> {
     if !file.exists() {
         return Ok(0);
