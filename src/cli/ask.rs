@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::place::{Place, is_off_record};
-use super::{Exit, answer, exit, output};
+use super::{Exit, answer, consent, exit, output};
 use crate::client::Client;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, StreamOptions};
 use crate::turn::{Message, SessionId, Source, TurnKind, plain_request};
@@ -54,7 +54,10 @@ pub(super) struct AskArgs {
 pub(super) fn run(place: &Place, args: &AskArgs) -> anyhow::Result<Exit> {
     let question = question(&args.question)?;
     let schema = args.schema.as_deref().map(read_schema).transpose()?;
-    let settings = place.prepare()?;
+    let mut settings = place.prepare()?;
+    if !args.off {
+        consent::once(place, &mut settings)?;
+    }
     let system = args.system.as_deref().unwrap_or(&settings.chat.system);
 
     let client = Client::connect(&place.paths)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::place::{Place, is_off_record, redactor, variable};
-use super::{loading, output};
+use super::{consent, loading, output};
 use crate::client::Client;
 use crate::gguf::Gguf;
 use crate::model::find;
@@ -35,7 +35,10 @@ impl ChatArgs {
 }
 
 pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
-    let settings = place.prepare()?;
+    let mut settings = place.prepare()?;
+    if !args.off {
+        consent::once(place, &mut settings)?;
+    }
     let resume = args.resume.map(|id| Resume::Session(SessionId(id)));
     let resume = resume.or_else(|| args.newest.then_some(Resume::Last));
     tui::run(&ChatOptions {

@@ -10,6 +10,7 @@ mod bench;
 mod chat;
 mod completions;
 mod config;
+mod consent;
 mod daemon;
 mod do_task;
 mod doctor;
@@ -21,8 +22,10 @@ mod learn;
 mod lessons;
 mod loading;
 mod model;
+mod off;
 mod output;
 mod place;
+mod privacy;
 mod redact;
 mod review;
 mod sandboxed;
@@ -91,6 +94,13 @@ enum Command {
     Init(init::InitArgs),
     /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
     Forget(forget::ForgetArgs),
+    /// See all that is kept of you, what was learned from it, and how to remove each
+    Privacy(privacy::PrivacyArgs),
+    /// Nothing that runs or is asked in this shell is recorded, until `chela on` (needs the hooks of `chela init`)
+    Off,
+    /// Back on the record
+    #[command(hide = true)]
+    On,
     /// Hide secrets in a text: stdin to stdout
     Redact(redact::RedactArgs),
     /// List turns: what was asked, what was concluded of the answers
@@ -171,6 +181,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Learn(command)) => learn::run(&place, &command),
         Some(Command::Init(init)) => init::run(&place, &init),
         Some(Command::Forget(forget)) => forget::run(&place, &forget),
+        Some(Command::Privacy(privacy)) => privacy::run(&place, &privacy),
+        Some(Command::Off | Command::On) => off::run(),
         Some(Command::Redact(redact)) => redact::run(&place, &redact),
         Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),
