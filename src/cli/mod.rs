@@ -163,8 +163,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let exit = match args.command {
         None => return chat::run(&place, args.chat),
         Some(_) if args.chat.chooses() => {
-            let message =
-                "--resume, --continue and --off belong to the chat here: chela --continue, or chela chat --continue";
+            let message = "--resume, --continue and --off belong to the chat here: chela --continue, or chela chat --continue";
             return Err(exit::Stop::new(Exit::Usage, message).into());
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),

@@ -14,8 +14,8 @@ use clap::{Args, Parser};
 use rustix::fs::{Access, access};
 
 use super::exit::{Exit, Stop};
-use super::{consent, output};
 use super::place::{Place, variable};
+use super::{consent, output};
 use crate::client::{SHELL_PROGRAM, main_program};
 use crate::config;
 use crate::shell::proxy::guard::{Surroundings, Wish};

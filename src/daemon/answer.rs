@@ -380,7 +380,7 @@ mod tests {
     use crate::daemon::running::Register;
     use crate::engine::Engine;
     use crate::engine::scripted::{Gate, Scripted, Step};
-    use crate::store::{ScriptedStore, Store, StoreError};
+    use crate::store::{Receipt, ScriptedStore, Store, StoreError};
     use crate::turn::template::ChatTemplate;
     use crate::turn::{Message, PolicyVersion, Role, SessionId, Source};
 

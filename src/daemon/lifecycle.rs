@@ -14,7 +14,9 @@ use tokio::sync::watch;
 use super::auth::TokenHash;
 use super::listen::{self, Door};
 use super::state::Daemon;
-use super::{ModelChoice, ProcessRole, forgetting, idle_sessions, judging, learner, retention, routes, shell};
+use super::{
+    ModelChoice, ProcessRole, forgetting, idle_sessions, judging, learner, retention, routes, shell,
+};
 use crate::turn::Ending;
 
 /// Interrupted answers have this long to get into the ledger, and connections to get their last bytes.

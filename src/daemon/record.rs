@@ -102,14 +102,15 @@ impl Daemon {
         if !request::is_recorded(headers)? || request.store == Some(false) {
             return Ok(Keep::Nothing);
         }
-        Ok(self.rules.keep_in(surface(place), place.cwd.as_deref()))
+        let surface = surface(place.source, &place.session);
+        Ok(self.rules.keep_in(surface, place.cwd.as_deref()))
     }
 }
 
 /// chela's own clients begin the names of their sessions with what they are.
-fn surface(place: &Place) -> Surface {
-    match place.source {
-        Source::Chat if place.session.0.starts_with("ask-") => Surface::Ask,
+pub(super) fn surface(source: Source, session: &SessionId) -> Surface {
+    match source {
+        Source::Chat if session.0.starts_with("ask-") => Surface::Ask,
         Source::Chat => Surface::Chat,
         Source::Shell => Surface::Shell,
         Source::Agent => Surface::Do,

@@ -11,14 +11,8 @@ use crate::engine::{Grammar, Sampling};
 use crate::turn::{PolicyVersion, Role, SessionId, Source, TurnId, TurnKind, UnreadableVersion};
 
 /// Fields that do not change the answer: accepted and left alone.
-const HARMLESS: &[&str] = &[
-    "user",
-    "metadata",
-    "service_tier",
-    "parallel_tool_calls",
-    "prompt_cache_key",
-    "safety_identifier",
-];
+const HARMLESS: &[&str] =
+    &["user", "metadata", "service_tier", "parallel_tool_calls", "prompt_cache_key", "safety_identifier"];
 const MAX_STOPS: usize = 16;
 const MAX_SESSION_BYTES: usize = 128;
 /// Names that mean "whatever is loaded".

@@ -45,26 +45,37 @@ pub(super) async fn run(daemon: Arc<Daemon>) {
 async fn remove_old(daemon: &Daemon, age: Duration) -> Result<(), ApiError> {
     let before = now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     let turns = remove_turns(daemon, before).await?;
-    let paths = &daemon.paths;
-    let mut n_typed = 0;
-    for file in [paths.history_file(), paths.asked_file()] {
-        n_typed += typed::remove(&file, before / 1000).map_err(|err| failed(&err))?;
-    }
-    remove_folders(&paths.adapters_dir().join("runs"), age).map_err(|err| failed(&err))?;
     if !turns.is_empty() {
-        match daemon.ledger.append(Entry::EmptyLog).await {
-            // SQLite writes over the log by itself as it goes on, and the next hour tries again.
-            Err(StoreError::LogInUse) => tracing::info!("removed turns are in the write-ahead log for now"),
-            other => other.map(drop)?,
-        }
-        // They are copies of what has just been removed.
-        remove_copies(&paths.ledger())?;
+        remove_traces(daemon).await?;
     }
+    let n_typed = remove_files(daemon, before, age).map_err(|err| failed(&err))?;
     if !turns.is_empty() || n_typed > 0 {
         tracing::info!(n_turns = turns.len(), n_typed, "removed by age");
         daemon.news.tell(LoopEvent::Forgotten { lessons: Vec::new(), turns });
     }
     Ok(())
+}
+
+/// What else holds a turn that was removed.
+async fn remove_traces(daemon: &Daemon) -> Result<(), ApiError> {
+    match daemon.ledger.append(Entry::EmptyLog).await {
+        // SQLite writes over the log by itself as it goes on, and the next hour tries again.
+        Err(StoreError::LogInUse) => tracing::info!("removed turns are in the write-ahead log for now"),
+        other => other.map(drop)?,
+    }
+    // They are copies of what has just been removed.
+    remove_copies(&daemon.paths.ledger()).map(drop)
+}
+
+/// What is not in the ledger. Says how many lines that people typed went.
+fn remove_files(daemon: &Daemon, before: i64, age: Duration) -> std::io::Result<usize> {
+    let paths = &daemon.paths;
+    remove_folders(&paths.adapters_dir().join("runs"), age)?;
+    let mut n_typed = 0;
+    for file in [paths.history_file(), paths.asked_file()] {
+        n_typed += typed::remove(&file, before / 1000)?;
+    }
+    Ok(n_typed)
 }
 
 async fn remove_turns(daemon: &Daemon, before: i64) -> Result<Vec<TurnId>, ApiError> {

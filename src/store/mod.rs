@@ -32,10 +32,10 @@ pub use open::Opened;
 pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
 pub use review::{Excluded, ReviewEdit};
 pub use rows::{
-    Counts, GateRow, Holdings, Judged, Learned, LessonEvent, LessonStory, LessonUse, NextStateRow, RatedVotes, ReviewCursor,
-    ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount, RunRow, RunState, SampleRow, ServingRow,
-    SessionRow, SessionThread, SourceCount, StateKind, Stats, StoredTurn, TurnLine, TurnRow, TurnStory, UsedIn,
-    VerdictRow, WaitingTurn,
+    Counts, GateRow, Holdings, Judged, Learned, LessonEvent, LessonStory, LessonUse, NextStateRow,
+    RatedVotes, ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount, RunRow, RunState,
+    SampleRow, ServingRow, SessionRow, SessionThread, SourceCount, StateKind, Stats, StoredTurn, TurnLine,
+    TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
 };
 pub use scripted::ScriptedStore;
 pub use write::SqliteStore;

@@ -181,6 +181,28 @@ fn a_known_prefix_is_not_computed_again_and_changes_nothing() {
 }
 
 #[test]
+fn what_is_to_be_forgotten_leaves_no_more_in_a_cache_than_was_there_before() {
+    let own = LlamaEngine::load(&LoadOptions::new("starter", &starter())).unwrap();
+    let ask = |request: &str, forget: bool| {
+        let (job, events) =
+            generate(PolicyVersion::BASE, chat_prompt(request), greedy(32), &Cancel::default());
+        let Job::Generate(job) = job else { panic!("it generates") };
+        own.submit(Job::Generate(Generate { forget, ..job })).unwrap();
+        collect(events).unwrap()
+    };
+    let request = "remove all files that end in .tmp below /var/tmp and say how many there were";
+    let known = ask("show the date", false);
+    let forgotten = ask(request, true);
+    let again = ask(request, true);
+    assert_eq!((again.n_cached, &again.text), (forgotten.n_cached, &forgotten.text));
+    // What was known before is known still.
+    let as_before = ask("show the date", false);
+    assert!(as_before.n_cached > known.n_cached && as_before.n_cached > forgotten.n_cached, "{as_before:?}");
+    ask(request, false);
+    assert!(ask(request, false).n_cached > forgotten.n_cached);
+}
+
+#[test]
 fn a_conversation_that_stood_back_for_others_goes_on_where_it_was() {
     let own = LlamaEngine::load(&LoadOptions::new("starter", &starter())).unwrap();
     let ask = |request: &str| {

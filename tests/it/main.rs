@@ -39,6 +39,7 @@ mod loop_store;
 mod model;
 mod parity;
 mod policies;
+mod privacy;
 mod random_model;
 mod redaction;
 mod resume;

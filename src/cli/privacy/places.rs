@@ -63,7 +63,8 @@ const SETTINGS: Kind = Kind(
     "your settings, the names to hide, commands that may run unasked",
     "chela config edit, or delete the files",
 );
-const MODELS: Kind = Kind("models", "models as they were downloaded, nothing of yours", "chela model rm NAME");
+const MODELS: Kind =
+    Kind("models", "models as they were downloaded, nothing of yours", "chela model rm NAME");
 const OWN: Kind = Kind("state", "hashes, locks, and that you were told this", "delete the files");
 const OTHER: Kind = Kind("other files", "chela does not know these", "look at them, then delete them");
 

@@ -13,10 +13,11 @@ use crate::store::{Holdings, StateKind};
 pub(super) fn page(report: &Report) -> String {
     let mut page = String::from("All of this is on this machine, and nothing of it leaves it.\n\nKept\n");
     page.push_str(&places(report));
-    match (&report.ledger, &report.ledger_problem) {
-        (Some(ledger), _) => page.push_str(&holdings(ledger)),
-        (None, Some(problem)) => section(&mut page, "In the ledger", vec![format!("cannot be read: {problem}")]),
-        (None, None) => section(&mut page, "In the ledger", vec!["nothing yet".to_owned()]),
+    if let Some(ledger) = &report.ledger {
+        holdings(&mut page, ledger);
+    } else {
+        let problem = report.ledger_problem.as_ref().map(|problem| format!("cannot be read: {problem}"));
+        section(&mut page, "In the ledger", vec![problem.unwrap_or_else(|| "nothing yet".to_owned())]);
     }
     section(&mut page, "Rules", rules(&report.rules, report.ledger.as_ref()));
     let told = match &report.consent {
@@ -69,8 +70,7 @@ fn places(report: &Report) -> String {
     text
 }
 
-fn holdings(ledger: &Holdings) -> String {
-    let mut page = String::new();
+fn holdings(page: &mut String, ledger: &Holdings) {
     let sources = ledger.turns.iter().map(|count| format!("{} {}", output::word(count.source), count.n));
     let sources: Vec<String> = sources.collect();
     let mut lines = vec![format!(
@@ -78,23 +78,27 @@ fn holdings(ledger: &Holdings) -> String {
         ledger.n_turns(),
         ledger.sessions,
         if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) },
-        ledger.oldest.zip(ledger.newest).map_or_else(String::new, |(oldest, newest)| format!(
-            ", {}",
-            between(oldest, newest)
-        )),
+        ledger
+            .oldest
+            .zip(ledger.newest)
+            .map_or_else(String::new, |(oldest, newest)| format!(", {}", between(oldest, newest))),
     )];
     lines.push(format!("{} next states, {} verdicts", ledger.next_states, ledger.verdicts));
-    let lessons: Vec<String> = ledger.lessons.iter().map(|(state, n)| format!("{n} {}", word(*state))).collect();
-    lines.push(if lessons.is_empty() { "no lessons".to_owned() } else { format!("lessons: {}", lessons.join(", ")) });
-    section(&mut page, "In the ledger", lines);
+    let lessons: Vec<String> =
+        ledger.lessons.iter().map(|(state, n)| format!("{n} {}", word(*state))).collect();
+    lines.push(if lessons.is_empty() {
+        "no lessons".to_owned()
+    } else {
+        format!("lessons: {}", lessons.join(", "))
+    });
+    section(page, "In the ledger", lines);
     let learned = ledger
         .learned
         .iter()
         .map(|one| format!("{} holds lesson {}: {}", one.version, one.lesson.0, output::harmless(&one.text)));
-    section(&mut page, "Learned by the weights", or_none(learned.collect()));
+    section(page, "Learned by the weights", or_none(learned.collect()));
     let hidden = ledger.hidden.iter().map(|(rule, n)| format!("{rule}: {n}"));
-    section(&mut page, "Hidden before it was kept", or_none(hidden.collect()));
-    page
+    section(page, "Hidden before it was kept", or_none(hidden.collect()));
 }
 
 fn or_none(lines: Vec<String>) -> Vec<String> {
@@ -102,7 +106,8 @@ fn or_none(lines: Vec<String>) -> Vec<String> {
 }
 
 fn rules(rules: &RulesInForce, ledger: Option<&Holdings>) -> Vec<String> {
-    let list = |entries: &[String]| if entries.is_empty() { "nothing".to_owned() } else { entries.join(", ") };
+    let list =
+        |entries: &[String]| if entries.is_empty() { "nothing".to_owned() } else { entries.join(", ") };
     let mut lines = vec![
         match rules.learning {
             Dial::Off => "learning is off (learn.dial)".to_owned(),

@@ -16,8 +16,7 @@ use crate::turn::{PolicyVersion, TurnId};
 const HIDDEN: [&str; 2] = ["<secret:", "<private:"];
 
 /// What a reply says stands in the turn that says it, too.
-const SAID_BESIDE: &str =
-    "SELECT state FROM next_state WHERE kind <> 'reply' AND (instr(state, '<secret:') OR instr(state, '<private:'))";
+const SAID_BESIDE: &str = "SELECT state FROM next_state WHERE kind <> 'reply' AND (instr(state, '<secret:') OR instr(state, '<private:'))";
 const SAID: &str =
     "SELECT messages FROM turn WHERE instr(messages, '<secret:') OR instr(messages, '<private:')";
 
@@ -76,8 +75,8 @@ impl Reader {
 fn by_source(conn: &Connection) -> rusqlite::Result<Vec<SourceCount>> {
     let sql = "SELECT source, count(*) FROM turn WHERE settings <> 'null' GROUP BY source ORDER BY source";
     let mut statement = conn.prepare_cached(sql)?;
-    let rows =
-        statement.query_map([], |row| Ok(SourceCount { source: get_word(row, "source")?, n: count(row, 1)? }))?;
+    let rows = statement
+        .query_map([], |row| Ok(SourceCount { source: get_word(row, "source")?, n: count(row, 1)? }))?;
     rows.collect()
 }
 
@@ -86,11 +85,7 @@ fn learned(conn: &Connection) -> rusqlite::Result<Vec<Learned>> {
                 ORDER BY learned.version, learned.lesson";
     let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
-        Ok(Learned {
-            version: PolicyVersion(row.get(0)?),
-            lesson: LessonId(row.get(1)?),
-            text: row.get(2)?,
-        })
+        Ok(Learned { version: PolicyVersion(row.get(0)?), lesson: LessonId(row.get(1)?), text: row.get(2)? })
     })?;
     rows.collect()
 }
@@ -134,7 +129,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_counted_by_rule() {
-        check("use <secret:github-token> and <secret:jwt> for <private:2>", &["github-token", "jwt", "private"]);
+        check(
+            "use <secret:github-token> and <secret:jwt> for <private:2>",
+            &["github-token", "jwt", "private"],
+        );
         check("search for <secret> or <secret:", &[]);
         check("<secret:not a name>", &[]);
     }

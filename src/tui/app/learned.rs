@@ -53,7 +53,8 @@ impl App {
         if text.is_empty() {
             return self.print_dim("/teach wants a sentence: /teach use rg instead of grep");
         }
-        let turn = self.thread.exchanges.last().map(|exchange| exchange.turn).filter(|turn| turn.is_recorded());
+        let turn =
+            self.thread.exchanges.last().map(|exchange| exchange.turn).filter(|turn| turn.is_recorded());
         self.tell("teaching", Telling::Teach { text: text.to_owned(), turn });
     }
 
