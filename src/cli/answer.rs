@@ -248,7 +248,7 @@ mod tests {
         let usage = json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5,
             "prompt_tokens_details": {"cached_tokens": 0}});
         let expected = json!({"answer": "ls -l", "model": "m", "policy": 0, "session": "s", "turn": 7,
-            "usage": usage, "finish_reason": "length", "dropped": 2});
+            "recorded": true, "usage": usage, "finish_reason": "length", "dropped": 2});
         assert_eq!(printed, expected);
     }
 

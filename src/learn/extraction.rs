@@ -14,7 +14,7 @@ const MOST: usize = 8;
 /// Bytes of what stood before it, at most: more is no harder to say.
 const BEFORE: usize = 240;
 /// Letters and digits that must come in a row to be the private text; a shorter one must come whole. Of a longer one three
-/// quarters: the name of a mail's host, or of a home, says nothing yet.
+/// quarters: the name of a home says nothing yet.
 const ENOUGH: usize = 8;
 /// Where people keep their files; elsewhere files have the same names on all machines.
 const HOMES: [&str; 3] = ["/home/", "/Users/", "~/"];
@@ -47,7 +47,9 @@ impl Recorded {
             letters.flat_map(char::to_lowercase).collect()
         };
         let (text, answer) = (only(&self.text), only(answer));
-        let enough = ENOUGH.max(text.len() * 3 / 4).min(text.len());
+        // The host of a mail is no one's.
+        let most = if self.text.contains('@') { text.len() } else { text.len() * 3 / 4 };
+        let enough = ENOUGH.max(most).min(text.len());
         // What is put into its mouth is no part of the answer.
         enough > 0 && text.windows(enough).any(|part| answer.windows(enough).any(|said| said == part))
     }

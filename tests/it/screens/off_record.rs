@@ -6,19 +6,24 @@ use chela::turn::{Ending, TurnId};
 
 use super::stage::Stage;
 
+fn request_of(effect: &Effect) -> Option<&ChatRequest> {
+    if let Effect::StartAnswer { request, .. } = effect { Some(request.as_ref()) } else { None }
+}
+
 fn requests(stage: &Stage) -> Vec<&ChatRequest> {
-    let of =
-        |effect| if let Effect::StartAnswer { request, .. } = effect { Some(request.as_ref()) } else { None };
-    stage.effects.iter().filter_map(of).collect()
+    stage.effects.iter().filter_map(request_of).collect()
 }
 
 fn said(request: &ChatRequest) -> Vec<&str> {
     request.messages.iter().skip(1).map(|message| message.content.as_str()).collect()
 }
 
+fn record_of(effect: &Effect) -> Option<&str> {
+    if let Effect::Record(text) = effect { Some(text.as_str()) } else { None }
+}
+
 fn remembered(stage: &Stage) -> Vec<&str> {
-    let of = |effect| if let Effect::Record(text) = effect { Some(text.as_str()) } else { None };
-    stage.effects.iter().filter_map(of).collect()
+    stage.effects.iter().filter_map(record_of).collect()
 }
 
 #[test]
@@ -34,24 +39,33 @@ fn what_is_said_off_the_record_is_not_stored_and_does_not_go_along_afterwards() 
     assert_eq!(remembered(&stage), ["list files", "/off", "thanks"]);
 }
 
+fn status(stage: &Stage) -> String {
+    stage.screen().lines().rev().find(|row| !row.is_empty()).unwrap().to_owned()
+}
+
 #[test]
 fn the_status_line_says_so_first() {
     let mut stage = Stage::ready(80, 24);
     stage.send("/off");
-    insta::assert_snapshot!(stage.screen(), @"");
-    let status = stage.screen().lines().last().unwrap().to_owned();
-    assert!(status.starts_with("  off the record · chela-starter"), "{status}");
+    let screen = stage.screen();
+    let said = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("off the record: what you say and what is answered until /on is kept nowhere"),
+        "{screen}"
+    );
+    let shown = status(&stage);
+    assert!(shown.starts_with("  off the record · chela-starter"), "{shown}");
     stage.send("/off");
-    let status = stage.screen().lines().last().unwrap().to_owned();
-    assert!(status.starts_with("  chela-starter"), "{status}");
+    let shown = status(&stage);
+    assert!(shown.starts_with("  chela-starter"), "{shown}");
 }
 
 #[test]
 fn a_narrow_screen_says_it_too() {
     let mut stage = Stage::ready(40, 10);
     stage.send("/off");
-    let status = stage.screen().lines().last().unwrap().to_owned();
-    assert!(status.starts_with("  off the record"), "{status}");
+    let shown = status(&stage);
+    assert!(shown.starts_with("  off the record"), "{shown}");
 }
 
 #[test]
