@@ -57,8 +57,8 @@
 //! Judging is a task of the runtime: it takes turns that something followed, asks the engine behind every answer, and
 //! never stands in the way of one.
 //!
-//! So is closing sessions in which nothing happens, and removing what is older than the person wants it kept. `chela train` runs in its own process, on its main thread and a pool
-//! like the learner's.
+//! So is closing sessions in which nothing happens, and removing what is older than the person wants it kept.
+//! `chela train` runs in its own process, on its main thread and a pool like the learner's.
 //!
 //! `chela shell` is a process of its own: one thread relays bytes between the terminal and the person's shell and reads a
 //! copy along; another one tells the daemon what ran, through a bounded queue that drops rather than waits.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::place::{Place, is_off_record, redactor, variable};
+use super::place::{Place, is_ignored, is_off_record, redactor, variable};
 use super::{consent, loading, output};
 use crate::client::Client;
+use crate::config::Surface;
 use crate::gguf::Gguf;
 use crate::model::find;
 use crate::model::tokenizer::ContextTokenizer;
@@ -41,12 +42,14 @@ pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
     }
     let resume = args.resume.map(|id| Resume::Session(SessionId(id)));
     let resume = resume.or_else(|| args.newest.then_some(Resume::Last));
+    let remembers = !is_ignored(&settings, Surface::Chat);
     tui::run(&ChatOptions {
         paths: place.paths.clone(),
         plain: settings.chat.plain,
         settings: settings.chat,
         cwd: std::env::current_dir().unwrap_or_default(),
         env: TerminalEnv::resolve(variable),
+        remembers,
         is_off_record: args.off || (is_off_record() && resume.is_none()),
         resume,
         connect: connect(place),

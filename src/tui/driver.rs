@@ -92,6 +92,7 @@ struct Driver {
     env: TerminalEnv,
     cwd: PathBuf,
     history: HistoryFile,
+    remembers: bool,
     state_dir: PathBuf,
     started: Instant,
     /// When the terminal was asked about itself.
@@ -136,6 +137,7 @@ impl Driver {
                 path: options.paths.history_file(),
                 redactor: Arc::clone(&options.redactor),
             },
+            remembers: options.remembers,
             state_dir: options.paths.state_dir.clone(),
             started: Instant::now(),
             asked: Instant::now(),

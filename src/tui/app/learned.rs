@@ -59,7 +59,7 @@ impl App {
     }
 
     pub(super) fn rate(&mut self, good: bool, note: &str) {
-        let Some(turn) = self.last_recorded("rated") else { return };
+        let Some(turn) = self.last_recorded("rate") else { return };
         let note = (!note.is_empty()).then(|| note.to_owned());
         self.tell("noting", Telling::Rate { turn, good, note });
     }
@@ -72,7 +72,7 @@ impl App {
     }
 
     pub(super) fn explain(&mut self) {
-        let Some(turn) = self.last_recorded("explained") else { return };
+        let Some(turn) = self.last_recorded("explain") else { return };
         self.tell("asking the ledger", Telling::Why(turn));
     }
 

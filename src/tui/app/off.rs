@@ -68,8 +68,10 @@ impl App {
     pub(super) fn last_recorded(&mut self, wanted: &str) -> Option<TurnId> {
         match self.thread.exchanges.last().map(|exchange| exchange.turn) {
             Some(turn) if turn.is_recorded() => return Some(turn),
-            Some(_) => self.print_dim(&format!("the last answer is off the record: it cannot be {wanted}")),
-            None => self.print_dim(&format!("there is no answer to be {wanted} yet")),
+            Some(_) => {
+                self.print_dim(&format!("the last answer is off the record; there is nothing to {wanted}"))
+            }
+            None => self.print_dim(&format!("there is no answer to {wanted} yet")),
         }
         None
     }
