@@ -33,7 +33,8 @@ pub(super) fn once(place: &Place, settings: &mut Settings) -> anyhow::Result<()>
         output::note(&line);
     }
     if settings.learn.dial == Dial::Off {
-        return remember(&place.paths, None);
+        remember_or_say(&place.paths, None);
+        return Ok(());
     }
     let answer = ask(&mut std::io::stdin().lock())?;
     let Some(learns) = answer else {
@@ -48,7 +49,18 @@ pub(super) fn once(place: &Place, settings: &mut Settings) -> anyhow::Result<()>
             output::note("a running daemon keeps its settings until `chela daemon restart`");
         }
     }
-    remember(&place.paths, Some(learns))
+    remember_or_say(&place.paths, Some(learns));
+    Ok(())
+}
+
+/// Nobody is kept from a shell or an answer because this cannot be written: they are asked once more, that is all.
+fn remember_or_say(paths: &Paths, learning: Option<bool>) {
+    if let Err(error) = remember(paths, learning) {
+        output::note(&format!(
+            "this is asked again the next time, for it cannot be kept: {}",
+            exit::sentence(&error)
+        ));
+    }
 }
 
 /// Whether a person is there who was not asked yet, and something is about to be kept of them.
