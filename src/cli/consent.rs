@@ -81,24 +81,19 @@ pub(super) fn remember(paths: &Paths, learning: Option<bool>) -> anyhow::Result<
 
 fn lines(paths: &Paths) -> [String; 3] {
     [
-        format!(
-            "chela keeps what you ask, what it answers and what runs in `chela shell`, without secrets, in {}; nothing \
-             leaves this machine.",
-            paths.data_dir.display()
-        ),
-        "What you correct becomes a lesson, and later a part of the model's weights; `chela privacy` shows all that is \
-         kept, `chela forget` takes it back."
-            .to_owned(),
-        "Kept out: `chela --off`, `chela ask --off`, /off in the chat, `chela off` in a shell; no learning: `chela config \
-         set learn.dial off`."
-            .to_owned(),
+        format!("What you ask, the answers and what runs in chela shell are kept in {}", paths.data_dir.display()),
+        "without secrets, and nothing leaves this machine. See it all: chela privacy. Take it back: chela forget.".to_owned(),
+        "Keep it out: chela --off, /off, chela off in a shell. Your corrections become lessons, later weights.".to_owned(),
     ]
 }
 
 /// `None`: neither yes nor no was said.
 fn ask(input: &mut impl BufRead) -> std::io::Result<Option<bool>> {
     for _ in 0..ATTEMPTS {
-        write!(std::io::stderr().lock(), "Learn from your corrections? (y or n) ")?;
+        write!(
+            std::io::stderr().lock(),
+            "Learn from your corrections? (chela config set learn.dial off ends it later) (y or n) "
+        )?;
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
             output::note("");

@@ -163,9 +163,10 @@ fn kind_of(file: &Path, paths: &Paths) -> &'static Kind {
 }
 
 fn is_own(file: &Path, paths: &Paths) -> bool {
-    let known = [paths.consent_file(), paths.fingerprints_file(), paths.lock_file()];
+    let notes = [paths.state_dir.join("models-that-load"), paths.data_dir.join("forgetting.json")];
+    let known = [paths.consent_file(), paths.fingerprints_file(), paths.lock_file()].into_iter().chain(notes);
     let is_lock = file.extension().is_some_and(|end| end == "lock");
-    known.iter().any(|known| file == known) || is_lock || file.starts_with(&paths.runtime_dir)
+    known.into_iter().any(|known| file == known) || is_lock || file.starts_with(&paths.runtime_dir)
 }
 
 #[cfg(test)]
@@ -200,6 +201,7 @@ mod tests {
         check("/h/state/consent.json", "state");
         check("/h/state/history.lock", "state");
         check("/h/run/daemon.lock", "state");
+        check("/h/state/models-that-load", "state");
         check("/h/notes.txt", "other files");
     }
 

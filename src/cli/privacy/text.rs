@@ -32,6 +32,9 @@ pub(super) fn page(report: &Report) -> String {
         }
     };
     section(&mut page, "Consent", vec![told]);
+    if report.places.is_empty() {
+        return page.trim_end().to_owned();
+    }
     let removing = report.places.iter().map(|place| format!("{}: {}", place.what, place.remove));
     section(&mut page, "To remove it", removing.collect());
     page.trim_end().to_owned()
@@ -49,10 +52,9 @@ fn places(report: &Report) -> String {
         .places
         .iter()
         .map(|place| {
-            let files = if place.files == 1 { "1 file".to_owned() } else { format!("{} files", place.files) };
             vec![
                 format!("  {}", place.what),
-                files,
+                n_of(place.files, "file"),
                 output::size(place.bytes),
                 between(place.oldest, place.newest),
                 place.path.display().to_string(),
@@ -74,16 +76,16 @@ fn holdings(page: &mut String, ledger: &Holdings) {
     let sources = ledger.turns.iter().map(|count| format!("{} {}", output::word(count.source), count.n));
     let sources: Vec<String> = sources.collect();
     let mut lines = vec![format!(
-        "{} turns in {} sessions{}{}",
-        ledger.n_turns(),
-        ledger.sessions,
+        "{} in {}{}{}",
+        n_of(ledger.n_turns(), "turn"),
+        n_of(ledger.sessions, "session"),
         if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) },
         ledger
             .oldest
             .zip(ledger.newest)
             .map_or_else(String::new, |(oldest, newest)| format!(", {}", between(oldest, newest))),
     )];
-    lines.push(format!("{} next states, {} verdicts", ledger.next_states, ledger.verdicts));
+    lines.push(format!("{}, {}", n_of(ledger.next_states, "next state"), n_of(ledger.verdicts, "verdict")));
     let lessons: Vec<String> =
         ledger.lessons.iter().map(|(state, n)| format!("{n} {}", word(*state))).collect();
     lines.push(if lessons.is_empty() {
@@ -119,7 +121,7 @@ fn rules(rules: &RulesInForce, ledger: Option<&Holdings>) -> Vec<String> {
             0 => "turns are kept until they are forgotten (privacy.keep_days)".to_owned(),
             days => format!("turns go after {days} days (privacy.keep_days)"),
         },
-        format!("{} names are hidden besides secrets (privacy.hide)", rules.hidden_names),
+        format!("{} hidden besides secrets (privacy.hide)", n_of(rules.hidden_names, "name")),
     ];
     if let Some(ledger) = ledger {
         let projects = if ledger.excluded_projects.is_empty() {
@@ -128,16 +130,20 @@ fn rules(rules: &RulesInForce, ledger: Option<&Holdings>) -> Vec<String> {
             format!(" ({})", ledger.excluded_projects.join(", "))
         };
         lines.push(format!(
-            "taken out of learning: {} turns, {} sessions, {} projects{projects}",
-            ledger.excluded_turns,
-            ledger.excluded_sessions,
-            ledger.excluded_projects.len(),
+            "taken out of learning: {}, {}, {}{projects}",
+            n_of(ledger.excluded_turns, "turn"),
+            n_of(ledger.excluded_sessions, "session"),
+            n_of(ledger.excluded_projects.len(), "project"),
         ));
     }
     if rules.off_record_here {
         lines.push("this shell is off the record (CHELA_OFF)".to_owned());
     }
     lines
+}
+
+fn n_of(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn word(state: StateKind) -> String {

@@ -59,7 +59,7 @@ fn every_file_is_in_the_report_with_its_size_and_the_way_to_remove_it() {
     assert_eq!((ledger["oldest"].as_i64(), ledger["next_states"].as_u64()), (Some(2000), Some(1)));
     assert_eq!(ledger["hidden"], serde_json::json!({"github-token": 1, "jwt": 1, "private": 1}));
     let said = stdout(&home.run(&["privacy"]));
-    for part in ["1 turns in 1 sessions (shell 1)", "github-token: 1", "input history:", "left-behind"] {
+    for part in ["1 turn in 1 session (shell 1)", "github-token: 1", "input history:", "left-behind"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
