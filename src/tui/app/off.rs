@@ -66,13 +66,12 @@ impl App {
 
     /// The last answer, where the ledger has it. `None`: the person has been told why there is none.
     pub(super) fn last_recorded(&mut self, wanted: &str) -> Option<TurnId> {
-        match self.thread.exchanges.last().map(|exchange| exchange.turn) {
+        let why = match self.thread.exchanges.last().map(|exchange| exchange.turn) {
             Some(turn) if turn.is_recorded() => return Some(turn),
-            Some(_) => {
-                self.print_dim(&format!("the last answer is off the record; there is nothing to {wanted}"))
-            }
-            None => self.print_dim(&format!("there is no answer to {wanted} yet")),
-        }
+            Some(_) => format!("the last answer is off the record; there is nothing to {wanted}"),
+            None => format!("there is no answer to {wanted} yet"),
+        };
+        self.print_dim(&why);
         None
     }
 
