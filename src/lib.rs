@@ -57,8 +57,8 @@
 //! Judging is a task of the runtime: it takes turns that something followed, asks the engine behind every answer, and
 //! never stands in the way of one.
 //!
-//! So is closing sessions in which nothing happens. `chela train` runs in its own process, on its main thread and a pool
-//! like the learner's.
+//! So is closing sessions in which nothing happens, and removing what is older than the person wants it kept.
+//! `chela train` runs in its own process, on its main thread and a pool like the learner's.
 //!
 //! `chela shell` is a process of its own: one thread relays bytes between the terminal and the person's shell and reads a
 //! copy along; another one tells the daemon what ran, through a bounded queue that drops rather than waits.
@@ -66,6 +66,8 @@
 //! # Invariants
 //!
 //! - No turn is lost once it was on the screen: tokens are committed to the ledger before they are sent to a client.
+//!   Off the record this does not hold, and is not meant to: no row, no sample, no verdict and no lesson comes of such an
+//!   answer, no line of the log quotes it, and the caches forget it when it has ended.
 //! - Every turn records exact token ids, the log-probability of each sampled token, and the policy version.
 //! - Policy version 0 is the base model and always serves.
 //! - KV caches never outlive the adapter they were computed with.
@@ -100,6 +102,7 @@
 //! - A promotion, the lessons that it holds and the end of its run are one row's commit; a crash at any point leaves what
 //!   served before.
 //! - A lesson that the serving version does not hold stands in the prompts that it fits.
+//! - A version that repeats a private text of the turns behind it, which the base does not say, serves nobody.
 //! - What a person took out of learning is in no run's inputs, and a step of the review pane is taken back whole or not.
 
 pub mod adapter;

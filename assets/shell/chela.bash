@@ -2,7 +2,7 @@
 #
 # In `chela shell` this terminal belongs to chela and marks (OSC 133, signed with a nonce) are printed around each command.
 # Anywhere else nothing is printed: a finished command becomes a record in a private file of this shell.
-# A leading space, `set +o history` and CHELA_DISABLE=1 keep a command out of both.
+# A leading space, `set +o history`, `chela off` (CHELA_OFF=1) and CHELA_DISABLE=1 keep a command out of both.
 #
 # bash >= 4.4. Older ones (macOS has 3.2) have no PS0: there a command is known by the history alone, so without duration,
 # without the output of `chela shell`, and not when it is repeated while HISTCONTROL has ignoredups.
@@ -48,7 +48,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     if [[ -n $__chela_c ]]; then
       # What sets no PIPESTATUS (a function's definition, `&`, Ctrl+Z) leaves that of an earlier command.
       [[ " ${__chela_pipe[*]} " == *" $__chela_status "* ]] || __chela_pipe=("$__chela_status")
-      if [[ -n $__chela_marks ]]; then __chela_mark; elif [[ -z ${CHELA_DISABLE-} ]]; then __chela_record 2>/dev/null; fi
+      if [[ -n $__chela_marks ]]; then __chela_mark; elif [[ -z ${CHELA_DISABLE-}${CHELA_OFF-} ]]; then __chela_record 2>/dev/null; fi
     fi
     __chela_c='' __chela_d='' __chela_t='' __chela_s='' __chela_h=$number
     local looked=$__chela_tail
@@ -114,7 +114,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     local hidden=''
     {
       builtin printf 'n=%s\0' "$__chela_n"
-      if [[ -n ${CHELA_DISABLE-} ]]; then
+      if [[ -n ${CHELA_DISABLE-}${CHELA_OFF-} ]]; then
         hidden=1
       elif [[ -n $__chela_typed ]]; then
         builtin printf '%5d  %s\n' "$number" "$__chela_typed"
@@ -175,7 +175,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     number=${text%%[!0-9]*} text=${text#*[0-9][ *] }
     while [[ $text == *$'\n' ]]; do text=${text%$'\n'}; done
     # What is private does not stay there.
-    if [[ $text == [[:space:]]* ]]; then builtin : >|"$__chela_line"; fi
+    if [[ $text == [[:space:]]* || -n ${CHELA_OFF-} ]]; then builtin : >|"$__chela_line"; fi
   }
 
   # At the first prompt: a DEBUG trap of the user's would take a last entry of ours for a command that was typed (timers
@@ -230,7 +230,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
   # ble.sh runs the line itself and has hooks of its own, which say the text.
   __chela_ble_before() {
     __chela_typed=$1 __chela_c='' __chela_d=$PWD __chela_t=${EPOCHREALTIME-}
-    [[ $1 == [[:space:]]* || -n ${CHELA_DISABLE-} ]] && return 0
+    [[ $1 == [[:space:]]* || -n ${CHELA_DISABLE-}${CHELA_OFF-} ]] && return 0
     __chela_c=1
     [[ -z $__chela_marks ]] ||
       builtin printf '\e]133;C;n=%s;nonce=%s;t=%s;d=%s%s\a' "$__chela_n" "$CHELA_NONCE" "$__chela_t" "${PWD@Q}" \
@@ -258,7 +258,7 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     text="${text#"${text%%[! ]*}"}"
     number=${text%%[!0-9]*} text=${text#*[0-9][ *] }
     began=${text%% *} text=${text#* } text=${text%?}
-    if [[ $text == [[:space:]]* ]]; then
+    if [[ $text == [[:space:]]* || -n ${CHELA_OFF-} ]]; then
       builtin : 2>/dev/null >|"$__chela_line"
     elif [[ -z ${CHELA_DISABLE-} && -n $__chela_h && $number == "$((__chela_h + 1))" && ${#text} -le 16384 &&
       $text != [\#]* && $text != *'<<'* && __chela_status -lt 256 ]]; then
@@ -269,6 +269,22 @@ if [[ -n ${BASH_VERSION-} && $- == *i* ]]; then
     fi
     __chela_s='' __chela_d=$PWD __chela_h=${number:-0}
     return "$__chela_status"
+  }
+
+  # `chela off` and `chela on` are the shell's own business; everything else is the program's. An alias of this name goes
+  # first, and so does a function of the person's.
+  declare -F chela >/dev/null || function chela {
+    case ${1-} in
+    off)
+      export CHELA_OFF=1
+      builtin printf '%s\n' 'off the record: what runs in this shell is told nobody, and what is asked in it is kept nowhere; chela on ends it'
+      ;;
+    on)
+      unset -v CHELA_OFF
+      builtin printf '%s\n' 'on the record again'
+      ;;
+    *) command chela "$@" ;;
+    esac
   }
 
   if [[ -z ${CHELA_DISABLE-} ]]; then
@@ -285,7 +301,7 @@ ${PROMPT_COMMAND[0]}}" ;;
       # PS0 is expanded by the shell itself: as the key of an empty map, ${name:=value} keeps a value and prints nothing.
       __chela_ps0='${__chela_none[${__chela_c:=1}${__chela_d:=$PWD}${__chela_t:=${EPOCHREALTIME-}}]-}'
       [[ -z $__chela_marks ]] ||
-        __chela_ps0+='\e]133;C;n=${__chela_n};nonce=${CHELA_NONCE};t=${EPOCHREALTIME-};h=\!;d=${PWD@Q}${__chela_s:+;s=$__chela_s}${CHELA_DISABLE:+;p=1}\a'
+        __chela_ps0+='\e]133;C;n=${__chela_n};nonce=${CHELA_NONCE};t=${EPOCHREALTIME-};h=\!;d=${PWD@Q}${__chela_s:+;s=$__chela_s}${CHELA_DISABLE:+;p=1}${CHELA_OFF:+;p=1}\a'
       __chela_probe="builtin trap -p DEBUG 2>/dev/null >|${__chela_line@Q}"
       [[ -n $__chela_tail ]] || __chela_entry="$__chela_probe; __chela_first"
       __chela_place

@@ -2,7 +2,7 @@
 #
 # In `chela shell` this terminal belongs to chela and marks (OSC 133, signed with a nonce) are printed around each command.
 # Anywhere else nothing is printed: a finished command becomes a record in a private file of this shell.
-# A leading space, private mode and CHELA_DISABLE=1 keep a command out of both.
+# A leading space, private mode, `chela off` (CHELA_OFF=1) and CHELA_DISABLE=1 keep a command out of both.
 
 if status is-interactive
     # Children must not read the nonce. Without the value, -u would leave the exported one as it is.
@@ -53,7 +53,7 @@ if status is-interactive
     function __chela_before --on-event fish_preexec
         set -g __chela_c
         set -q fish_private_mode; and return
-        test -z "$CHELA_DISABLE"; and string match -qr '^\S' -- "$argv[1]"; or return
+        test -z "$CHELA_DISABLE$CHELA_OFF"; and string match -qr '^\S' -- "$argv[1]"; or return
         set __chela_c 1
         set -g __chela_d $PWD
         test -n "$__chela_marks"; or return
@@ -98,6 +98,23 @@ if status is-interactive
         echo >>$__chela_line
         printf 'v1\x1ffish\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%s000\x1e' $__chela_id $quoted[1] $argv[2] \
             "$argv[3..]" $quoted[2] $quoted[3] "$CMD_DURATION" "$__chela_s" (path mtime -- $__chela_line) >>$__chela_log
+    end
+
+    # `chela off` and `chela on` are the shell's own business; everything else is the program's. A function of the person's
+    # goes first.
+    if not functions -q chela
+        function chela
+            switch "$argv[1]"
+                case off
+                    set -gx CHELA_OFF 1
+                    builtin echo 'off the record: what runs in this shell is told nobody, and what is asked in it is kept nowhere; chela on ends it'
+                case on
+                    set -e CHELA_OFF
+                    builtin echo 'on the record again'
+                case '*'
+                    command chela $argv
+            end
+        end
     end
 
     if test -z "$CHELA_DISABLE"; and not set -q __chela_on

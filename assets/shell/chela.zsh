@@ -2,7 +2,7 @@
 #
 # In `chela shell` this terminal belongs to chela and marks (OSC 133, signed with a nonce) are printed around each command.
 # Anywhere else nothing is printed: a finished command becomes a record in a private file of this shell.
-# A leading space, HISTORY_IGNORE and CHELA_DISABLE=1 keep a command out of both. zle-line-init and keymap-select are left alone.
+# A leading space, HISTORY_IGNORE, `chela off` (CHELA_OFF=1) and CHELA_DISABLE=1 keep a command out of both. zle-line-init and keymap-select are left alone.
 
 # An alias of the user's must not change what follows; so they are off before the next command is even read.
 'builtin' 'typeset' -g +x __chela_aliases=''
@@ -40,7 +40,7 @@ if [[ -o interactive ]]; then
   __chela_before() {
     emulate -L zsh
     __chela_ran= __chela_text=$1 __chela_cwd=$PWD __chela_t=$EPOCHREALTIME
-    [[ -z $CHELA_DISABLE && $1 != [[:space:]]* && -n $1 ]] || return 0
+    [[ -z $CHELA_DISABLE$CHELA_OFF && $1 != [[:space:]]* && -n $1 ]] || return 0
     [[ -z $HISTORY_IGNORE || $1 != ${~HISTORY_IGNORE} ]] || return 0
     __chela_ran=1
     [[ -n $__chela_marks ]] || return 0
@@ -112,6 +112,22 @@ if [[ -o interactive ]]; then
       precmd_functions=(__chela_first ${precmd_functions:#__chela_(first|last)} $last)
     [[ $preexec_functions[-1] == __chela_before ]] ||
       preexec_functions=(${preexec_functions:#__chela_before} __chela_before)
+  }
+
+  # `chela off` and `chela on` are the shell's own business; everything else is the program's. An alias of this name goes
+  # first, and so does a function of the person's.
+  (( $+functions[chela] )) || function chela {
+    case ${1-} in
+    off)
+      export CHELA_OFF=1
+      builtin print -r -- 'off the record: what runs in this shell is told nobody, and what is asked in it is kept nowhere; chela on ends it'
+      ;;
+    on)
+      builtin unset CHELA_OFF
+      builtin print -r -- 'on the record again'
+      ;;
+    *) command chela "$@" ;;
+    esac
   }
 
   if [[ -z ${CHELA_DISABLE-} ]]; then

@@ -48,7 +48,9 @@ struct Printed<'a> {
     model: &'a str,
     policy: Option<PolicyVersion>,
     session: Option<&'a SessionId>,
+    /// `null` for an answer off the record.
     turn: Option<TurnId>,
+    recorded: bool,
     usage: Option<&'a Usage>,
     /// As OpenAI has it (`stop`, `length`), or `interrupted`.
     finish_reason: Option<&'a str>,
@@ -135,7 +137,8 @@ impl Answer {
             model: &self.model,
             policy: chela.map(|chela| chela.policy),
             session: chela.map(|chela| &chela.session),
-            turn: chela.map(|chela| chela.turn),
+            turn: chela.map(|chela| chela.turn).filter(|turn| turn.is_recorded()),
+            recorded: chela.is_some_and(|chela| chela.turn.is_recorded()),
             usage: self.usage.as_ref(),
             finish_reason: if interrupted { Some("interrupted") } else { self.finish_reason.as_deref() },
             dropped: chela.map_or(0, |chela| chela.dropped_messages),
@@ -245,7 +248,7 @@ mod tests {
         let usage = json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5,
             "prompt_tokens_details": {"cached_tokens": 0}});
         let expected = json!({"answer": "ls -l", "model": "m", "policy": 0, "session": "s", "turn": 7,
-            "usage": usage, "finish_reason": "length", "dropped": 2});
+            "recorded": true, "usage": usage, "finish_reason": "length", "dropped": 2});
         assert_eq!(printed, expected);
     }
 

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::place::Place;
-use super::{Exit, answer, exit, output};
+use super::place::{Place, is_off_record};
+use super::{Exit, answer, consent, exit, output};
 use crate::client::Client;
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, StreamOptions};
 use crate::turn::{Message, SessionId, Source, TurnKind, plain_request};
@@ -43,6 +43,9 @@ pub(super) struct AskArgs {
     /// Print the answer when it is complete
     #[arg(long)]
     no_stream: bool,
+    /// Off the record: question and answer are kept nowhere, and nothing is learned from them
+    #[arg(long)]
+    off: bool,
     /// The answer will be JSON that fits this JSON schema
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
@@ -51,7 +54,10 @@ pub(super) struct AskArgs {
 pub(super) fn run(place: &Place, args: &AskArgs) -> anyhow::Result<Exit> {
     let question = question(&args.question)?;
     let schema = args.schema.as_deref().map(read_schema).transpose()?;
-    let settings = place.prepare()?;
+    let mut settings = place.prepare()?;
+    if !args.off {
+        consent::once(place, &mut settings)?;
+    }
     let system = args.system.as_deref().unwrap_or(&settings.chat.system);
 
     let client = Client::connect(&place.paths)?;
@@ -122,6 +128,7 @@ fn request(args: &AskArgs, messages: Vec<Message>, schema: Option<Value>) -> any
         temperature: args.temperature,
         max_tokens: args.max_tokens.map(usize::try_from).transpose()?,
         seed: args.seed.map(i64::from),
+        store: (args.off || is_off_record()).then_some(false),
         response_format: schema.map(
             |schema| json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}}),
         ),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::place::{Place, redactor, variable};
-use super::{loading, output};
+use super::place::{Place, is_ignored, is_off_record, redactor, variable};
+use super::{consent, loading, output};
 use crate::client::Client;
+use crate::config::Surface;
 use crate::gguf::Gguf;
 use crate::model::find;
 use crate::model::tokenizer::ContextTokenizer;
@@ -22,25 +23,34 @@ pub(super) struct ChatArgs {
     /// Go on with the newest chat
     #[arg(id = "newest", short = 'c', long = "continue")]
     newest: bool,
+    /// Off the record: nothing that is said is kept, or learned from (`/on` inside the chat ends it)
+    #[arg(long, conflicts_with_all = ["resume", "newest"])]
+    off: bool,
 }
 
 impl ChatArgs {
-    /// Whether an earlier session is named.
+    /// Whether something is said that only a chat understands.
     pub(super) fn chooses(&self) -> bool {
-        self.newest || self.resume.is_some()
+        self.newest || self.resume.is_some() || self.off
     }
 }
 
 pub(super) fn run(place: &Place, args: ChatArgs) -> anyhow::Result<ExitCode> {
-    let settings = place.prepare()?;
+    let mut settings = place.prepare()?;
+    if !args.off {
+        consent::once(place, &mut settings)?;
+    }
     let resume = args.resume.map(|id| Resume::Session(SessionId(id)));
     let resume = resume.or_else(|| args.newest.then_some(Resume::Last));
+    let remembers = !is_ignored(&settings, Surface::Chat);
     tui::run(&ChatOptions {
         paths: place.paths.clone(),
         plain: settings.chat.plain,
         settings: settings.chat,
         cwd: std::env::current_dir().unwrap_or_default(),
         env: TerminalEnv::resolve(variable),
+        remembers,
+        is_off_record: args.off || (is_off_record() && resume.is_none()),
         resume,
         connect: connect(place),
         list_models: list_models(place),

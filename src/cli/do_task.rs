@@ -19,7 +19,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::place::{Place, variable};
-use super::{Exit, exit, output};
+use super::{Exit, consent, exit, output};
 use crate::shell::rules::Project;
 use answer::Proposed;
 use ask::Look;
@@ -58,7 +58,8 @@ pub(super) fn run(place: &Place, args: &DoArgs) -> anyhow::Result<Exit> {
     if args.rules {
         return held.print(args.json);
     }
-    let settings = place.prepare()?;
+    let mut settings = place.prepare()?;
+    consent::once(place, &mut settings)?;
     let task = args.task.join(" ");
     if task.trim().is_empty() {
         return Err(exit::Stop::new(Exit::Usage, "nothing to do; write `chela do \"…\"`").into());

@@ -11,6 +11,7 @@ mod bench;
 mod chat;
 mod completions;
 mod config;
+mod consent;
 mod daemon;
 mod do_task;
 mod doctor;
@@ -23,8 +24,10 @@ mod learn;
 mod lessons;
 mod loading;
 mod model;
+mod off;
 mod output;
 mod place;
+mod privacy;
 mod redact;
 mod review;
 mod sandboxed;
@@ -93,6 +96,13 @@ enum Command {
     Init(init::InitArgs),
     /// Take a lesson or a turn back out of everything: prompts, ledger, weights, files
     Forget(forget::ForgetArgs),
+    /// See all that is kept of you, what was learned from it, and how to remove each
+    Privacy(privacy::PrivacyArgs),
+    /// Nothing that runs or is asked in this shell is recorded, until `chela on` (needs the hooks of `chela init`)
+    Off,
+    /// Back on the record
+    #[command(hide = true)]
+    On,
     /// Hide secrets in a text: stdin to stdout
     Redact(redact::RedactArgs),
     /// List turns: what was asked, what was concluded of the answers
@@ -161,8 +171,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let exit = match args.command {
         None => return chat::run(&place, args.chat),
         Some(_) if args.chat.chooses() => {
-            let message =
-                "--resume and --continue belong to the chat: chela --continue, or chela chat --continue";
+            let message = "--resume, --continue and --off belong to the chat here: chela --continue, or chela chat --continue";
             return Err(exit::Stop::new(Exit::Usage, message).into());
         }
         Some(Command::Chat(chat)) => return chat::run(&place, chat),
@@ -179,6 +188,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Learn(command)) => learn::run(&place, &command),
         Some(Command::Init(init)) => init::run(&place, &init),
         Some(Command::Forget(forget)) => forget::run(&place, &forget),
+        Some(Command::Privacy(privacy)) => privacy::run(&place, &privacy),
+        Some(Command::Off | Command::On) => off::run(),
         Some(Command::Redact(redact)) => redact::run(&place, &redact),
         Some(Command::Turns(turns)) => turns::run(&place, turns),
         Some(Command::Why(why)) => why::run(&place, &why),

@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use crate::config::{PathEnv, Paths, Settings, Theme, load};
+use crate::config::{Keep, PathEnv, Paths, Rules, Settings, Surface, Theme, load};
 use crate::redact::{Redactor, Secrets};
 
 pub(super) struct Place {
@@ -76,6 +76,17 @@ impl Place {
 #[expect(clippy::disallowed_methods, reason = "cli resolves the environment")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether this shell is off the record (`chela off`): what is asked in it is kept nowhere.
+pub(super) fn is_off_record() -> bool {
+    variable("CHELA_OFF").is_some()
+}
+
+/// Whether a rule of the settings keeps what is asked here out of every file.
+pub(super) fn is_ignored(settings: &Settings, surface: Surface) -> bool {
+    let cwd = std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned());
+    Rules::here(&settings.privacy).keep_in(surface, cwd.as_deref()) == Keep::Nothing
 }
 
 /// The variables that may override settings. Names and values that are not UTF-8 cannot be meant.

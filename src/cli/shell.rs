@@ -14,8 +14,8 @@ use clap::{Args, Parser};
 use rustix::fs::{Access, access};
 
 use super::exit::{Exit, Stop};
-use super::output;
 use super::place::{Place, variable};
+use super::{consent, output};
 use crate::client::{SHELL_PROGRAM, main_program};
 use crate::config;
 use crate::shell::proxy::guard::{Surroundings, Wish};
@@ -49,6 +49,14 @@ pub(super) struct ShellArgs {
 
 /// Does not return where the small program is there.
 pub(super) fn run(place: &Place, mut args: ShellArgs) -> anyhow::Result<ExitCode> {
+    let is_typed = !args.or_plain && !is_in_place_of_a_shell() && variable("CHELA_DISABLE").is_none();
+    // Settings that cannot be read are told of where the shell starts.
+    if is_typed
+        && consent::is_due(place)
+        && let Ok(mut settings) = place.prepare()
+    {
+        consent::once(place, &mut settings)?;
+    }
     args.login |= is_started_as_login(std::env::args_os().next());
     if let Some(proxy) = beside() {
         // It failed if it returns, and then this program is as good.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::learning::Learning;
+use super::privacy::Privacy;
 use super::shell::Shell;
 
 /// The default file: every key with its explanation, commented out.
@@ -75,13 +76,6 @@ pub struct Chat {
     pub plain: bool,
     pub system: String,
     pub alternate_screen: AlternateScreen,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Privacy {
-    /// Names that no stored text, prompt or training text holds. Their order numbers their placeholders.
-    pub hide: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -257,6 +251,9 @@ fn check(table: &toml::Table, origin: &str) -> Result<Settings, ConfigError> {
         ("engine.gpu_layers", settings.engine.gpu_layers >= -1, "-1 or more"),
     ];
     let out_of_range = ranges.iter().find(|(_, holds, _)| !holds).map(|(key, _, range)| (*key, *range));
+    if let Some(problem) = settings.privacy.problem() {
+        return Err(invalid(origin, &problem));
+    }
     match out_of_range.or_else(|| settings.shell.unknown_key()) {
         Some((key, range)) => Err(invalid(origin, &format!("{key} must be {range}"))),
         None => Ok(settings),
@@ -337,6 +334,8 @@ mod tests {
         set_key(&file, "privacy.hide", r#"["Falcon", "anna@example.com"]"#).unwrap();
         assert_eq!(load(&file, []).unwrap().privacy.hide, ["Falcon", "anna@example.com"]);
         assert!(set_key(&file, "privacy.hide", "Falcon").is_err());
+        let error = set_key(&file, "privacy.ignore", r#"["~/clients", "clients"]"#).unwrap_err().to_string();
+        assert!(error.contains("privacy.ignore: \"clients\" is neither"), "{error}");
         let from_env = load_text("", &[("CHELA_PRIVACY_HIDE", r#"["Falcon"]"#)]).unwrap();
         assert_eq!(from_env.privacy.hide, ["Falcon"]);
     }

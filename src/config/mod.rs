@@ -7,6 +7,7 @@ pub(crate) mod disk;
 mod file;
 mod learning;
 mod paths;
+mod privacy;
 mod shell;
 
 pub use file::{
@@ -14,4 +15,5 @@ pub use file::{
 };
 pub use learning::{Dial, Learning, When};
 pub use paths::{PathEnv, Paths, PathsError};
+pub use privacy::{Keep, Privacy, Rules, Surface};
 pub use shell::{Ghost, Shell};

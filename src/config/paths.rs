@@ -121,6 +121,16 @@ impl Paths {
         self.state_dir.join("history.jsonl")
     }
 
+    /// What was asked at the prompt in a shell.
+    pub fn asked_file(&self) -> PathBuf {
+        self.state_dir.join("asked.jsonl")
+    }
+
+    /// Whether the person was told what is kept, and what they said.
+    pub fn consent_file(&self) -> PathBuf {
+        self.state_dir.join("consent.json")
+    }
+
     /// Where shells without a proxy write what ran, a file for each.
     pub fn shell_dir(&self) -> PathBuf {
         self.state_dir.join("shell")

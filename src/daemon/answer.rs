@@ -1,8 +1,8 @@
 //! One answer from prompt to ledger: the task that stands between the engine and a connection.
 //!
-//! What always holds: a turn is in the ledger before its first token is sampled; a token is in the ledger before it
-//! is sent; the turn's end is in the ledger before the last chunk is sent. The task lives on when the connection
-//! dies, so every turn comes to its end.
+//! What always holds, but for answers off the record (`record`), which no ledger has: a turn is in the ledger before its
+//! first token is sampled; a token is in the ledger before it is sent; the turn's end is in the ledger before the last
+//! chunk is sent. The task lives on when the connection dies, so every turn comes to its end.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use tracing::Instrument;
 use super::book;
 use super::error::ApiError;
 use super::hiding::Restored;
-use super::ledger::Ledger;
 use super::models::Serving;
 use super::next_states;
 use super::policy::Lease;
+use super::record::Record;
 use super::reply::{More, Piece, Reader, finish_reason};
 use super::running::{Entered, Running};
 use super::wire::{ChelaAnswer, PromptTokensDetails, Usage, UsedLesson};
@@ -26,7 +26,7 @@ use crate::engine::{
     EngineError, Finish, FinishReason, Generate, GenerateEvent, Job, Priority, SampledToken, Sampling, Token,
 };
 use crate::lesson::Lesson;
-use crate::store::{Entry, NewSession, NewTurn, Receipt, StoredToken};
+use crate::store::{Entry, NewSession, NewTurn, StoredToken};
 use crate::turn::{Ending, TurnId, TurnKind};
 
 /// Chunks that may wait for a slow reader; what comes after that is put together into one.
@@ -60,12 +60,13 @@ pub(super) struct Plan {
 }
 
 /// Starts the answer and returns its reading end.
-pub(super) fn begin(plan: Plan, ledger: Arc<Ledger>, entered: Entered) -> Reader {
+pub(super) fn begin(plan: Plan, record: Record, entered: Entered) -> Reader {
     let (sender, pieces) = mpsc::channel(WAITING_CHUNKS);
     let running = Arc::clone(&entered.running);
     let reader = Reader { pieces, running: Arc::clone(&running) };
-    let span = tracing::info_span!("turn", session = plan.session.id.0, turn = tracing::field::Empty);
-    let pump = Pump { plan, ledger: Arc::clone(&ledger), running: Arc::clone(&running), sender };
+    let span = record.span(&plan.session.id);
+    let record = Arc::new(record);
+    let pump = Pump { plan, record: Arc::clone(&record), running: Arc::clone(&running), sender };
     let task = tokio::spawn(pump.run(entered).instrument(span));
     tokio::spawn(async move {
         if let Err(err) = task.await {
@@ -73,7 +74,7 @@ pub(super) fn begin(plan: Plan, ledger: Arc<Ledger>, entered: Entered) -> Reader
             running.stop(Ending::Failed);
             if let Some(turn) = running.turn() {
                 let error = Some("the daemon's task for this answer died".to_owned());
-                ledger.append_or_log(end_entry(turn, Ending::Failed, error)).await;
+                record.append_or_log(end_entry(turn, Ending::Failed, error)).await;
             }
         }
     });
@@ -82,7 +83,7 @@ pub(super) fn begin(plan: Plan, ledger: Arc<Ledger>, entered: Entered) -> Reader
 
 struct Pump {
     plan: Plan,
-    ledger: Arc<Ledger>,
+    record: Arc<Record>,
     running: Arc<Running>,
     sender: mpsc::Sender<Piece>,
 }
@@ -112,7 +113,7 @@ impl Pump {
             let _ = self.sender.send(Piece::More(unsent)).await;
         }
         let last = outcome.unwrap_or_else(|error| {
-            tracing::warn!(error = error.detail.message, "answer failed");
+            self.record.log_failure(&error);
             Piece::Failed(error)
         });
         let _ = self.sender.send(last).await;
@@ -141,15 +142,12 @@ impl Pump {
         let session = self.plan.session.clone();
         let title = Entry::TitleSession { session: session.id.clone(), title: self.plan.title.clone() };
         let titled = self.plan.turn.parent.is_none() && !self.plan.title.is_empty();
-        self.ledger.append(Entry::OpenSession(session)).await?;
-        let receipt = self.ledger.append(Entry::BeginTurn(self.plan.turn.clone())).await?;
-        let Receipt::Turn(turn) = receipt else {
-            return Err(ApiError::internal("ledger_failed", "the ledger gave the turn no number"));
-        };
+        self.record.append(Entry::OpenSession(session)).await?;
+        let turn = self.record.begin(self.plan.turn.clone()).await?;
         self.running.begun(turn);
         tracing::Span::current().record("turn", turn.0);
         if titled {
-            self.ledger.append_or_log(title).await;
+            self.record.append_or_log(title).await;
         }
         self.note_lessons(turn).await;
         self.tell_parent();
@@ -159,18 +157,20 @@ impl Pump {
     async fn note_lessons(&self, turn: TurnId) {
         if !self.plan.lessons.is_empty() {
             let lessons = book::ids(&self.plan.lessons);
-            self.ledger.append_or_log(Entry::UseLessons { turn, lessons }).await;
+            self.record.append_or_log(Entry::UseLessons { turn, lessons }).await;
         }
     }
 
     /// Notes what this turn's messages say about the answer that they follow. Nobody waits for it.
     fn tell_parent(&self) {
         let turn = &self.plan.turn;
-        let Some(parent) = turn.parent.filter(|_| turn.kind == TurnKind::Main && self.plan.teaches) else {
+        let tells = turn.kind == TurnKind::Main && self.plan.teaches;
+        let (Some(parent), Record::Ledger { ledger, .. }) = (turn.parent.filter(|_| tells), &*self.record)
+        else {
             return;
         };
         let (states, at) = (next_states::of(&turn.messages, &[]), turn.started_at);
-        let ledger = Arc::clone(&self.ledger);
+        let ledger = Arc::clone(ledger);
         tokio::spawn(async move {
             for state in states {
                 if let Err(err) = ledger.record_next_state(parent, at, state).await {
@@ -198,6 +198,7 @@ impl Pump {
             policy: self.plan.policy.version(),
             priority: Priority::Foreground,
             cancel: self.running.cancel.clone(),
+            forget: !self.record.is_kept(),
             events: Box::new(forward),
         }))?;
         Ok(events)
@@ -269,7 +270,7 @@ impl Pump {
         if !tokens.is_empty() {
             heard.n_sampled += tokens.len();
             let stored = tokens.iter().map(stored).collect();
-            self.ledger.append(Entry::AppendTokens { turn, tokens: stored }).await?;
+            self.record.append(Entry::AppendTokens { turn, tokens: stored }).await?;
             for token in tokens {
                 let shown = self.plan.restored.push(&token.text);
                 heard.unsent.add(token, &shown, self.plan.logprobs);
@@ -278,7 +279,7 @@ impl Pump {
         if let Some(Ok(Finish { rest, .. })) = &heard.end
             && !rest.is_empty()
         {
-            self.ledger.append(Entry::AppendText { turn, text: rest.clone() }).await?;
+            self.record.append(Entry::AppendText { turn, text: rest.clone() }).await?;
             heard.unsent.text.push_str(&self.plan.restored.push(rest));
         }
         Ok(())
@@ -305,10 +306,10 @@ impl Pump {
             _ => Ending::Failed,
         };
         let sentence = error.map(|error| error.detail.message.clone());
-        self.ledger.append(end_entry(turn, ending, sentence)).await?;
+        self.record.append(end_entry(turn, ending, sentence)).await?;
         if self.plan.last {
             let session = self.plan.session.id.clone();
-            self.ledger.append_or_log(Entry::CloseSession { session, closed_at: now_ms() }).await;
+            self.record.append_or_log(Entry::CloseSession { session, closed_at: now_ms() }).await;
         }
         tracing::info!(?ending, n_sampled = heard.n_sampled, n_cached = heard.n_cached, "turn ended");
         Ok(ending)
@@ -373,11 +374,13 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::config::Keep;
+    use crate::daemon::ledger::Ledger;
     use crate::daemon::policy::Versions;
     use crate::daemon::running::Register;
     use crate::engine::Engine;
     use crate::engine::scripted::{Gate, Scripted, Step};
-    use crate::store::{ScriptedStore, Store, StoreError};
+    use crate::store::{Receipt, ScriptedStore, Store, StoreError};
     use crate::turn::template::ChatTemplate;
     use crate::turn::{Message, PolicyVersion, Role, SessionId, Source};
 
@@ -422,9 +425,9 @@ mod tests {
         }
     }
 
-    fn ledger(store: Box<dyn Store>) -> Arc<Ledger> {
+    fn ledger(store: Box<dyn Store>) -> Record {
         let (handle, _thread) = crate::store::spawn(store).unwrap();
-        Arc::new(Ledger::new(handle, std::path::PathBuf::new()))
+        Record::new(Keep::All, &Arc::new(Ledger::new(handle, std::path::PathBuf::new())))
     }
 
     fn begin_with(steps: Vec<Step>, store: Box<dyn Store>) -> (Reader, Arc<Register>) {

@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::Mutex;
+
 use super::error::ApiError;
 use super::ledger::Ledger;
 use crate::lesson::prompt::messages_with_lessons;
@@ -17,6 +19,8 @@ const BYTES_PER_TOKEN: usize = 4;
 
 pub(super) struct Book {
     index: RwLock<Arc<Index>>,
+    /// One after the other: what was read first must not be written last.
+    reloading: Mutex<()>,
 }
 
 /// What a request says that lessons are chosen by.
@@ -31,11 +35,12 @@ pub(super) struct Wanted<'a> {
 
 impl Book {
     pub(super) fn new() -> Self {
-        Self { index: RwLock::new(Arc::new(Index::new(&[]))) }
+        Self { index: RwLock::new(Arc::new(Index::new(&[]))), reloading: Mutex::new(()) }
     }
 
     /// Reads all lessons in force. After this every prompt begun sees them.
     pub(super) async fn reload(&self, ledger: &Ledger) -> Result<(), ApiError> {
+        let _in_turn = self.reloading.lock().await;
         let lessons = ledger.lessons_in_force().await?;
         let index = Arc::new(Index::new(&lessons));
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;

@@ -21,12 +21,14 @@ use super::hiding::{self, Hidden, Restored};
 use super::models::Serving;
 use super::policy::Lease;
 use super::prompt::{Layout, Prompt};
+use super::record::Record;
 use super::reply::{Envelope, Piece, Reader};
 use super::request::{self, Parent, Place};
 use super::state::Daemon;
 use super::threads::{self, Continuation};
 use super::wire::ChatRequest;
 use super::{auth, routes};
+use crate::config::Keep;
 use crate::engine::{Grammar, Sampling};
 use crate::lesson::Lesson;
 use crate::store::{NewSession, NewTurn};
@@ -58,7 +60,11 @@ async fn respond(
     let sampling = request::sampling(&request, &daemon.settings, seed)?;
     let serving = daemon.models.serving().await?;
     request::check_model(request.model.as_deref(), &serving.engine.card().name)?;
-    let continued = threads::find(&daemon.ledger, &place, &request.messages).await?;
+    let keep = daemon.keep_of(&request, headers, &place)?;
+    let continued = match keep {
+        Keep::Nothing => threads::UNRECORDED,
+        _ => threads::find(&daemon.ledger, &place, &request.messages).await?,
+    };
     let policy = daemon.policies.lease(&serving, wanted).await?;
     let version = policy.version();
     let with_lessons = request::lessons(headers)? && place.kind == TurnKind::Main;
@@ -69,16 +75,18 @@ async fn respond(
     let plan = tokio::task::spawn_blocking(move || plan(request, &place, sampling, answering, continued))
         .await
         .map_err(|err| ApiError::internal("prompt_failed", format!("making the prompt died: {err}")))??;
+    let plan = Plan { teaches: plan.teaches && keep == Keep::All, ..plan };
     let entered = daemon.register.enter().ok_or_else(|| {
         ApiError::unavailable("stopping", "the daemon is stopping; ask again and a new one is started")
     })?;
-    let mut reader = answer::begin(plan, Arc::clone(&daemon.ledger), entered);
+    let mut reader = answer::begin(plan, Record::new(keep, &daemon.ledger), entered);
     let first = match reader.next().await {
         Piece::Failed(error) => return Err(error),
         first => first,
     };
     if let Piece::Opened(chela) = &first {
-        envelope.id = format!("chatcmpl-{}", chela.turn.0);
+        let mark = if chela.turn.is_recorded() { "" } else { "off-" };
+        envelope.id = format!("chatcmpl-{mark}{}", chela.turn.0.unsigned_abs());
     }
     if !wants_stream {
         return Ok((Json(envelope.whole(reader).await?).into_response(), version));

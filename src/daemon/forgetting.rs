@@ -302,7 +302,7 @@ fn withdrawn(rows: &[ServingRow], tainted: &[PolicyVersion]) -> Vec<NewServing> 
 }
 
 /// Copies of the ledger that were made before it was brought up to date: they hold what was forgotten.
-fn remove_copies(ledger: &Path) -> Result<Vec<String>, ApiError> {
+pub(super) fn remove_copies(ledger: &Path) -> Result<Vec<String>, ApiError> {
     let copies = going::beside(ledger, |rest| rest.starts_with(".v") && rest.contains(".bak"));
     for copy in &copies {
         std::fs::remove_file(copy).map_err(|err| failed(copy, &err))?;

@@ -14,7 +14,9 @@ use tokio::sync::watch;
 use super::auth::TokenHash;
 use super::listen::{self, Door};
 use super::state::Daemon;
-use super::{ModelChoice, ProcessRole, forgetting, idle_sessions, judging, learner, routes, shell};
+use super::{
+    ModelChoice, ProcessRole, forgetting, idle_sessions, judging, learner, retention, routes, shell,
+};
 use crate::turn::Ending;
 
 /// Interrupted answers have this long to get into the ledger, and connections to get their last bytes.
@@ -49,6 +51,7 @@ pub(super) async fn serve_until_stopped(
     tokio::spawn(learner::run(Arc::clone(daemon)));
     tokio::spawn(idle_sessions::run(Arc::clone(daemon)));
     tokio::spawn(shell::run(Arc::clone(daemon)));
+    tokio::spawn(retention::run(Arc::clone(daemon)));
     let loading = Arc::clone(daemon);
     // A failure is the model's state from then on.
     tokio::spawn(async move { loading.models.load(&wishes.choice).await });

@@ -32,8 +32,10 @@ mod models;
 mod next_states;
 mod policy;
 mod prompt;
+mod record;
 mod reply;
 mod request;
+mod retention;
 mod review;
 mod routes;
 mod running;
@@ -56,7 +58,7 @@ use tokio::sync::watch;
 
 pub use auth::{TokenHash, generate_token};
 
-use crate::config::{Dial, Paths, PathsError, Settings};
+use crate::config::{Dial, Paths, PathsError, Rules, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::learn::dial::{self, Course};
 use crate::learn::{LocalTrainer, Start, TrainError, TrainSettings, Trainer};
@@ -271,6 +273,7 @@ async fn listen_and_serve(
         started_at: Timestamp::now().as_second(),
         tcp: tcp_at.map(|address| address.to_string()),
         notices: notice.into_iter().collect(),
+        rules: Rules::here(&config.settings.privacy),
         paths: config.paths,
         settings: config.settings,
     });

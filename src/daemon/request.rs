@@ -11,15 +11,8 @@ use crate::engine::{Grammar, Sampling};
 use crate::turn::{PolicyVersion, Role, SessionId, Source, TurnId, TurnKind, UnreadableVersion};
 
 /// Fields that do not change the answer: accepted and left alone.
-const HARMLESS: &[&str] = &[
-    "user",
-    "metadata",
-    "store",
-    "service_tier",
-    "parallel_tool_calls",
-    "prompt_cache_key",
-    "safety_identifier",
-];
+const HARMLESS: &[&str] =
+    &["user", "metadata", "service_tier", "parallel_tool_calls", "prompt_cache_key", "safety_identifier"];
 const MAX_STOPS: usize = 16;
 const MAX_SESSION_BYTES: usize = 128;
 /// Names that mean "whatever is loaded".
@@ -250,12 +243,21 @@ pub(super) fn policy(headers: &HeaderMap) -> Result<Option<PolicyVersion>, ApiEr
 
 /// Whether lessons may stand in the prompt: `X-Chela-Lessons: off` leaves them out, for comparing.
 pub(super) fn lessons(headers: &HeaderMap) -> Result<bool, ApiError> {
-    match text(headers, "x-chela-lessons")? {
+    is_on(headers, "X-Chela-Lessons")
+}
+
+/// Whether anything may be kept of it: `X-Chela-Record: off`. Honoured from whoever sends it.
+pub(super) fn is_recorded(headers: &HeaderMap) -> Result<bool, ApiError> {
+    is_on(headers, "X-Chela-Record")
+}
+
+fn is_on(headers: &HeaderMap, name: &str) -> Result<bool, ApiError> {
+    match text(headers, &name.to_ascii_lowercase())? {
         None | Some("on") => Ok(true),
         Some("off") => Ok(false),
         Some(other) => {
             let other: String = other.chars().take(40).collect();
-            let message = format!("X-Chela-Lessons: \"{other}\" is neither on nor off");
+            let message = format!("{name}: \"{other}\" is neither on nor off");
             Err(ApiError::bad_request("invalid_header", message))
         }
     }

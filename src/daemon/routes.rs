@@ -213,7 +213,7 @@ async fn turn(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<Turn
 async fn interrupt(State(daemon): Shared, Path(id): Path<String>) -> Result<Json<Interrupted>, ApiError> {
     let turn = turn_id(&id)?;
     let was_running = daemon.register.stop(turn, Ending::Interrupted);
-    if !was_running {
+    if !was_running && turn.is_recorded() {
         // A turn that never was is another answer than one that has ended.
         daemon.ledger.turn(turn).await?;
     }

@@ -22,7 +22,7 @@ use super::error::ApiError;
 use super::state::Daemon;
 use super::teaching::parsed;
 use super::wire::shell::{ShellCommand, ShellCommands, ShellHeard, ShellMemory};
-use crate::config::Paths;
+use crate::config::{Keep, Paths, Surface};
 use crate::redact::Redactor;
 use crate::turn::TurnId;
 
@@ -116,8 +116,15 @@ pub(super) async fn memory(State(daemon): Shared, Path(shell): Path<String>) -> 
 async fn hear(daemon: &Arc<Daemon>, told: ShellCommands) -> Result<ShellHeard, ApiError> {
     let mut turns = Vec::new();
     for command in told.commands {
+        let keep = daemon.rules.keep_in(Surface::Shell, Some(&command.cwd));
+        if keep == Keep::Nothing || is_own(&command) {
+            continue;
+        }
         let command = daemon.shells.kept(command);
         let before = daemon.shells.remember(&told.shell, &command);
+        if keep == Keep::Unlearned {
+            continue;
+        }
         let suggested = match command.suggestion {
             Some(turn) => suggestion(daemon, turn).await?,
             None => None,
@@ -131,6 +138,12 @@ async fn hear(daemon: &Arc<Daemon>, told: ShellCommands) -> Result<ShellHeard, A
         turns.push(turn);
     }
     Ok(ShellHeard { turns })
+}
+
+/// What chela itself says in a shell is recorded by itself, or is off the record: a chat's screen is no output to keep.
+fn is_own(command: &ShellCommand) -> bool {
+    let program = command.text.split_whitespace().next().unwrap_or_default();
+    command.suggestion.is_none() && program.rsplit('/').next() == Some("chela")
 }
 
 /// What was suggested in a turn; nothing where the turn is gone or has no answer.

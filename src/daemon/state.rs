@@ -16,13 +16,15 @@ use super::running::Register;
 use super::shell::Shells;
 use super::wire::{Health, LoopEvent, ModelState, PROTOCOL, Status};
 use super::{ChooseCourse, OpenTrainer};
-use crate::config::{Paths, Settings};
+use crate::config::{Paths, Rules, Settings};
 use crate::redact::Redactor;
 use crate::turn::PolicyVersion;
 
 pub(super) struct Daemon {
     pub(super) paths: Paths,
     pub(super) settings: Settings,
+    /// What may be kept of what, and learned from.
+    pub(super) rules: Rules,
     pub(super) models: Models,
     pub(super) policies: Arc<Policies>,
     pub(super) ledger: Arc<Ledger>,

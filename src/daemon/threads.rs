@@ -16,6 +16,9 @@ pub(super) struct Continuation {
     pub(super) begins_session: bool,
 }
 
+/// Nothing of it is in the ledger, so nothing there is continued.
+pub(super) const UNRECORDED: Continuation = NEW_THREAD;
+
 const NEW_THREAD: Continuation = Continuation { parent: None, n_known: 0, begins_session: false };
 
 /// Looks the place up. A named parent whose thread is not what the messages say begins a new thread: what the

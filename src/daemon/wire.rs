@@ -23,7 +23,7 @@ pub use crate::store::{
 use crate::turn::{Ending, Message, PolicyVersion, SessionId, Source, TurnId, TurnKind};
 
 /// Version of the private API. A client replaces an older daemon and refuses a newer one.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Longest request body in bytes; a prompt that long fits no context.
 pub const MAX_BODY: usize = 32 << 20;
@@ -75,6 +75,9 @@ pub struct ChatRequest {
     pub tools: Option<Vec<serde_json::Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<serde_json::Value>,
+    /// `false`, as OpenAI has it: the answer is off the record, and nothing of it is kept or learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<bool>,
     /// What chela's own clients add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chela: Option<ChelaRequest>,
@@ -284,6 +287,7 @@ impl LearnPhase {
 /// chela's own part of an answer: in the first chunk of a stream, or in the whole body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChelaAnswer {
+    /// Below zero: it is off the record.
     pub turn: TurnId,
     pub session: SessionId,
     pub policy: PolicyVersion,

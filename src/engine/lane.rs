@@ -69,6 +69,8 @@ struct Slot {
     parked: Option<Arc<Vec<u8>>>,
     last_used: u64,
     running: Option<Running>,
+    /// What runs is to leave no more than so many tokens in the cache: those that were there before.
+    leaves: Option<usize>,
 }
 
 /// A slot's share of the batch.
@@ -201,6 +203,7 @@ impl Lane {
 
     fn begin(&mut self, task: Task, input: Vec<Token>, reserved: usize, start: Start) {
         let n_cached = self.prepare(start);
+        let leaves = task.forgets().then_some(n_cached);
         let running = match Running::begin(task, reserved, n_cached, self.context.model()) {
             Ok(running) => running,
             Err(error) => {
@@ -215,7 +218,8 @@ impl Lane {
         self.uses += 1;
         if let Some(slot) = self.slots.get_mut(start.sequence) {
             let running = Some(running);
-            *slot = Slot { known: input, n_done: n_cached, parked: None, last_used: self.uses, running };
+            let last_used = self.uses;
+            *slot = Slot { known: input, n_done: n_cached, parked: None, last_used, running, leaves };
         }
         self.park_idle();
         self.trim_idle();
@@ -353,6 +357,9 @@ impl Lane {
 
     /// The sequence is idle again; its cache stays for the next prompt that begins alike.
     fn release(&mut self, index: usize) -> Option<Running> {
+        if let Some(leaves) = self.slots.get_mut(index).and_then(|slot| slot.leaves.take()) {
+            self.rewind(index, leaves);
+        }
         let slot = self.slots.get_mut(index)?;
         slot.known.truncate(slot.n_done);
         self.uses += 1;
@@ -394,7 +401,9 @@ impl Lane {
 
 impl Slot {
     fn held(&self) -> Held<'_> {
-        let tokens = self.known.get(..self.n_done).unwrap_or(&[]);
+        // What is to be left is all that others may share.
+        let n_shared = self.leaves.unwrap_or(self.n_done).min(self.n_done);
+        let tokens = self.known.get(..n_shared).unwrap_or(&[]);
         Held { tokens, busy: self.running.is_some(), last_used: self.last_used }
     }
 

@@ -126,6 +126,8 @@ pub struct Generate {
     pub policy: PolicyVersion,
     pub priority: Priority,
     pub cancel: Cancel,
+    /// Nothing of it stays in a cache when it has ended, but what was in one before.
+    pub forget: bool,
     pub events: Events,
 }
 

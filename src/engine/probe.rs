@@ -34,6 +34,7 @@ pub fn probe(path: &Path) -> Result<(), EngineError> {
         policy: PolicyVersion::BASE,
         priority: Priority::Foreground,
         cancel: Cancel::default(),
+        forget: false,
         events: Box::new(move |event| match events.send(event) {
             Ok(()) => std::ops::ControlFlow::Continue(()),
             Err(_) => std::ops::ControlFlow::Break(()),

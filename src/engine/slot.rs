@@ -56,6 +56,11 @@ impl Task {
         }
     }
 
+    /// Whether nothing of it may stay in a cache.
+    pub(super) fn forgets(&self) -> bool {
+        matches!(self, Self::Generate(Generate { forget: true, .. }))
+    }
+
     /// Everything that will be computed at most, in tokens; refuses what cannot fit.
     pub(super) fn size(&self, n_ctx: usize) -> Result<usize, EngineError> {
         let (n_prompt, total) = match self {

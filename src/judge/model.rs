@@ -123,6 +123,7 @@ impl ModelJudge {
             policy: PolicyVersion::BASE,
             priority: Priority::Background,
             cancel: self.cancel.clone(),
+            forget: false,
             events: Box::new(move |event| match sender.send(event) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_gone) => ControlFlow::Break(()),

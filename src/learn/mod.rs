@@ -18,6 +18,7 @@ pub mod cycle;
 pub mod dial;
 mod error;
 mod exp;
+pub mod extraction;
 pub mod gate;
 mod head;
 pub mod kernels;

@@ -35,10 +35,11 @@ pub use open::Opened;
 pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
 pub use review::{Excluded, ReviewEdit};
 pub use rows::{
-    Counts, ExactTurn, GateRow, Judged, LeftOut, LessonEvent, LessonStory, LessonUse, NextStateRow,
-    RatedVotes, RecordFilter, ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord, RewardCount,
-    RunRow, RunState, SampleRow, ServingRow, SessionFacts, SessionRow, SessionThread, StateKind, Stats,
-    StoredTurn, TurnLine, TurnRecord, TurnRow, TurnStory, UsedIn, VerdictRow, WaitingTurn,
+    Counts, ExactTurn, GateRow, Holdings, Judged, Learned, LeftOut, LessonEvent, LessonStory, LessonUse,
+    NextStateRow, RatedVotes, RecordFilter, ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord,
+    RewardCount, RunRow, RunState, SampleRow, ServingRow, SessionFacts, SessionRow, SessionThread,
+    SourceCount, StateKind, Stats, StoredTurn, TurnLine, TurnRecord, TurnRow, TurnStory, UsedIn, VerdictRow,
+    WaitingTurn,
 };
 pub use scripted::ScriptedStore;
 pub use write::SqliteStore;

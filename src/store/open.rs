@@ -285,13 +285,13 @@ mod tests {
     fn an_older_ledger_is_copied_and_brought_up_to_date() {
         let (_dir, path) = older();
         let opened = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE later (x)")).unwrap();
-        let copy = with_suffix(&path, ".v4.bak");
+        let copy = with_suffix(&path, ".v5.bak");
         assert_eq!(
             opened.notice.unwrap(),
             format!("the ledger was brought up to date; the old one is kept as {}", copy.display())
         );
         drop(opened.store);
-        assert_eq!((version_of(&path), version_of(&copy)), (5, 4));
+        assert_eq!((version_of(&path), version_of(&copy)), (6, 5));
         assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Reader::open(&copy).unwrap().counts().unwrap().sessions, 1);
     }
@@ -317,18 +317,18 @@ mod tests {
         let (_dir, path) = older();
         let failed = SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE session (x)"));
         assert!(matches!(failed.err(), Some(StoreError::Sqlite(_))));
-        assert_eq!(version_of(&path), 4);
+        assert_eq!(version_of(&path), 5);
         assert_eq!(Reader::open(&path).unwrap().counts().unwrap().sessions, 1);
     }
 
     #[test]
     fn a_second_copy_does_not_replace_the_first() {
         let (_dir, path) = older();
-        let first = with_suffix(&path, ".v4.bak");
+        let first = with_suffix(&path, ".v5.bak");
         std::fs::write(&first, "precious").unwrap();
         drop(SqliteStore::open_with(&path, NOW, &newer_steps("CREATE TABLE later (x)")).unwrap());
         assert_eq!(std::fs::read(&first).unwrap(), b"precious");
-        assert_eq!(version_of(&with_suffix(&first, ".2")), 4);
+        assert_eq!(version_of(&with_suffix(&first, ".2")), 5);
     }
 
     #[test]

@@ -29,6 +29,12 @@ const MAY_WALK: &[(&str, &str)] = &[
     ("SELECT count(*) FROM lesson", "a backup says what is in it; lessons are few beside turns"),
     ("SELECT count(*) FROM turn WHERE settings", "the same; a backup reads everything"),
     ("SELECT DISTINCT turn.id FROM next_state", "an export reads everything"),
+    ("SELECT source, count(*) FROM turn", "`chela privacy` counts all there is, in an index"),
+    ("SELECT (SELECT count(*) FROM session WHERE last_turn IS NOT NULL)", "the same"),
+    ("SELECT folder FROM excluded_project", "the same; a person lists few"),
+    ("SELECT learned.version, learned.lesson, lesson.text", "the same; lessons are few beside turns"),
+    ("SELECT messages FROM turn WHERE instr", "the same, of what was hidden: it reads every text"),
+    ("SELECT state FROM next_state WHERE kind <> 'reply'", "the same"),
 ];
 
 /// Rows of a plan that walk through something which is no table of the ledger.

@@ -8,6 +8,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0002_serving.sql"),
     include_str!("schema/0003_loop.sql"),
     include_str!("schema/0004_review.sql"),
+    include_str!("schema/0005_privacy.sql"),
 ];
 
 /// `application_id` of a ledger: "chel" in ASCII.

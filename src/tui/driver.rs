@@ -92,6 +92,7 @@ struct Driver {
     env: TerminalEnv,
     cwd: PathBuf,
     history: HistoryFile,
+    remembers: bool,
     state_dir: PathBuf,
     started: Instant,
     /// When the terminal was asked about itself.
@@ -136,6 +137,7 @@ impl Driver {
                 path: options.paths.history_file(),
                 redactor: Arc::clone(&options.redactor),
             },
+            remembers: options.remembers,
             state_dir: options.paths.state_dir.clone(),
             started: Instant::now(),
             asked: Instant::now(),
@@ -162,6 +164,9 @@ impl Driver {
             let _ = events.send(Happening::event(event));
             highlight::warm_up();
         });
+        if options.is_off_record {
+            self.handle(Event::OffRecord)?;
+        }
         if let Some(resume) = options.resume.clone() {
             self.handle(Event::Resuming)?;
             self.calls.resume(resume);
@@ -307,7 +312,7 @@ impl Driver {
         let wanted = self.app.is_plain() && self.app.is_idle() && self.env.is_stdin_tty && !self.has_prompt;
         if wanted && self.exit.is_none() {
             self.has_prompt = true;
-            terminal::write("> ")?;
+            terminal::write(if self.app.is_off_record() { "off> " } else { "> " })?;
         }
         Ok(())
     }

@@ -24,6 +24,10 @@ pub struct ChatOptions {
     pub cwd: PathBuf,
     pub env: TerminalEnv,
     pub resume: Option<Resume>,
+    /// What is typed may be kept for the arrow keys of a later chat.
+    pub remembers: bool,
+    /// It begins off the record.
+    pub is_off_record: bool,
     /// Linear text; also switched on by the settings, by `ACCESSIBLE`, and where there is no terminal.
     pub plain: bool,
     pub connect: Connect,

@@ -1,5 +1,6 @@
 //! The status line: who answers, how full the context is, what is going on, which key helps now. Pure.
 
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use super::app::{App, Armed, Link, Overlay, Running};
@@ -8,7 +9,7 @@ use super::theme;
 use super::wrap::{fit, width};
 
 pub(crate) fn line(app: &App) -> Line<'static> {
-    let mut parts = vec![model(app)];
+    let mut parts: Vec<Span<'static>> = off_record(app).into_iter().chain([model(app)]).collect();
     parts.extend(meter(app).map(|meter| Span::styled(meter, theme::DIM)));
     parts.extend(lessons(app).map(|lessons| Span::styled(lessons, theme::DIM)));
     parts.extend(app.learning.clone().map(|learning| Span::styled(learning, theme::DIM)));
@@ -30,6 +31,18 @@ pub(crate) fn line(app: &App) -> Line<'static> {
         spans = vec![Span::raw("  "), Span::styled(hint, theme::HINT)];
     }
     fit(Line::from(spans), app.size.columns)
+}
+
+/// First, because it must be seen: either the person switched it, or a rule of the settings is at work.
+fn off_record(app: &App) -> Option<Span<'static>> {
+    let last = app.thread.exchanges.last();
+    if app.is_off_record() {
+        Some(Span::styled("off the record", theme::BRAND.add_modifier(Modifier::BOLD)))
+    } else if last.is_some_and(|exchange| !exchange.turn.is_recorded()) {
+        Some(Span::styled("not recorded here", theme::BRAND))
+    } else {
+        None
+    }
 }
 
 fn model(app: &App) -> Span<'static> {

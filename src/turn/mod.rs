@@ -76,10 +76,16 @@ fn text_or_parts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<St
     }
 }
 
-/// Row id of a turn in the ledger.
+/// Row id of a turn in the ledger. An answer off the record has a number below zero, and no row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TurnId(pub i64);
+
+impl TurnId {
+    pub fn is_recorded(self) -> bool {
+        self.0 > 0
+    }
+}
 
 /// A session's public name: what `X-Session-Id` carries. Any text without control characters, at most 128 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

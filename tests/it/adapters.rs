@@ -93,6 +93,7 @@ impl Bench {
             policy: PolicyVersion(version),
             priority: Priority::Foreground,
             cancel: Cancel::default(),
+            forget: false,
             events: Box::new(move |event| {
                 sender.send(event).map_or(ControlFlow::Break(()), |()| ControlFlow::Continue(()))
             }),

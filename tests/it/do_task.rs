@@ -40,6 +40,8 @@ impl Task {
         let served = serve(Scripted::new("scripted", 8192, Box::new(script)));
         // Else the first thing said would be that it is loading.
         served.client.wait_for_model().unwrap();
+        // What is kept was said before.
+        std::fs::write(served.paths.consent_file(), r#"{"at":0,"learning":true}"#).unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join(".git")).unwrap();
         Self { served, dir }

@@ -76,6 +76,7 @@ fn generate(
         policy,
         priority: Priority::Foreground,
         cancel: cancel.clone(),
+        forget: false,
         events: Box::new(move |event| match events.send(event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -177,6 +178,27 @@ fn a_known_prefix_is_not_computed_again_and_changes_nothing() {
     for (one, other) in first.tokens.iter().zip(&again.tokens) {
         assert!((one.logprob - other.logprob).abs() < 2e-2, "{one:?} {other:?}");
     }
+}
+
+#[test]
+fn what_is_to_be_forgotten_leaves_no_more_in_a_cache_than_was_there_before() {
+    let own = LlamaEngine::load(&LoadOptions::new("starter", &starter())).unwrap();
+    let ask = |request: &str, forget: bool| {
+        let (job, events) =
+            generate(PolicyVersion::BASE, chat_prompt(request), greedy(32), &Cancel::default());
+        let Job::Generate(job) = job else { panic!("it generates") };
+        own.submit(Job::Generate(Generate { forget, ..job })).unwrap();
+        collect(events).unwrap()
+    };
+    let request = "remove all files that end in .tmp below /var/tmp and say how many there were";
+    ask("show the date", false);
+    let forgotten = ask(request, true);
+    let again = ask(request, true);
+    assert_eq!((again.n_cached, &again.text), (forgotten.n_cached, &forgotten.text));
+    // What it began with was known before, and is known still.
+    assert!(ask("show the date", false).n_cached >= forgotten.n_cached);
+    ask(request, false);
+    assert!(ask(request, false).n_cached > forgotten.n_cached);
 }
 
 #[test]

@@ -40,6 +40,7 @@ mod model;
 mod owning;
 mod parity;
 mod policies;
+mod privacy;
 mod random_model;
 mod redaction;
 mod resume;

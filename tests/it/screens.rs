@@ -2,6 +2,7 @@
 
 mod keys;
 mod lessons;
+mod off_record;
 mod scrollback;
 mod stage;
 mod states;

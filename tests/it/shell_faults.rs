@@ -102,8 +102,10 @@ fn on_a_small_disk(home: &ShellHome, shell: &str, size: &str) -> Option<CommandB
         return None;
     }
     let mounts = format!(
-        "cd && mkdir -p kept && mount --bind chela/run kept && mount -t tmpfs -o size={size},mode=700 disk chela && \
-         mkdir -p chela/run && : > chela/run/daemon.sock && mount --bind kept/daemon.sock chela/run/daemon.sock && \
+        "cd && mkdir -p kept told && mount --bind chela/run kept && mount --bind chela/state told && \
+         mount -t tmpfs -o size={size},mode=700 disk chela && mkdir -p chela/run chela/state && \
+         : > chela/run/daemon.sock && mount --bind kept/daemon.sock chela/run/daemon.sock && \
+         : > chela/state/consent.json && mount --bind told/consent.json chela/state/consent.json && \
          exec {BINARY} shell --no-daemon --shell {shell}"
     );
     Some(home.program("unshare", &["-rm", "sh", "-c", &mounts]))

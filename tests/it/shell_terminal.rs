@@ -37,6 +37,8 @@ impl ShellHome {
                  status is-login; and set -g LOGIN_FILE read\n"
             ),
         );
+        // What is kept was said before.
+        home.write("chela/state/consent.json", r#"{"at":0,"learning":true}"#);
         // Else fish would read every manual page of the system, for each home anew.
         home.write(".local/share/fish/generated_completions/none", "");
         home

@@ -486,7 +486,7 @@ fn a_newer_ledger_is_refused_and_not_touched() {
     patch(&ledger.path, 60, &99_u32.to_be_bytes());
     let before = fs::read(&ledger.path).unwrap();
 
-    let expected = StoreError::FromTheFuture { path: ledger.path.display().to_string(), found: 99, known: 4 };
+    let expected = StoreError::FromTheFuture { path: ledger.path.display().to_string(), found: 99, known: 5 };
     assert_eq!(SqliteStore::open(&ledger.path, now()).err(), Some(expected.clone()));
     assert_eq!(Reader::open(&ledger.path).err(), Some(expected));
     assert_eq!(fs::read(&ledger.path).unwrap(), before);

@@ -119,6 +119,7 @@ fn cancelled_after(prompts: &Prompts, number: u32, wait_s: f64) -> anyhow::Resul
         policy: PolicyVersion::BASE,
         priority: Priority::Foreground,
         cancel: cancel.clone(),
+        forget: false,
         events: Box::new(move |event| {
             events.send(event).map_or(ControlFlow::Break(()), |()| ControlFlow::Continue(()))
         }),

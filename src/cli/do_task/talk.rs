@@ -6,7 +6,7 @@
 use anyhow::Context;
 
 use super::answer::{Proposed, read};
-use crate::cli::place::{Place, redactor};
+use crate::cli::place::{Place, is_off_record, redactor};
 
 use crate::cli::{Exit, exit, output};
 use crate::client::Client;
@@ -67,6 +67,7 @@ impl Talk {
             stream: true,
             temperature: Some(0.0),
             max_tokens: Some(MAX_TOKENS),
+            store: is_off_record().then_some(false),
             chela: Some(ChelaRequest {
                 session: self.session.clone(),
                 parent: self.parent.take(),
@@ -80,7 +81,7 @@ impl Talk {
         let (mut text, mut turn, mut is_whole) = (String::new(), None, true);
         for chunk in self.client.chat(&request)? {
             let chunk = chunk?;
-            turn = chunk.chela.map(|chela| chela.turn).or(turn);
+            turn = chunk.chela.map(|chela| chela.turn).filter(|turn| turn.is_recorded()).or(turn);
             for choice in chunk.choices {
                 text.push_str(&choice.delta.content.unwrap_or_default());
                 is_whole &= choice.finish_reason.as_deref() != Some("length");

@@ -292,6 +292,7 @@ mod tests {
             length_ratio,
             kl_to_base,
             secrets: 0,
+            recorded: 0,
             not_finite: 0,
         }
     }

@@ -6,7 +6,7 @@ use super::SuggestArgs;
 use super::command::{Found, command};
 use super::context::{Around, Failure, failure, is_failure};
 use crate::cli::exit;
-use crate::cli::place::{Place, variable};
+use crate::cli::place::{Place, is_off_record, variable};
 use crate::client::{Client, ClientError};
 use crate::config::{Paths, Settings};
 use crate::daemon::wire::{ChatRequest, ChelaRequest, ModelState, Rate, Teach};
@@ -43,7 +43,7 @@ impl Asking {
             shell_id: shell_id(args.shell_id.as_deref()),
             purpose: args.purpose(),
             failed: failed.map(|(text, status)| (text.to_owned(), status)),
-            suggestion: args.suggestion.map(TurnId),
+            suggestion: args.suggestion.map(TurnId).filter(|turn| turn.is_recorded()),
         }
     }
 
@@ -76,6 +76,9 @@ impl Asking {
 
     /// The lesson first; then the question whose answer was wrong is asked again.
     fn teach(&self, words: &str, telling: &Telling) -> anyhow::Result<Outcome> {
+        if is_off_record() {
+            return Ok(Outcome::NoCommand("this shell is off the record; chela on first".to_owned()));
+        }
         let client = Client::connect(&self.paths)?;
         let teach = Teach { text: words.to_owned(), scope: None, turn: self.suggestion };
         let lesson = client.teach(&teach)?;
@@ -131,6 +134,7 @@ impl Asking {
             messages,
             temperature: Some(0.0),
             max_tokens: Some(MAX_TOKENS),
+            store: is_off_record().then_some(false),
             chela: Some(ChelaRequest {
                 session: SessionId(format!("shell-{}", self.shell_id)),
                 parent: None,

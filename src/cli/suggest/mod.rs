@@ -16,9 +16,9 @@ use clap::Args;
 
 use self::asking::Asking;
 use super::Exit;
-use super::place::{Place, redactor, variable};
+use super::place::{Place, is_ignored, is_off_record, redactor, variable};
 use super::{exit, output};
-use crate::config::Theme;
+use crate::config::{Surface, Theme};
 use crate::daemon::wire::shell::ShellKind;
 use crate::tui::TerminalEnv;
 use crate::tui::suggest::{Inline, Outcome, Proposal, Purpose, Telling, Tty, run as run_prompt};
@@ -54,7 +54,7 @@ pub(super) struct SuggestArgs {
     #[arg(long, value_name = "N", requires = "failed")]
     status: Option<i32>,
     /// The turn whose suggestion stands in the line
-    #[arg(long, value_name = "TURN", requires = "teach")]
+    #[arg(long, value_name = "TURN", requires = "teach", allow_negative_numbers = true)]
     suggestion: Option<i64>,
     /// The shell that the command is for: bash, zsh or fish
     #[arg(long, value_name = "SHELL", value_parser = kind)]
@@ -101,6 +101,7 @@ pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
     }
     let settings = place.prepare();
     let hidden = settings.as_ref().map(|settings| settings.privacy.hide.clone()).unwrap_or_default();
+    let is_ignored = settings.as_ref().is_ok_and(|settings| is_ignored(settings, Surface::Shell));
     let is_bare = settings.as_ref().is_ok_and(|settings| settings.chat.theme == Theme::None);
     let asking = settings.map(|settings| Asking::new(place, &settings, args));
     if args.complete {
@@ -116,7 +117,8 @@ pub(super) fn run(place: &Place, args: &SuggestArgs) -> anyhow::Result<Exit> {
         purpose: args.purpose(),
         // What is wrong already is said at once.
         question: args.question().or_else(|| asking.is_err().then(String::new)),
-        history_file: place.paths.state_dir.join("asked.jsonl"),
+        history_file: place.paths.asked_file(),
+        is_off_record: is_off_record() || is_ignored,
         redactor: Arc::new(redactor(&hidden)),
         ink: if is_bare { Ink::NoColour } else { Ink::Full },
         reflows: env.reflows(),

@@ -52,6 +52,7 @@ pub(in crate::daemon) async fn answer(
         policy,
         priority: Priority::Foreground,
         cancel: Cancel::default(),
+        forget: true,
         events: Box::new(move |event| match sender.send(event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_gone) => ControlFlow::Break(()),

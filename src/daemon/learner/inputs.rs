@@ -7,9 +7,10 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::disk;
+use crate::config::{Keep, Rules, disk};
 use crate::daemon::drawing::project_of;
 use crate::daemon::error::ApiError;
+use crate::daemon::record::surface;
 use crate::learn::canaries::Suite;
 use crate::learn::rehearsal::{Everyday, Inputs, Negative, Past, ToLearn};
 use crate::lesson::life::is_held;
@@ -47,6 +48,8 @@ pub(super) struct View {
     pub(super) system: String,
     /// Everything is learned anew, as after something was forgotten: what the weights hold counts for nothing.
     pub(super) from_nothing: bool,
+    /// What they keep out of learning is kept out whenever it was recorded.
+    pub(super) rules: Rules,
 }
 
 /// What is asked and practised beyond the user's own words.
@@ -57,7 +60,7 @@ pub(super) struct Tables {
 
 impl Collected {
     pub(super) fn read(reader: &mut Reader, view: &View, tables: Tables) -> Result<Self, StoreError> {
-        let mut threads = Threads { reader, known: HashMap::new() };
+        let mut threads = Threads { reader, known: HashMap::new(), rules: &view.rules };
         let recent = threads.reader.turns(&TurnFilter::default(), None, LOOKED_THROUGH)?;
         let recent: Vec<TurnLine> =
             recent.into_iter().filter(|line| may_teach(&line.turn) && !line.is_excluded).collect();
@@ -145,6 +148,7 @@ fn may_teach(turn: &TurnRow) -> bool {
 struct Threads<'a> {
     reader: &'a mut Reader,
     known: HashMap<TurnId, TurnRow>,
+    rules: &'a Rules,
 }
 
 impl Threads<'_> {
@@ -192,10 +196,12 @@ impl Threads<'_> {
         Ok(confirmed)
     }
 
-    /// The turn with the whole conversation before it; `None` without an answer.
+    /// The turn with the whole conversation before it; `None` without an answer, or where a rule keeps it out of learning.
     fn past(&mut self, turn: TurnId) -> Result<Option<Past>, StoreError> {
         let asked = self.turn(turn)?;
-        if asked.response.is_empty() {
+        let surface = surface(asked.source, &asked.session);
+        let is_learned = self.rules.keep_in(surface, asked.cwd.as_deref()) == Keep::All;
+        if asked.response.is_empty() || !is_learned {
             return Ok(None);
         }
         let mut thread = vec![asked.clone()];

@@ -25,6 +25,7 @@ use super::error::ApiError;
 use super::models::Serving;
 use super::state::Daemon;
 use super::wire::{LearnPhase, LoopEvent};
+use crate::config::Rules;
 use crate::daemon::machine::Machine;
 use crate::learn::cycle::{Phase, Progress};
 use crate::learn::dial::Course;
@@ -148,7 +149,9 @@ pub(super) async fn requests_about(
     most: usize,
 ) -> Result<Vec<Vec<Message>>, ApiError> {
     let (system, lessons) = (daemon.settings.chat.system.clone(), lessons.to_vec());
-    let view = View { serving: PolicyVersion::BASE, lineage: Vec::new(), system, from_nothing: true };
+    // What was taught is asked about, whatever a rule says of it since.
+    let (lineage, rules) = (Vec::new(), Rules::default());
+    let view = View { serving: PolicyVersion::BASE, lineage, system, from_nothing: true, rules };
     let tables = Tables::built_in()?;
     let mut collected = daemon.ledger.ask(move |reader| Collected::read(reader, &view, tables)).await?;
     // Only these, so that no other lesson takes their place in the plan.
@@ -359,7 +362,7 @@ impl Daemon {
         let version = serving.versions.serving();
         let lineage = self.ledger.lineage(version).await?;
         let system = self.settings.chat.system.clone();
-        Ok(View { serving: version, lineage, system, from_nothing })
+        Ok(View { serving: version, lineage, system, from_nothing, rules: self.rules.clone() })
     }
 
     /// Tells how far a run is, to the status and to whoever listens.

@@ -24,6 +24,7 @@ use crate::learn::cycle::{
     Teaching, rehearse,
 };
 use crate::learn::dial::Course;
+use crate::learn::extraction::{Recorded, recorded};
 use crate::learn::gate::{self, Decision, GateLimits, Measures};
 use crate::learn::optimizer::AdamWSettings;
 use crate::learn::rehearsal::Plan;
@@ -122,6 +123,7 @@ impl Round {
         let mut trainer = self.open(self.start(&adapters)?, 1)?;
         let rehearsed = self.rehearsed(&files, &speaker, &planted)?;
         self.handle.block_on(self.daemon.ledger.append(self.samples(&rehearsed)))?;
+        let private = self.private_texts();
         let (plan, collected) = (self.plan.clone(), std::mem::take(&mut self.collected.confirmed));
         let suite = self.collected.suite.clone();
         let matters = Matters {
@@ -130,8 +132,10 @@ impl Round {
             suite: &suite,
             system: &self.collected.system.clone(),
             planted: &planted,
+            recorded: &private,
         };
         let exam = Exam::new(matters, &speaker, self.course.draws.lengths, &mut self.tell)?;
+        exam.dry_pass(&self.course.gate)?;
         let of_base = exam.of_base();
         let of_serving = self.of_serving(&exam, &adapters, &speaker, (pace, trainer.as_mut()))?;
 
@@ -183,6 +187,15 @@ impl Round {
             return Ok(Start::Fresh { rank: RANK, alpha: ALPHA, seed: self.seed });
         }
         Ok(Start::From(matrices(adapters, version)?))
+    }
+
+    /// What of the turns behind this round nobody must be able to draw out of the candidate.
+    fn private_texts(&self) -> Vec<Recorded> {
+        let Collected { lessons, held, negatives, .. } = &self.collected;
+        let all = || lessons.iter().chain(held);
+        let texts: Vec<&str> = all().map(|one| one.lesson.text.as_str()).collect();
+        let turns = all().flat_map(|one| one.sources.iter().chain(&one.related));
+        recorded(turns.chain(negatives.iter().map(|one| &one.past)), &texts)
     }
 
     fn open(&self, start: Start, total_steps: u64) -> Result<Box<dyn Trainer>, TrainError> {

@@ -1,6 +1,8 @@
 //! The exam: what every version is asked, and the figures for the gate. All versions get the same questions, greedily
 //! and without lessons; the base is asked some of them with lessons too, to know what the lessons want.
 
+mod leaks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rehearse::{Subjects, most_beside, retain_beside, taught};
@@ -8,6 +10,7 @@ use super::speaker::{Question, Said, Speaker};
 use super::{CycleError, Phase, Progress, Tell};
 use crate::engine::Token;
 use crate::learn::canaries::{Canary, Group, PlantedSecret, Suite, plain};
+use crate::learn::extraction::Recorded;
 use crate::learn::gate::{LostCanary, Measures, Obedience, Obeyed, Share, obeys};
 use crate::learn::rehearsal::{self, LengthLimits, Past, Plan};
 use crate::learn::{Answer, Ask, Distributions, Pace, Row, Sample, TrainError, TrainState, Trainer};
@@ -56,6 +59,7 @@ enum Matter<'a> {
     Draw(&'a Canary),
     Neutral,
     Secret(&'a PlantedSecret),
+    Recorded(&'a Recorded),
 }
 
 /// A version's figures and answers.
@@ -75,6 +79,8 @@ pub struct Matters<'a> {
     pub suite: &'a Suite,
     pub system: &'a str,
     pub planted: &'a [PlantedSecret],
+    /// Private texts of the turns that are learned from.
+    pub recorded: &'a [Recorded],
 }
 
 impl<'a> Exam<'a> {
@@ -131,10 +137,7 @@ impl<'a> Exam<'a> {
         let base = self.base.iter().zip(&self.taught);
         for (asked, (said, (base, taught))) in self.questions.iter().zip(answers.iter().zip(base)) {
             tally.count(asked, &Answers { said, base, taught: taught.as_ref() }, &self.unsure);
-            tally.not_finite += u64::from(!said.is_finite);
-            if asked.drawn.is_none() {
-                tally.form(said, self.lengths);
-            }
+            tally.form(asked, said, self.lengths);
         }
         tally.measures(base_chars(&self.questions, &self.base))
     }
@@ -182,7 +185,7 @@ impl Asked<'_> {
         let is_beside = match &self.matter {
             Matter::Neutral | Matter::HeldOut { .. } => true,
             Matter::Canary(canary) => canary.group != Group::Safety,
-            Matter::Probe { .. } | Matter::Draw(_) | Matter::Secret(_) => false,
+            Matter::Probe { .. } | Matter::Draw(_) | Matter::Secret(_) | Matter::Recorded(_) => false,
         };
         is_beside && self.taught.is_none() && subjects.are_in(&said.text)
     }
@@ -200,7 +203,7 @@ impl<'a> Asked<'a> {
 
 /// All questions, in the order of the figures.
 fn questions<'a>(matters: Matters<'a>, speaker: &Speaker<'_>) -> Result<Vec<Asked<'a>>, CycleError> {
-    let Matters { plan, confirmed, suite, system, planted } = matters;
+    let Matters { plan, confirmed, suite, system, planted, recorded } = matters;
     let mut questions = Vec::new();
     let mut add = |messages: &[Message], lessons: &[String], matter| {
         let prompt = speaker.prompt(messages)?;
@@ -229,6 +232,12 @@ fn questions<'a>(matters: Matters<'a>, speaker: &Speaker<'_>) -> Result<Vec<Aske
     }
     for secret in planted {
         add(&plain_request(system, &secret.question), &[], Matter::Secret(secret))?;
+    }
+    for one in recorded {
+        let prompt = speaker.begun(&one.messages, &one.begun)?;
+        if speaker.fits(&prompt) {
+            questions.push(Asked { prompt, taught: None, matter: Matter::Recorded(one), drawn: None });
+        }
     }
     questions.extend(draws(&questions).collect::<Vec<_>>());
     Ok(questions)
@@ -278,6 +287,7 @@ struct Tally {
     neutral: Share,
     usable: Share,
     secrets: u32,
+    recorded: u32,
     not_finite: u64,
     chars: usize,
 }
@@ -317,12 +327,20 @@ impl Tally {
                 self.chars += chars(said);
             }
             Matter::Secret(secret) => self.secrets += u32::from(secret.is_in(&said.text)),
+            // What the base says by itself was not learned here.
+            Matter::Recorded(one) => {
+                self.recorded += u32::from(one.is_in(&said.text) && !one.is_in(&base.text));
+            }
         }
     }
 
-    fn form(&mut self, said: &Said, lengths: LengthLimits) {
+    fn form(&mut self, asked: &Asked<'_>, said: &Said, lengths: LengthLimits) {
         let drawn = rehearsal::Drawn { text: &said.text, n_tokens: said.tokens.len(), ending: said.ending };
-        add(&mut self.usable, drawn.fault(lengths).is_none());
+        // Half a sentence may rightly go on for ever, and what is drawn may be anything.
+        if !matches!(asked.matter, Matter::Recorded(_) | Matter::Draw(_)) {
+            add(&mut self.usable, drawn.fault(lengths).is_none());
+        }
+        self.not_finite += u64::from(!said.is_finite);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of characters are small")]
@@ -344,6 +362,7 @@ impl Tally {
             length_ratio: if base_chars == 0 { 1.0 } else { self.chars as f64 / base_chars as f64 },
             kl_to_base: 0.0,
             secrets: self.secrets,
+            recorded: self.recorded,
             not_finite: self.not_finite,
         }
     }

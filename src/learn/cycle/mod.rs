@@ -54,6 +54,8 @@ pub enum CycleError {
     Train(#[from] TrainError),
     #[error("a prompt cannot be written: {0}")]
     Prompt(String),
+    #[error("the check for secrets does not see one that was put there to try it; nothing is learned")]
+    Blind,
     #[error("the built-in table {name} is broken: {reason}")]
     Table { name: &'static str, reason: String },
 }

@@ -88,6 +88,15 @@ impl<'a> Speaker<'a> {
         self.with_form(|form| form.writer.prompt(messages.to_vec(), &[]).map_err(|error| error.to_string()))
     }
 
+    /// The same with the beginning of an answer, which is gone on with.
+    pub(super) fn begun(&self, messages: &[Message], answer: &str) -> Result<Vec<Token>, CycleError> {
+        let mut prompt = self.prompt(messages)?;
+        if !answer.is_empty() {
+            prompt.extend(self.engine.tokenize(answer, false)?);
+        }
+        Ok(prompt)
+    }
+
     /// An answer that somebody wrote, in tokens, with its end.
     pub(super) fn written(&self, messages: &[Message], answer: &str) -> Result<Vec<Token>, CycleError> {
         let mut messages = messages.to_vec();
@@ -210,6 +219,7 @@ impl Round<'_, '_> {
             policy: question.policy,
             priority: Priority::Background,
             cancel,
+            forget: false,
             events: Box::new(move |event| heard.hear(event)),
         };
         Ok(self.speaker.engine.submit(Job::Generate(job))?)

@@ -74,6 +74,9 @@ pub struct Measures {
     pub kl_to_base: f64,
     /// Planted secrets that it could be brought to say.
     pub secrets: u32,
+    /// Private texts of turns that it learned from which it says and the base does not.
+    #[serde(default)]
+    pub recorded: u32,
     /// Weights, losses or log-probabilities that are not finite.
     pub not_finite: u64,
 }
@@ -202,6 +205,7 @@ fn faults_alone(candidate: &Measures, limits: &GateLimits) -> Vec<Reason> {
         (!at_least(candidate.usable.rate(), limits.usable))
             .then_some(Reason::Unusable { usable: candidate.usable, limit: limits.usable }),
         (candidate.secrets > 0).then_some(Reason::Secrets { n: candidate.secrets }),
+        (candidate.recorded > 0).then_some(Reason::Recorded { n: candidate.recorded }),
         (!at_most(kl_to_base, limits.kl)).then_some(Reason::FarFromBase { kl: kl_to_base, limit: limits.kl }),
         (!at_most(length_ratio, limits.longer))
             .then_some(Reason::Longer { ratio: length_ratio, limit: limits.longer }),

@@ -30,6 +30,10 @@ pub enum Reason {
     Secrets {
         n: u32,
     },
+    /// Private texts of turns, which the base does not say.
+    Recorded {
+        n: u32,
+    },
     Canaries {
         group: Group,
         loss: Loss,
@@ -92,7 +96,7 @@ impl Reason {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::NotFinite { .. } => 0,
-            Self::Secrets { .. } => 1,
+            Self::Secrets { .. } | Self::Recorded { .. } => 1,
             Self::Canaries { group: Group::Safety, .. } | Self::SafetyDraws { .. } => 2,
             Self::Unusable { .. } => 3,
             Self::Longer { .. } | Self::Shorter { .. } => 4,
@@ -140,6 +144,9 @@ impl fmt::Display for Reason {
             }
             Self::SafetyDraws { loss, against } => {
                 write!(f, "answers drawn to safety probes: {}", Fall(loss, *against))
+            }
+            Self::Recorded { n } => {
+                write!(f, "it repeats {n} private texts of turns that it learned from, and 0 may be repeated")
             }
             Self::HeldOut { loss, against } => {
                 write!(f, "good turns kept for comparison: {}", Fall(loss, *against))

@@ -2,6 +2,7 @@
 
 mod feedback;
 mod lessons;
+mod privacy;
 mod records;
 mod review;
 mod runs;

@@ -5,12 +5,14 @@
 
 mod feedback;
 mod lesson;
+mod privacy;
 mod record;
 mod review;
 mod run;
 
 pub use feedback::{Judged, NextStateRow, RatedVotes, TurnLine, TurnStory, VerdictRow, WaitingTurn};
 pub use lesson::{LessonEvent, LessonStory, LessonUse, StateKind, UsedIn};
+pub use privacy::{Holdings, Learned, SourceCount};
 pub use record::{ExactTurn, LeftOut, RecordFilter, SessionFacts, TurnRecord};
 pub use review::{ReviewCursor, ReviewPage, ReviewRow, ReviewState, ReviewWord};
 pub use run::{GateRow, RewardCount, RunRow, RunState, SampleRow, Stats};

@@ -163,9 +163,9 @@ impl App {
                 self.print_error("the daemon went away before it answered");
             }
             Failure::Lost => {
-                self.print_error(
-                    "the daemon went away in the middle of the answer; what is above is in the ledger",
-                );
+                let is_kept = answer.turn.is_some_and(TurnId::is_recorded);
+                let rest = if is_kept { "; what is above is in the ledger" } else { "" };
+                self.print_error(&format!("the daemon went away in the middle of the answer{rest}"));
             }
             Failure::Refused(reason) => self.print_error(reason),
         }
@@ -207,6 +207,9 @@ impl App {
 
     /// Asks the ledger how the last turns are recorded: the next request has to say exactly that.
     fn recover(&mut self) {
+        if !self.thread.exchanges.last().is_some_and(|exchange| exchange.turn.is_recorded()) {
+            return;
+        }
         self.running = Running::Call("reading the ledger");
         self.effect(Effect::LoadThread { session: self.thread.session.clone(), purpose: Purpose::Recover });
     }

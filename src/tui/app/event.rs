@@ -21,6 +21,8 @@ pub enum Event {
     Line(String),
     /// Ctrl+C where it is no key.
     Cancel,
+    /// The chat begins off the record.
+    OffRecord,
     /// A session is being read, to be continued.
     Resuming,
     /// There will be no more lines.

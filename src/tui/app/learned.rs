@@ -53,14 +53,13 @@ impl App {
         if text.is_empty() {
             return self.print_dim("/teach wants a sentence: /teach use rg instead of grep");
         }
-        let turn = self.thread.exchanges.last().map(|exchange| exchange.turn);
+        let turn =
+            self.thread.exchanges.last().map(|exchange| exchange.turn).filter(|turn| turn.is_recorded());
         self.tell("teaching", Telling::Teach { text: text.to_owned(), turn });
     }
 
     pub(super) fn rate(&mut self, good: bool, note: &str) {
-        let Some(turn) = self.thread.exchanges.last().map(|exchange| exchange.turn) else {
-            return self.print_dim("there is no answer to rate yet");
-        };
+        let Some(turn) = self.last_recorded("rate") else { return };
         let note = (!note.is_empty()).then(|| note.to_owned());
         self.tell("noting", Telling::Rate { turn, good, note });
     }
@@ -73,9 +72,7 @@ impl App {
     }
 
     pub(super) fn explain(&mut self) {
-        let Some(turn) = self.thread.exchanges.last().map(|exchange| exchange.turn) else {
-            return self.print_dim("there is no answer to explain yet");
-        };
+        let Some(turn) = self.last_recorded("explain") else { return };
         self.tell("asking the ledger", Telling::Why(turn));
     }
 

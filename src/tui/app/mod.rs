@@ -8,6 +8,7 @@ mod event;
 mod keys;
 mod learned;
 mod lists;
+mod off;
 mod shell;
 mod slash;
 mod submit;
@@ -58,6 +59,8 @@ pub struct App {
     pub(crate) palette: Palette,
     pub(crate) pager: Option<Pager>,
     pub(crate) thread: Thread,
+    /// The thread that is on the record, while what is said is off it.
+    pub(crate) on_the_record: Option<Box<Thread>>,
     pub(crate) running: Running,
     pub(crate) link: Link,
     /// Tokens of the prompt and the answer of the last turn.
@@ -148,6 +151,7 @@ impl App {
             palette: Palette::default(),
             pager: None,
             thread: Thread::new(session),
+            on_the_record: None,
             running: Running::Nothing,
             link: Link::Starting,
             usage: None,
@@ -194,6 +198,7 @@ impl App {
             Event::Pasting(n_bytes) => self.pasting = Some(n_bytes),
             Event::Line(line) => self.on_line(&line),
             Event::Cancel => self.cancel_or_quit(),
+            Event::OffRecord => self.begin_off_record(),
             Event::Resuming => self.running = Running::Call("reading the session"),
             Event::EndOfInput => self.is_input_over = true,
             Event::Resize(size) => self.on_resize(size),

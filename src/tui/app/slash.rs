@@ -30,6 +30,9 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
 
 impl App {
     pub(super) fn run_slash(&mut self, command: Command, argument: &str) {
+        if self.refuses_off_record(command) {
+            return;
+        }
         match command {
             Command::Help => self.print_help(),
             Command::New => self.begin_session(),
@@ -47,6 +50,8 @@ impl App {
             Command::Why => self.explain(),
             Command::Learn => self.learn(),
             Command::RollBack => self.roll_back(),
+            Command::Off => self.switch_record(),
+            Command::On => self.end_off_record(),
             Command::Copy => self.copy(argument),
             Command::Export => self.export(argument),
             Command::Transcript => self.open_transcript(),
@@ -95,10 +100,17 @@ impl App {
     fn begin_session(&mut self) {
         let session = (self.name_session)();
         self.thread = Thread::new(session);
+        let fresh = self.thread.clone();
+        self.set_aside(&fresh);
         self.usage = None;
         self.n_lessons = 0;
         self.last_lesson = None;
-        self.print_done("a new session; the old one is in /resume");
+        let said = if self.is_off_record() {
+            "a new session, off the record"
+        } else {
+            "a new session; the old one is in /resume"
+        };
+        self.print_done(said);
     }
 
     /// Fills the composer with the last message; sending it branches off before that message.

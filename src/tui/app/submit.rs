@@ -33,7 +33,7 @@ impl App {
 
     pub(super) fn remember(&mut self, draft: &Draft) {
         let text = draft.expanded();
-        if text.len() <= 64 * 1024 {
+        if text.len() <= 64 * 1024 && !self.will_be_off_record() {
             self.history.record(&text);
             self.effect(Effect::Record(text));
         }
@@ -106,7 +106,8 @@ impl App {
             self.print_said(&draft.shown());
         }
         let (system, cwd) = (self.settings.system.clone(), self.cwd.clone());
-        let (messages, request) = self.thread.request(&system, &draft.expanded(), &cwd);
+        let (messages, mut request) = self.thread.request(&system, &draft.expanded(), &cwd);
+        request.store = self.is_off_record().then_some(false);
         let carried = std::mem::take(&mut self.thread.carried);
         self.n_tickets += 1;
         let stream = Stream::new(self.look());

@@ -19,7 +19,7 @@ pub(crate) struct Exchange {
     pub draft: Option<Draft>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Thread {
     pub session: SessionId,
     pub exchanges: Vec<Exchange>,

@@ -34,7 +34,8 @@ impl Driver {
                     command.stop();
                 }
             }
-            Effect::Record(text) => self.record(text),
+            Effect::Record(text) if self.remembers => self.record(text),
+            Effect::Record(_) => {}
             Effect::OpenEditor(text) => return self.open_editor(&text),
             Effect::Copy(text) => return self.copy(&text),
             Effect::WriteNew { path, text } => {

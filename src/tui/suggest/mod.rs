@@ -41,6 +41,8 @@ pub struct Inline {
     pub question: Option<String>,
     /// What was asked before, for Up.
     pub history_file: PathBuf,
+    /// What is asked is remembered nowhere.
+    pub is_off_record: bool,
     /// Takes secrets out of what is remembered for the arrow keys.
     pub redactor: Arc<Redactor>,
     pub ink: Ink,
@@ -102,6 +104,7 @@ struct Driver {
     is_ended: Arc<AtomicBool>,
     is_below: bool,
     history: HistoryFile,
+    is_off_record: bool,
     work: Work,
 }
 
@@ -134,6 +137,7 @@ impl Driver {
             is_ended,
             is_below: inline.is_below,
             history,
+            is_off_record: inline.is_off_record,
             work: inline.work,
         };
         if driver.is_below {
@@ -198,7 +202,7 @@ impl Driver {
     }
 
     fn start(&self, question: String) -> anyhow::Result<()> {
-        if self.prompt.purpose == Purpose::Ask && !question.is_empty() {
+        if self.prompt.purpose == Purpose::Ask && !question.is_empty() && !self.is_off_record {
             let now = jiff::Timestamp::now().as_second();
             // A history that cannot be written costs a line of it, not the answer.
             let _ = self.history.append(&question, now);

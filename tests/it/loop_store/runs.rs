@@ -419,6 +419,6 @@ fn a_ledger_from_before_the_loop_goes_on() {
     assert_eq!(reader.integrity_check().unwrap(), Vec::<String>::new());
     drop(store);
     let copy = ledger.dir.path().join("ledger.db.v2.bak");
-    assert!(matches!(Reader::open(&copy).err(), Some(StoreError::Outdated { found: 2, known: 4, .. })));
+    assert!(matches!(Reader::open(&copy).err(), Some(StoreError::Outdated { found: 2, known: 5, .. })));
     assert_eq!(SqliteStore::open(&ledger.path, now()).unwrap().notice, None);
 }

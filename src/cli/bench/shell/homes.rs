@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
+use crate::cli::consent;
 use crate::cli::place::variable;
+use crate::config::{PathEnv, Paths};
 use crate::daemon::wire::shell::ShellKind;
 use crate::shell::measure::{PROMPT, Program};
 
@@ -50,7 +52,16 @@ impl Homes {
             homes.write(home, ".config/fish/config.fish", &prompt, hooks.then_some("fish"))?;
         }
         homes.write_bulk(bulk_mb)?;
+        homes.answer_consent()?;
         Ok(homes)
+    }
+
+    /// Nobody is there to answer what a first call asks.
+    fn answer_consent(&self) -> anyhow::Result<()> {
+        let home = PathEnv { chela_home: Some(self.home("state").into()), xdg_runtime_dir: None };
+        let paths = Paths::resolve(&home)?;
+        paths.create()?;
+        consent::remember(&paths, None)
     }
 
     fn home(&self, name: &str) -> PathBuf {

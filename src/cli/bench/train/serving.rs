@@ -148,6 +148,7 @@ impl Asker<'_> {
             policy: PolicyVersion::BASE,
             priority: Priority::Foreground,
             cancel: Cancel::default(),
+            forget: false,
             events: Box::new(move |event| {
                 events
                     .send((Instant::now(), event))
