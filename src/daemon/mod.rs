@@ -261,6 +261,7 @@ async fn listen_and_serve(
         shells: Shells::new(&config.paths, Arc::clone(&redactor)),
         redactor,
         learner,
+        forgetting: forgetting::Busy::default(),
         trainer: config.trainer,
         course: config.course,
         stop: watch::channel(None).0,

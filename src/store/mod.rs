@@ -13,6 +13,8 @@
 mod blob;
 mod entry;
 mod failure;
+mod folded;
+mod forgetting;
 mod open;
 mod reader;
 mod review;
@@ -28,6 +30,7 @@ pub use entry::{
     By, Decision, LessonChange, LessonEdit, Measures, NewGate, NewLesson, NewRun, NewVerdict, RunEnd,
     RunEnding, RunId, Sample, SampleRole,
 };
+pub use forgetting::{Meant, Named, Removal, Words};
 pub use open::Opened;
 pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
 pub use review::{Excluded, ReviewEdit};
@@ -124,6 +127,8 @@ pub enum Entry {
     ForgetTurns {
         turns: Vec<TurnId>,
     },
+    /// A piece of forgetting by the session, the project, the day, or as a whole.
+    Remove(Removal),
     /// Moves the write-ahead log into the file and empties it, so that nothing that was removed is left in it. Refused
     /// while somebody reads for long.
     EmptyLog,

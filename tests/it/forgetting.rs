@@ -88,7 +88,7 @@ fn serve() -> Twin {
 }
 
 fn lessons(lessons: &[LessonId]) -> Forget {
-    Forget { lessons: lessons.to_vec(), turns: Vec::new(), dry_run: false, rebuild: true }
+    Forget { lessons: lessons.to_vec(), rebuild: true, ..Forget::default() }
 }
 
 fn turns(turns: &[TurnId]) -> Forget {
@@ -312,7 +312,7 @@ fn forgetting_that_a_crash_cut_short_is_finished_at_the_next_start() {
 fn what_is_not_there_or_not_at_an_end_is_refused() {
     let gate = Gate::default();
     let twin = serve();
-    twin.check_refused(&lessons(&[]), "name a lesson or a turn");
+    twin.check_refused(&lessons(&[]), "name a lesson, a turn, a session, a project, a time, a text, or all");
     twin.check_refused(&lessons(&[LessonId(9)]), "lesson 9 does not exist");
     twin.check_refused(&turns(&[TurnId(9)]), "turn 9 does not exist");
     twin.served.stop();
@@ -356,7 +356,7 @@ fn the_program_forgets_after_a_yes_and_its_log_holds_nothing() {
 
     let would = stdout(&program.0.run(&["forget", "1", "--dry-run"]));
     assert!(would.starts_with(&format!("This goes:\n  lesson #1 {LESSON}")), "{would}");
-    assert!(would.contains("`chela forget turn:1` takes that out too"), "{would}");
+    assert!(would.contains("`chela forget turn 1` takes that out too"), "{would}");
     let unasked = program.0.run(&["forget", "1"]);
     assert_eq!(unasked.status.code(), Some(2));
     assert!(stderr(&unasked).contains("say --yes"), "{}", stderr(&unasked));

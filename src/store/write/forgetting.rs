@@ -118,7 +118,7 @@ fn unreadable(err: serde_json::Error) -> StoreError {
     StoreError::Sqlite(format!("a row about what is to be forgotten cannot be read: {err}"))
 }
 
-fn forget_conclusions(tx: &Transaction<'_>, turn: i64) -> rusqlite::Result<()> {
+pub(super) fn forget_conclusions(tx: &Transaction<'_>, turn: i64) -> rusqlite::Result<()> {
     for statement in [
         "DELETE FROM signal WHERE verdict IN (SELECT id FROM verdict WHERE turn = ?1)",
         "DELETE FROM verdict WHERE turn = ?1",
