@@ -66,6 +66,10 @@ pub(super) async fn answers(State(daemon): Shared, body: Body) -> Result<Json<Un
 
 /// Does the rest of what the last daemon could not finish. The model is not loaded yet.
 pub(super) async fn finish(daemon: &Arc<Daemon>) {
+    // Nearly always there is nothing to finish, and then nobody is kept from forgetting something else.
+    if !Note::file(daemon).exists() {
+        return;
+    }
     let _alone = daemon.forgetting.lock().await;
     let Ok(_no_round) = daemon.learner.hold_still().await else { return };
     if let Err(err) = daemon.finish_forgetting(None).await {

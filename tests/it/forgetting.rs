@@ -1,6 +1,9 @@
 //! Taking things back: a lesson that was taught, learned by the weights and forgotten is nowhere any more, what else was
 //! learned is learned anew, and a crash in the middle changes nothing of that.
 
+mod crashes;
+mod many;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -159,10 +162,15 @@ fn holding_it(dir: &Path) -> Vec<PathBuf> {
     files_that(dir, &holds)
 }
 
+/// In small or capital letters, and as UTF-16. What is packed would have to be unpacked first, so nothing may be.
 fn holds(bytes: &[u8]) -> bool {
+    const PACKED: [&[u8]; 4] = [b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"];
+    assert!(!PACKED.iter().any(|magic| bytes.starts_with(magic)), "a packed file");
     let lower = bytes.to_ascii_lowercase();
     // Half of it is enough: an index of words may cut it.
-    lower.windows(9).any(|window| window == b"zebrafish")
+    let half = b"zebrafish";
+    let wide: Vec<u8> = half.iter().flat_map(|byte| [*byte, 0]).collect();
+    [half.as_slice(), &wide].iter().any(|needle| lower.windows(needle.len()).any(|window| window == *needle))
 }
 
 fn reason(run: &RunRow) -> String {

@@ -60,30 +60,7 @@ fn listed(text: &mut String, gone: &Forgotten) {
     for version in &gone.versions {
         let _ = write!(text, "\n  {version} of the policy");
     }
-    let _ = write!(text, "\n  in all: {}", counted(&gone.counts));
-}
-
-/// The kinds of which there are any.
-fn counted(counts: &ForgottenCounts) -> String {
-    let kinds = [
-        (counts.turns, "turn", "turns"),
-        (counts.lessons, "lesson", "lessons"),
-        (counts.sessions, "session", "sessions"),
-        (counts.shell_commands, "shell command", "shell commands"),
-        (counts.followed, "thing that followed an answer", "things that followed answers"),
-        (counts.samples, "training sample", "training samples"),
-        (counts.runs, "round of learning that saw it", "rounds of learning that saw it"),
-        (counts.versions, "version", "versions"),
-        (counts.prompts, "prompt that held it", "prompts that held it"),
-        (counts.words, "word about it", "words about it"),
-        (counts.typed, "line that was typed", "lines that were typed"),
-        (counts.log_lines, "line of the log", "lines of the log"),
-        (counts.copies, "copy of the ledger", "copies of the ledger"),
-    ];
-    let some = kinds.into_iter().filter(|(n, ..)| *n > 0);
-    let some: Vec<String> =
-        some.map(|(n, one, many)| format!("{n} {}", if n == 1 { one } else { many })).collect();
-    if some.is_empty() { "nothing".to_owned() } else { some.join(", ") }
+    let _ = write!(text, "\n  in all: {}", gone.counts);
 }
 
 fn more(text: &mut String, n_all: usize, n_listed: usize, kind: &str) {

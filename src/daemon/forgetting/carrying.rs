@@ -18,7 +18,7 @@ use crate::store::{Entry, NewServing, Removal, ServingRow, StoreError, Words};
 use crate::turn::{PolicyVersion, TurnId};
 
 /// Turns of one step: a few hundredths of a second.
-const TURNS: usize = 32;
+const TURNS: usize = 64;
 /// Numbers of turns of one step where all go.
 const RANGE: i64 = 512;
 /// Rows of other kinds in one step.

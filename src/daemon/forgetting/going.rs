@@ -19,7 +19,7 @@ use crate::turn::{Message, PolicyVersion, Role, TurnId};
 /// Prompts that are asked before and after; and of these how many for one lesson that no turn taught.
 const PROMPTS: usize = 4;
 /// Turns and lessons that a report shows.
-const LISTED: usize = 20;
+const LISTED: usize = 10;
 
 /// See the module's page.
 #[derive(Debug)]

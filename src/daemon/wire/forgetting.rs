@@ -1,5 +1,7 @@
 //! Taking things back: what is to be forgotten, what went, and how the policy answers before and after.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Lesson, LessonId, RunId};
@@ -96,6 +98,36 @@ pub struct ForgottenCounts {
     pub log_lines: usize,
     /// Copies of the ledger.
     pub copies: usize,
+}
+
+/// The kinds of which there are any.
+impl fmt::Display for ForgottenCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.turns, "turn", "turns"),
+            (self.lessons, "lesson", "lessons"),
+            (self.sessions, "session", "sessions"),
+            (self.shell_commands, "shell command", "shell commands"),
+            (self.followed, "thing that followed an answer", "things that followed answers"),
+            (self.samples, "training sample", "training samples"),
+            (self.runs, "round of learning that saw it", "rounds of learning that saw it"),
+            (self.versions, "version", "versions"),
+            (self.prompts, "prompt that held it", "prompts that held it"),
+            (self.words, "word about it", "words about it"),
+            (self.typed, "line that was typed", "lines that were typed"),
+            (self.log_lines, "line of the log", "lines of the log"),
+            (self.copies, "copy of the ledger", "copies of the ledger"),
+        ];
+        let mut some = kinds.into_iter().filter(|(n, ..)| *n > 0).peekable();
+        if some.peek().is_none() {
+            return f.write_str("nothing");
+        }
+        for (at, (n, one, many)) in some.enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{n} {}", if n == 1 { one } else { many })?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -116,6 +116,19 @@ impl App {
         self.tell("rolling back", Telling::RollBack);
     }
 
+    pub(super) fn forget(&mut self, argument: &str) {
+        let Some(turn) = self.thread.exchanges.last().map(|exchange| exchange.turn) else {
+            return self.print_dim("there is no answer to forget yet");
+        };
+        match argument {
+            "" => self.tell("looking", Telling::Forget { turn, sure: false }),
+            "yes" => self.tell("forgetting", Telling::Forget { turn, sure: true }),
+            _ => self.print_dim(
+                "/forget says what goes with the last answer, /forget yes does it; `chela forget` takes anything else",
+            ),
+        }
+    }
+
     fn tell(&mut self, what: &'static str, telling: Telling) {
         if matches!(self.link, Link::Starting) {
             return self.print_dim("the daemon is starting; try again in a moment");

@@ -47,6 +47,7 @@ impl App {
             Command::Why => self.explain(),
             Command::Learn => self.learn(),
             Command::RollBack => self.roll_back(),
+            Command::Forget => self.forget(argument),
             Command::Copy => self.copy(argument),
             Command::Export => self.export(argument),
             Command::Transcript => self.open_transcript(),
