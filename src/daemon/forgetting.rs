@@ -151,18 +151,19 @@ impl Daemon {
         Ok(())
     }
 
-    /// Lines of logs, what shells left, and what is remembered of shells.
+    /// Lines of logs, what shells and editors left, and what is remembered of shells.
     fn remove_what_is_found_by_text(&self, wish: &Forget, going: &Going) -> Result<(), ApiError> {
         let state_dir = &self.paths.state_dir;
         if let Some(text) = &wish.matching {
             files::take_from_logs(&self.paths, text).map_err(|err| failed(state_dir, &err))?;
         }
-        let left_by_shell = |file: &Path| {
+        let is_meant = |file: &Path| {
             wish.all
                 || wish.since.is_some_and(|since| changed_ms(file).is_none_or(|at| at >= since))
                 || wish.matching.as_ref().is_some_and(|text| files::holds(file, text))
         };
-        files::empty_scratch(&self.paths, &left_by_shell).map_err(|err| failed(state_dir, &err))?;
+        files::empty_scratch(&self.paths, &is_meant).map_err(|err| failed(state_dir, &err))?;
+        files::remove_drafts(&self.paths, &is_meant).map_err(|err| failed(state_dir, &err))?;
         self.shells.forget(&|command| going.is_command_meant(wish, command));
         Ok(())
     }

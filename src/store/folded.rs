@@ -11,16 +11,16 @@ const OWN_WORDS: &[&str] = &["kind", "role", "type", "by"];
 #[derive(Debug, Clone)]
 pub(super) struct Needle {
     folded: String,
-    /// As it stands within a JSON string.
+    /// As it stands within a JSON string, and within one in another one: arguments of tools are written so.
     in_json: String,
+    in_nested: String,
 }
 
 impl Needle {
     pub(super) fn new(text: &str) -> Self {
         let folded = folded(text);
-        let quoted = Value::String(folded.clone()).to_string();
-        let in_json = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
-        Self { in_json: in_json.to_owned(), folded }
+        let in_json = within_json(&folded);
+        Self { in_nested: within_json(&in_json), in_json, folded }
     }
 
     pub(super) fn is_in(&self, text: &str) -> bool {
@@ -30,7 +30,8 @@ impl Needle {
     /// Whether it stands in one of the strings of a JSON text; names of fields are none.
     pub(super) fn is_in_json(&self, json: &str) -> bool {
         // Reading it is dear, and most do not hold it.
-        if !folded(json).contains(&self.in_json) {
+        let folded = folded(json);
+        if !folded.contains(&self.in_json) && !folded.contains(&self.in_nested) {
             return false;
         }
         serde_json::from_str(json).map_or(true, |value| self.is_in_value(&value))
@@ -47,10 +48,16 @@ impl Needle {
         }
     }
 
-    /// Arguments of tools are JSON within JSON.
     fn is_in_nested(&self, text: &str) -> bool {
         text.starts_with(['{', '[']) && self.in_json != self.folded && folded(text).contains(&self.in_json)
     }
+}
+
+/// As it stands between the quotes of a JSON string.
+fn within_json(text: &str) -> String {
+    let quoted = Value::String(text.to_owned()).to_string();
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or(&quoted).to_owned()
 }
 
 /// Letter by letter, so that a part of a text folds to a part of the folded text.

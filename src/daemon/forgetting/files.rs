@@ -80,6 +80,25 @@ pub(super) fn empty_scratch(paths: &Paths, goes: &dyn Fn(&Path) -> bool) -> io::
     Ok(())
 }
 
+/// What somebody wrote in an editor for a chat that was killed meanwhile.
+pub(super) fn remove_drafts(paths: &Paths, goes: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+    let Some(entries) = there(std::fs::read_dir(&paths.state_dir))? else { return Ok(()) };
+    for entry in entries {
+        let file = entry?.path();
+        if writer_of(&file).is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) && goes(&file)
+        {
+            there(std::fs::remove_file(&file))?;
+        }
+    }
+    Ok(())
+}
+
+/// The chat whose draft this is, if it is one.
+fn writer_of(file: &Path) -> Option<rustix::process::Pid> {
+    let pid = file.file_name()?.to_str()?.strip_prefix("message-")?.strip_suffix(".md")?;
+    rustix::process::Pid::from_raw(pid.parse().ok().filter(|pid| *pid > 0)?)
+}
+
 pub(super) fn holds(file: &Path, text: &str) -> bool {
     File::open(file).is_ok_and(|file| is_in(file, &[text.to_lowercase().into_bytes()]).unwrap_or(true))
 }

@@ -41,6 +41,8 @@ pub(super) fn remove(
         Err(err) => return Ok(Err(err)),
     };
     let lines = marked(&text, going, reader, turns)?;
+    // Half of a file that a chat wrote anew, and did not come to the end of.
+    let _ = std::fs::remove_file(file.with_extension("part"));
     let n_gone = lines.iter().filter(|line| line.goes).count();
     let kept: String = lines.iter().filter(|line| !line.goes).map(|line| line.raw).collect();
     Ok(if n_gone == 0 { Ok(0) } else { disk::write_whole(file, kept.as_bytes()).map(|()| n_gone) })
