@@ -10,6 +10,8 @@ use crate::turn::{PolicyVersion, Role};
 
 /// Longest line of a request or an answer.
 const WIDTH: usize = 100;
+/// Turns that are named as saying the same.
+const SAID_IN: usize = 8;
 
 /// Before.
 pub(super) fn goes(would: &Forgotten) -> String {
@@ -71,9 +73,12 @@ fn more(text: &mut String, n_all: usize, n_listed: usize, kind: &str) {
 
 fn remarks(text: &mut String, gone: &Forgotten) {
     if !gone.said_in.is_empty() {
-        let turns: Vec<String> = gone.said_in.iter().map(|turn| turn.0.to_string()).collect();
+        let turns: Vec<String> = gone.said_in.iter().take(SAID_IN).map(|turn| turn.0.to_string()).collect();
         let turns = turns.join(" ");
         let _ = write!(text, "\n  what was said stays: `chela forget turn {turns}` takes that out too");
+        if gone.said_in.len() > SAID_IN {
+            let _ = write!(text, ", and so on for {} more", gone.said_in.len() - SAID_IN);
+        }
     }
     for file in &gone.still_in {
         let _ = write!(text, "\n  it still stands in {}", output::harmless(file));

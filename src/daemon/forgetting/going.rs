@@ -182,6 +182,7 @@ fn read(
     let runs = reader.runs(usize::MAX)?;
     let made: Vec<_> =
         runs.iter().filter_map(|run| run.candidate.map(|version| (version, run.parent))).collect();
+    let notes = if wish.all { Vec::new() } else { of_unknown_origin(&shelf, &made) };
     let mut taught = meant.taught.clone();
     if wish.all {
         taught.extend(shelf.iter().map(|(version, _)| *version));
@@ -222,10 +223,22 @@ fn read(
         },
         versions: versions.into_iter().collect(),
         typed: Arc::new(typed),
-        notes: Vec::new(),
+        notes,
         lessons,
         meant,
     })
+}
+
+/// What versions learned that no run of the ledger made is not known.
+fn of_unknown_origin(
+    shelf: &[(PolicyVersion, PolicyVersion)],
+    made: &[(PolicyVersion, PolicyVersion)],
+) -> Vec<String> {
+    let is_known = |version: &PolicyVersion| made.iter().any(|(known, _)| known == version);
+    let note = |version: &PolicyVersion| {
+        format!("{version} was trained on a file or imported; whether it holds any of this is not known here")
+    };
+    shelf.iter().map(|(version, _)| version).filter(|version| !is_known(version)).map(note).collect()
 }
 
 /// Oldest first.
@@ -299,6 +312,16 @@ mod tests {
         check(&[], &[(1, 0), (2, 1)], &[]);
         check(&[1], &[(1, 0), (2, 1), (4, 2), (3, 0)], &[1, 2, 4]);
         check(&[2], &[(4, 2), (2, 1), (5, 4)], &[2, 4, 5]);
+    }
+
+    #[test]
+    fn versions_that_no_run_made_are_named() {
+        let (one, two) = ((PolicyVersion(1), PolicyVersion(0)), (PolicyVersion(2), PolicyVersion(1)));
+        let notes = of_unknown_origin(&[one, two], &[one]);
+        assert_eq!(
+            notes,
+            ["v2 was trained on a file or imported; whether it holds any of this is not known here"]
+        );
     }
 
     #[test]

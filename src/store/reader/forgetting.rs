@@ -85,8 +85,8 @@ fn turns(conn: &Connection, named: &Named, standing: &Standing) -> Result<Turns,
         }
         found.insert(*turn);
     }
-    let mut add = |condition: &str, values: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
-        let mut statement = conn.prepare(&format!("SELECT id FROM turn WHERE {THERE} AND {condition}"))?;
+    let mut add = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
+        let mut statement = conn.prepare_cached(sql)?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
             found.insert(TurnId(row.get(0)?));
@@ -94,17 +94,21 @@ fn turns(conn: &Connection, named: &Named, standing: &Standing) -> Result<Turns,
         Ok(())
     };
     for session in &named.sessions {
-        add("session = ?1", &[&session_row(conn, &session.0)?])?;
+        let sql = format!("SELECT id FROM turn WHERE session = ?1 AND {THERE}");
+        add(&sql, &[&session_row(conn, &session.0)?])?;
     }
     if let Some(folder) = &named.project {
         let (from, to) = below(folder);
-        add("(cwd = ?1 OR (cwd >= ?2 AND cwd < ?3))", &[folder, &from, &to])?;
+        let sql = format!("SELECT id FROM turn WHERE (cwd = ?1 OR (cwd >= ?2 AND cwd < ?3)) AND {THERE}");
+        add(&sql, &[folder, &from, &to])?;
     }
     if let Some(since) = named.since {
-        add("started_at >= ?1", &[&since])?;
+        let sql = format!("SELECT id FROM turn WHERE started_at >= ?1 AND {THERE}");
+        add(&sql, &[&since])?;
     }
     if named.all {
-        add("id > 0", &[])?;
+        let sql = format!("SELECT id FROM turn WHERE id > 0 AND {THERE}");
+        add(&sql, &[])?;
     }
     Ok(found)
 }
@@ -368,7 +372,7 @@ fn emptied_sessions(conn: &Connection, named: &Named, turns: &Turns) -> Result<V
     let mut emptied: BTreeSet<i64> =
         sessions.iter().filter(|(_, (n_go, n_stay))| *n_go > 0 && *n_stay == 0).map(|(id, _)| *id).collect();
     if named.all {
-        let mut statement = conn.prepare("SELECT id FROM session")?;
+        let mut statement = conn.prepare("SELECT session.id FROM session")?;
         emptied.extend(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?);
     }
     for session in &named.sessions {

@@ -12,6 +12,10 @@ use crate::turn::TurnId;
 /// A ledger that keeps more than this is not written anew: the writer would stand still for seconds.
 const REWRITTEN_UP_TO: i64 = 64 << 20;
 
+/// A session in which nothing is left.
+const EMPTY: &str = "
+    id = ?1 AND started_at <= ?2 AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id)";
+
 pub(super) fn remove(tx: &Transaction<'_>, removal: &Removal) -> Result<(), Failure> {
     match removal {
         Removal::States { states, until } => forget_states(tx, states, *until)?,
@@ -76,11 +80,9 @@ fn empty_words(tx: &Transaction<'_>, words: &Words) -> rusqlite::Result<()> {
 }
 
 fn remove_sessions(tx: &Transaction<'_>, sessions: &[i64], until: i64) -> rusqlite::Result<()> {
-    let is_empty = "id = ?1 AND started_at <= ?2
-        AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id)";
     let excluded =
-        format!("DELETE FROM excluded_session WHERE session IN (SELECT id FROM session WHERE {is_empty})");
-    let row = format!("DELETE FROM session WHERE {is_empty}");
+        format!("DELETE FROM excluded_session WHERE session IN (SELECT id FROM session WHERE {EMPTY})");
+    let row = format!("DELETE FROM session WHERE {EMPTY}");
     for session in sessions {
         tx.prepare_cached(&excluded)?.execute(params![session, until])?;
         tx.prepare_cached(&row)?.execute(params![session, until])?;
@@ -104,20 +106,20 @@ fn remove_turns(tx: &Transaction<'_>, first: TurnId, last: TurnId, newest: TurnI
     // A conversation that went on meanwhile goes on, without what it began with.
     tx.prepare_cached(
         "WITH RECURSIVE line (id) AS (
-             SELECT id FROM turn WHERE parent BETWEEN ?1 AND ?2 AND id > ?3
+             SELECT id FROM turn WHERE parent >= ?1 AND parent <= ?2 AND id > ?3
              UNION SELECT turn.id FROM turn JOIN line ON turn.parent = line.id)
          UPDATE turn_prompt SET ids = x'' WHERE turn IN line",
     )?
     .execute(params![first.0, last.0, newest.0])?;
     for statement in [
-        "UPDATE turn SET parent = NULL WHERE parent BETWEEN ?1 AND ?2 AND id > ?2",
+        "UPDATE turn SET parent = NULL WHERE parent >= ?1 AND parent <= ?2 AND id > ?2",
         "DELETE FROM signal WHERE verdict IN (SELECT id FROM verdict WHERE turn BETWEEN ?1 AND ?2)",
         "DELETE FROM verdict WHERE turn BETWEEN ?1 AND ?2",
         "DELETE FROM waiting WHERE turn BETWEEN ?1 AND ?2",
         "DELETE FROM next_state WHERE turn BETWEEN ?1 AND ?2",
         "DELETE FROM lesson_source WHERE turn BETWEEN ?1 AND ?2",
         "DELETE FROM lesson_use WHERE turn BETWEEN ?1 AND ?2",
-        "DELETE FROM sample WHERE turn BETWEEN ?1 AND ?2",
+        "DELETE FROM sample WHERE turn >= ?1 AND turn <= ?2",
         "DELETE FROM excluded_turn WHERE turn BETWEEN ?1 AND ?2",
         "UPDATE session SET title = '', last_turn =
              (SELECT max(id) FROM turn WHERE turn.session = session.id AND turn.kind = 'main' AND turn.id > ?2)
@@ -140,10 +142,10 @@ fn remove_rest(tx: &Transaction<'_>, until: i64) -> rusqlite::Result<()> {
         "DELETE FROM serving WHERE at <= ?1",
         "DELETE FROM excluded_project WHERE at <= ?1",
         "DELETE FROM excluded_session WHERE at <= ?1",
-        "UPDATE session SET title = ''
-          WHERE started_at <= ?1 AND EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id)",
-        "DELETE FROM session
-          WHERE started_at <= ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id)
+        "UPDATE session SET title = '' WHERE started_at <= ?1
+            AND EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id)",
+        "DELETE FROM session WHERE started_at <= ?1
+            AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id)
             AND NOT EXISTS (SELECT 1 FROM excluded_session WHERE session = session.id)",
     ] {
         tx.execute(statement, [until])?;
