@@ -107,12 +107,21 @@ impl Daemon {
             let going = Going::find(self, wish).await?;
             return Ok(self.report(&going));
         }
-        let started = Instant::now();
         let Ok(_alone) = self.forgetting.try_lock() else {
             let message = "something is being forgotten already; try again when that is done";
             return Err(ApiError::unavailable("forgetting", message));
         };
         let _no_round = self.learner.hold_still().await.map_err(still_running)?;
+        let started = Instant::now();
+        let mut report = self.forget_now(wish).await?;
+        report.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Numbers only: the log is no place for what was forgotten.
+        tracing::info!(counts = ?report.counts, serves = %report.serves, took_ms = report.took_ms, "forgotten");
+        Ok(report)
+    }
+
+    /// Nothing is learned meanwhile, and nothing else is forgotten.
+    async fn forget_now(self: &Arc<Self>, wish: &Forget) -> Result<Forgotten, ApiError> {
         let serving = match self.models.slot() {
             Slot::Ready(serving) => Some(serving),
             Slot::Loading { .. } | Slot::None { .. } => None,
@@ -134,9 +143,6 @@ impl Daemon {
         report.serves = self.policy();
         report.rebuild = self.ask_for_rebuild(wish, &going, &mut report).await?;
         report.still_in = self.still_in(wish).await?;
-        report.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // Numbers only: the log is no place for what was forgotten.
-        tracing::info!(counts = ?report.counts, serves = %report.serves, took_ms = report.took_ms, "forgotten");
         Ok(report)
     }
 

@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn rows_are_taken_a_piece_at_a_time_and_none_is_left_out() {
         let rows = i64::try_from(ROWS).unwrap();
-        let words = Words { verdicts: (0..rows + 1).collect(), sessions: vec![7], ..Words::default() };
+        let words = Words { verdicts: (0..=rows).collect(), sessions: vec![7], ..Words::default() };
         let pieces = pieces(&words);
         assert_eq!(pieces.iter().map(|piece| piece.verdicts.len()).collect::<Vec<_>>(), [ROWS, 1]);
         assert_eq!(pieces[0].sessions, [7]);

@@ -108,10 +108,7 @@ fn line<'a>(raw: &'a str, going: &Going) -> Line<'a> {
     let typed = entry.map_or_else(|| raw.to_owned(), |entry| entry.text).trim().to_lowercase();
     let holds = |text: &String| typed.contains(&text.to_lowercase());
     let is_late = at.zip(going.since).is_some_and(|(at, since)| at.saturating_mul(1000) >= since - 999);
-    let goes = going.all
-        || is_late
-        || going.matching.iter().any(holds)
-        || going.taught.iter().any(|text| holds(text));
+    let goes = going.all || is_late || going.matching.iter().any(holds) || going.taught.iter().any(holds);
     Line { raw, typed, at, goes }
 }
 

@@ -164,13 +164,13 @@ fn states(
     while let Some(row) = rows.next()? {
         let place = (TurnId(row.get(0)?), row.get(1)?);
         let is_late = named.since.is_some_and(|since| row.get(2).is_ok_and(|at: i64| at >= since));
-        let goes_alone = is_late || standing.states.contains(&place);
-        let goes_along = turns.contains(&place.0);
-        if goes_alone && !goes_along {
+        let is_named = is_late || standing.states.contains(&place);
+        let is_of_turn = turns.contains(&place.0);
+        if is_named && !is_of_turn {
             states.push(place);
         }
         let kind: String = row.get(3)?;
-        n_commands += usize::from((goes_alone || goes_along) && matches!(kind.as_str(), "command" | "edit"));
+        n_commands += usize::from((is_named || is_of_turn) && matches!(kind.as_str(), "command" | "edit"));
     }
     Ok((states, n_commands))
 }

@@ -501,7 +501,7 @@ mod tests {
         fixture.reply(turn, SECRET);
         fixture.judge(turn, Some(SECRET));
         let states = Removal::States { states: vec![(turn, 0)], until: 2 };
-        fixture.remove(&[states.clone()]);
+        fixture.remove(std::slice::from_ref(&states));
         fixture.check_nothing_left();
         // The same place a second time, and another thing in it.
         fixture
@@ -519,7 +519,7 @@ mod tests {
         let mut fixture = Fixture::new();
         let turn = fixture.turn(SECRET, None, "a request");
         let sessions = Removal::Sessions { sessions: vec![1], until: 9 };
-        fixture.remove(&[sessions.clone()]);
+        fixture.remove(std::slice::from_ref(&sessions));
         assert!(fixture.rows().iter().any(|row| row.starts_with("session")));
         fixture.forget(&[turn], &[]);
         fixture.remove(&[sessions]);

@@ -21,22 +21,22 @@ pub(super) struct Standing {
 
 pub(super) fn standing(conn: &Connection, text: &str) -> rusqlite::Result<Standing> {
     let needle = Needle::new(text);
-    let lessons = rows(conn, LESSONS, &needle, number)?;
+    let lessons = rows(conn, &LESSONS, &needle, number)?;
     let is_kept = |(lesson, event): (i64, i64)| (!lessons.contains(&lesson)).then_some(event);
-    let events = rows(conn, LESSON_EVENTS, &needle, pair)?;
+    let events = rows(conn, &LESSON_EVENTS, &needle, pair)?;
     Ok(Standing {
-        turns: rows(conn, TURNS, &needle, number)?.into_iter().map(TurnId).collect(),
-        states: rows(conn, STATES, &needle, |row| Ok((TurnId(row.get(0)?), row.get(1)?)))?
+        turns: rows(conn, &TURNS, &needle, number)?.into_iter().map(TurnId).collect(),
+        states: rows(conn, &STATES, &needle, |row| Ok((TurnId(row.get(0)?), row.get(1)?)))?
             .into_iter()
             .collect(),
         words: Words {
             lesson_events: events.into_iter().filter_map(is_kept).collect(),
             verdicts: verdicts(conn, &needle)?,
-            runs: rows(conn, RUNS, &needle, number)?.into_iter().map(RunId).collect(),
-            servings: rows(conn, SERVINGS, &needle, number)?,
-            sessions: rows(conn, TITLES, &needle, number)?,
+            runs: rows(conn, &RUNS, &needle, number)?.into_iter().map(RunId).collect(),
+            servings: rows(conn, &SERVINGS, &needle, number)?,
+            sessions: rows(conn, &TITLES, &needle, number)?,
         },
-        folders: rows(conn, FOLDERS, &needle, |row| row.get(0))?,
+        folders: rows(conn, &FOLDERS, &needle, |row| row.get(0))?,
         lessons: lessons.into_iter().map(LessonId).collect(),
     })
 }
@@ -94,14 +94,14 @@ fn pair(row: &Row<'_>) -> rusqlite::Result<(i64, i64)> {
 }
 
 fn verdicts(conn: &Connection, needle: &Needle) -> rusqlite::Result<Vec<i64>> {
-    let mut found: BTreeSet<i64> = rows(conn, HINTS, needle, number)?.into_iter().collect();
-    found.extend(rows(conn, SIGNALS, needle, number)?);
+    let mut found: BTreeSet<i64> = rows(conn, &HINTS, needle, number)?.into_iter().collect();
+    found.extend(rows(conn, &SIGNALS, needle, number)?);
     Ok(found.into_iter().collect())
 }
 
 fn rows<T>(
     conn: &Connection,
-    columns: Columns,
+    columns: &Columns,
     needle: &Needle,
     name: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
@@ -109,7 +109,7 @@ fn rows<T>(
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        if holds(row, &columns, needle)? {
+        if holds(row, columns, needle)? {
             found.push(name(row)?);
         }
     }
