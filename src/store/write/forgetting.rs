@@ -48,7 +48,7 @@ pub(super) fn forget_lesson(tx: &Transaction<'_>, lesson: LessonId) -> Result<()
 pub(super) fn forget_turns(tx: &Transaction<'_>, turns: &[TurnId]) -> Result<(), Failure> {
     let mut unindexed: BTreeSet<TurnId> = turns.iter().copied().collect();
     let turns: Vec<TurnId> = unindexed.iter().copied().collect();
-    for turn in &turns {
+    for turn in turns.iter().rev() {
         check_may_go(tx, *turn)?;
     }
     // In this order the index is written once for all of them, and not once for each.
