@@ -126,6 +126,11 @@ impl Paths {
         self.state_dir.join("asked.jsonl")
     }
 
+    /// All files that hold what people typed.
+    pub fn typed_files(&self) -> [PathBuf; 2] {
+        [self.history_file(), self.asked_file()]
+    }
+
     /// Whether the person was told what is kept, and what they said.
     pub fn consent_file(&self) -> PathBuf {
         self.state_dir.join("consent.json")

@@ -1,46 +1,52 @@
-//! Taking lessons and turns back out of everything: what serves, prompts, ledger, adapters, files.
+//! Taking things back out of everything: what serves, prompts, ledger, adapters, files.
 //!
-//! What lives here: the order of the steps. What does not: finding out what goes (`going`), answers before and after
-//! (`answers`), what people typed (`typed`).
+//! What lives here: the order of the steps. What does not: finding out what goes (`going`), doing what was written down
+//! (`carrying`), answers before and after (`answers`), what people typed (`typed`), other files (`files`).
 //!
-//! What always holds: before anything goes it is written down what is to go, and a daemon that finds this note at its
-//! start does the rest; so a crash leaves a thing whole or more forgotten than before, and in the end forgotten. The
-//! note holds numbers, no text.
+//! What always holds: before anything goes it is written down what is to go (`note`), and a daemon that finds this note
+//! at its start does the rest; so a crash leaves a thing whole or more forgotten than before, and in the end forgotten.
+//! The note holds numbers, no text: what has to be looked for by its text goes before the note is written.
 
 mod answers;
+mod carrying;
+mod files;
 mod going;
+mod note;
 mod typed;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
 
 use super::answer::now_ms;
 use super::error::ApiError;
 use super::models::{Serving, Slot};
-use super::policy::Policies;
+use super::shell;
 use super::state::Daemon;
 use super::teaching::parsed;
 use super::wire::LoopEvent;
 use super::wire::forgetting::{AnswerUnrecorded, Answered, Forget, Forgotten, UnrecordedAnswers};
-use crate::config::{Dial, disk};
-use crate::lesson::{LessonId, State as LessonState};
-use crate::store::{Entry, NewServing, RunId, ServingRow, StoreError};
-use crate::turn::{PolicyVersion, TurnId};
+use crate::config::Dial;
+use crate::lesson::State as LessonState;
+use crate::store::{Removal, RunId};
+use crate::turn::PolicyVersion;
 pub(super) use answers::answer as answer_to;
+pub(super) use carrying::remove_copies;
 use going::Going;
 pub(super) use going::conversation;
+use note::Note;
 
 /// What the ledger says of the change of what serves.
 const REASON: &str = "something that it was taught was forgotten";
-/// How often the log is tried to be emptied while others read.
-const ATTEMPTS: usize = 4;
 
 type Shared = State<Arc<Daemon>>;
+
+/// Held while something is forgotten: one thing at a time.
+pub(super) type Busy = tokio::sync::Mutex<()>;
 
 /// `POST /chela/v1/forget`
 pub(super) async fn forget(State(daemon): Shared, body: Body) -> Result<Json<Forgotten>, ApiError> {
@@ -61,52 +67,62 @@ pub(super) async fn answers(State(daemon): Shared, body: Body) -> Result<Json<Un
 
 /// Does the rest of what the last daemon could not finish. The model is not loaded yet.
 pub(super) async fn finish(daemon: &Arc<Daemon>) {
+    // Nearly always there is nothing to finish, and then nobody is kept from forgetting something else.
+    if !Note::file(daemon).exists() {
+        return;
+    }
+    let _alone = daemon.forgetting.lock().await;
     let Ok(_no_round) = daemon.learner.hold_still().await else { return };
     if let Err(err) = daemon.finish_forgetting(None).await {
         tracing::error!(reason = err.detail.message, "not forgotten; the next start tries again");
     }
 }
 
-/// What is to go, in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
-    lessons: Vec<LessonId>,
-    turns: Vec<TurnId>,
-    versions: Vec<PolicyVersion>,
-}
-
-impl Note {
-    /// `None`: there is none. One that cannot be read stays for a person to look at.
-    fn read(path: &Path) -> Option<Self> {
-        let text = std::fs::read(path).ok()?;
-        serde_json::from_slice(&text)
-            .inspect_err(|err| tracing::error!(%err, path = %path.display(), "this note cannot be read"))
-            .ok()
-    }
-
-    fn write(&self, path: &Path) -> Result<(), ApiError> {
-        let written = serde_json::to_vec(self).map_err(std::io::Error::other);
-        written.and_then(|text| disk::write_whole(path, &text)).map_err(|err| failed(path, &err))
-    }
-}
-
-fn note_file(daemon: &Daemon) -> PathBuf {
-    daemon.paths.data_dir.join("forgetting.json")
-}
-
 fn failed(path: &Path, err: &std::io::Error) -> ApiError {
     ApiError::internal("forgetting_failed", format!("{}: {err}", path.display()))
 }
 
+/// What a wish must say to be one.
+fn check(wish: &Forget) -> Result<(), ApiError> {
+    let names_one = !wish.lessons.is_empty() || !wish.turns.is_empty() || !wish.sessions.is_empty();
+    let names_many = wish.project.is_some() || wish.since.is_some() || wish.matching.is_some() || wish.all;
+    if !names_one && !names_many {
+        let message = "name a lesson, a turn, a session, a project, a time, a text, or all";
+        return Err(ApiError::bad_request("nothing_to_forget", message));
+    }
+    if wish.matching.as_ref().is_some_and(|text| text.trim().is_empty()) {
+        return Err(ApiError::invalid("matching", "an empty text stands everywhere; name one"));
+    }
+    if wish.project.as_ref().is_some_and(|folder| !folder.starts_with('/')) {
+        return Err(ApiError::invalid("project", "name the folder from the root on"));
+    }
+    Ok(())
+}
+
 impl Daemon {
     async fn forget(self: &Arc<Self>, wish: &Forget) -> Result<Forgotten, ApiError> {
-        if wish.lessons.is_empty() && wish.turns.is_empty() {
-            return Err(ApiError::bad_request("nothing_to_forget", "name a lesson or a turn"));
-        }
+        check(wish)?;
+        // What shells wrote down meanwhile is in the ledger then, and not in a file that nobody looks at.
+        shell::take_in(self).await;
         if wish.dry_run {
-            return Ok(self.report(&Going::find(self, wish).await?));
+            let going = Going::find(self, wish).await?;
+            return Ok(self.report(&going));
         }
+        let Ok(_alone) = self.forgetting.try_lock() else {
+            let message = "something is being forgotten already; try again when that is done";
+            return Err(ApiError::unavailable("forgetting", message));
+        };
         let _no_round = self.learner.hold_still().await.map_err(still_running)?;
+        let started = Instant::now();
+        let mut report = self.forget_now(wish).await?;
+        report.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Numbers only: the log is no place for what was forgotten.
+        tracing::info!(counts = ?report.counts, serves = %report.serves, took_ms = report.took_ms, "forgotten");
+        Ok(report)
+    }
+
+    /// Nothing is learned meanwhile, and nothing else is forgotten.
+    async fn forget_now(self: &Arc<Self>, wish: &Forget) -> Result<Forgotten, ApiError> {
         let serving = match self.models.slot() {
             Slot::Ready(serving) => Some(serving),
             Slot::Loading { .. } | Slot::None { .. } => None,
@@ -118,23 +134,44 @@ impl Daemon {
         report.dry_run = false;
         report.before = self.before(&going, serving.as_ref(), &mut report.notes).await;
         // Before the note, which does not hold the texts that are looked for.
-        typed::remove(&self.paths.history_file(), &going.texts())
-            .map_err(|err| failed(&self.paths.history_file(), &err))?;
-        let note = going.note();
-        note.write(&note_file(self))?;
+        report.counts.typed = going.remove_typed(self).await?;
+        self.remove_what_is_found_by_text(wish, &going)?;
+        self.remove(Removal::Folders(going.meant.folders.clone())).await?;
+        let note = going.note(wish.all);
+        note.write(&Note::file(self))?;
         report.removed_files = self.carry_out(&note, serving.as_ref()).await?;
+        self.news.tell(LoopEvent::Forgotten { lessons: note.lessons, turns: going.meant.turns.clone() });
         report.serves = self.policy();
         report.rebuild = self.ask_for_rebuild(wish, &going, &mut report).await?;
-        tracing::info!(?note, serves = %report.serves, "forgotten");
+        report.still_in = self.still_in(wish).await?;
         Ok(report)
     }
 
     /// Does the rest of what was begun and not ended.
     async fn finish_forgetting(&self, serving: Option<&Arc<Serving>>) -> Result<(), ApiError> {
-        let Some(note) = Note::read(&note_file(self)) else { return Ok(()) };
-        tracing::warn!(?note, "forgetting did not come to its end; going on");
+        let Some(note) = Note::read(&Note::file(self)) else { return Ok(()) };
+        let (n_turns, n_lessons) = (note.turns.len(), note.lessons.len());
+        tracing::warn!(n_turns, n_lessons, "forgetting did not come to its end; going on");
         self.carry_out(&note, serving).await?;
+        self.news.tell(LoopEvent::Forgotten { lessons: note.lessons, turns: note.turns });
         tracing::info!("forgotten");
+        Ok(())
+    }
+
+    /// Lines of logs, what shells and editors left, and what is remembered of shells.
+    fn remove_what_is_found_by_text(&self, wish: &Forget, going: &Going) -> Result<(), ApiError> {
+        let state_dir = &self.paths.state_dir;
+        if let Some(text) = &wish.matching {
+            files::take_from_logs(&self.paths, text).map_err(|err| failed(state_dir, &err))?;
+        }
+        let is_meant = |file: &Path| {
+            wish.all
+                || wish.since.is_some_and(|since| changed_ms(file).is_none_or(|at| at >= since))
+                || wish.matching.as_ref().is_some_and(|text| files::holds(file, text))
+        };
+        files::empty_scratch(&self.paths, &is_meant).map_err(|err| failed(state_dir, &err))?;
+        files::remove_drafts(&self.paths, &is_meant).map_err(|err| failed(state_dir, &err))?;
+        self.shells.forget(&|command| going.is_command_meant(wish, command));
         Ok(())
     }
 
@@ -143,17 +180,20 @@ impl Daemon {
         let served = self.policy();
         Forgotten {
             dry_run: true,
-            lessons: going.lessons.clone(),
-            turns: going.turns(),
+            counts: going.counts,
+            lessons: going.listed_lessons(),
+            turns: going.listed_turns(),
             versions: going.versions.clone(),
             served,
             serves: going.serves_instead(served),
             in_prompts_again: going.held.clone(),
-            said_in: going.said_in.clone(),
+            said_in: going.meant.said_in.clone(),
             before: Vec::new(),
             rebuild: None,
             removed_files: Vec::new(),
+            still_in: Vec::new(),
             notes: going.notes.clone(),
+            took_ms: 0,
         }
     }
 
@@ -182,67 +222,6 @@ impl Daemon {
         }
     }
 
-    /// Everything that the note says, whether or not some of it was done before. Returns copies of the ledger that were
-    /// removed.
-    async fn carry_out(&self, note: &Note, serving: Option<&Arc<Serving>>) -> Result<Vec<String>, ApiError> {
-        let before = self.policy();
-        let after = match serving {
-            Some(serving) => self.policies.withdraw(serving, &note.versions, REASON).await?,
-            None => PolicyVersion::BASE,
-        };
-        self.withdraw_elsewhere(&note.versions).await?;
-        for lesson in &note.lessons {
-            self.append_unless_gone(Entry::ForgetLesson { lesson: *lesson }).await?;
-        }
-        for turn in &note.turns {
-            self.append_unless_gone(Entry::ForgetTurns { turns: vec![*turn] }).await?;
-        }
-        // From here on no prompt gets it.
-        self.book.reload(&self.ledger).await?;
-        self.policies.erase(note.versions.clone()).await?;
-        if let Some(serving) = serving {
-            unload(&self.policies, serving, &note.versions);
-        }
-        self.empty_log().await?;
-        let removed = remove_copies(&self.paths.ledger())?;
-        match std::fs::remove_file(note_file(self)) {
-            Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(&note_file(self), &err));
-            }
-            _ => {}
-        }
-        if serving.is_some() && after != before {
-            self.news.tell(LoopEvent::Serving { version: after });
-        }
-        self.news.tell(LoopEvent::Forgotten { lessons: note.lessons.clone(), turns: note.turns.clone() });
-        Ok(removed)
-    }
-
-    /// The same for models that are not loaded: what their newest row names serves with them next time.
-    async fn withdraw_elsewhere(&self, tainted: &[PolicyVersion]) -> Result<(), ApiError> {
-        for to in withdrawn(&self.ledger.serving().await?, tainted) {
-            self.ledger.append(Entry::Rollback(to)).await?;
-        }
-        Ok(())
-    }
-
-    async fn append_unless_gone(&self, entry: Entry) -> Result<(), ApiError> {
-        match self.ledger.append(entry).await {
-            Ok(_) | Err(StoreError::NoLesson(_) | StoreError::NoTurn(_)) => Ok(()),
-            Err(err) => Err(err.into()),
-        }
-    }
-
-    async fn empty_log(&self) -> Result<(), ApiError> {
-        for _ in 1..ATTEMPTS {
-            match self.ledger.append(Entry::EmptyLog).await {
-                Err(StoreError::LogInUse) => {}
-                other => return Ok(other.map(drop)?),
-            }
-        }
-        Ok(self.ledger.append(Entry::EmptyLog).await.map(drop)?)
-    }
-
     /// What else the removed versions held is learned again: from the base on, or from the version that serves instead.
     async fn ask_for_rebuild(
         &self,
@@ -266,82 +245,26 @@ impl Daemon {
         self.learner.ask(self.policy() == PolicyVersion::BASE);
         Ok(Some(newest.first().map_or(RunId(0), |run| run.id)))
     }
+
+    /// Looks through all files for the text that nothing should hold any more.
+    async fn still_in(&self, wish: &Forget) -> Result<Vec<String>, ApiError> {
+        let Some(text) = wish.matching.clone() else { return Ok(Vec::new()) };
+        let paths = self.paths.clone();
+        let looked = tokio::task::spawn_blocking(move || files::still_holding(&paths, &text)).await;
+        looked.map_err(|err| {
+            ApiError::internal("forgetting_failed", format!("looking through files died: {err}"))
+        })
+    }
+}
+
+/// Unix milliseconds.
+fn changed_ms(file: &Path) -> Option<i64> {
+    let changed = std::fs::metadata(file).ok()?.modified().ok()?;
+    jiff::Timestamp::try_from(changed).ok().map(jiff::Timestamp::as_millisecond)
 }
 
 fn still_running(run: Option<RunId>) -> ApiError {
     let which = run.map_or_else(|| "a round of learning".to_owned(), |run| format!("run {}", run.0));
     let message = format!("{which} does not end; `chela learn status` says what it does, then forget again");
     ApiError::unavailable("run_does_not_end", message)
-}
-
-/// An answer that runs keeps its version loaded; the version goes with it.
-fn unload(policies: &Arc<Policies>, serving: &Arc<Serving>, versions: &[PolicyVersion]) {
-    for version in versions.iter().copied() {
-        let (policies, serving) = (Arc::clone(policies), Arc::clone(serving));
-        tokio::spawn(async move { policies.unload(&serving, version).await });
-    }
-}
-
-/// One row for each base whose newest row names a tainted version: back to the newest other one that served with it.
-fn withdrawn(rows: &[ServingRow], tainted: &[PolicyVersion]) -> Vec<NewServing> {
-    let mut bases: Vec<&str> = rows.iter().map(|row| row.base_sha256.as_str()).collect();
-    bases.sort_unstable();
-    bases.dedup();
-    let of = |base: &&str| {
-        let mut with_it = rows.iter().filter(|row| row.base_sha256 == *base).map(|row| row.version);
-        let current = with_it.clone().next_back().filter(|version| tainted.contains(version))?;
-        let version = with_it.rfind(|version| !tainted.contains(version) && *version < current);
-        Some(NewServing {
-            at: now_ms(),
-            version: version.unwrap_or(PolicyVersion::BASE),
-            base_sha256: (*base).to_owned(),
-            reason: REASON.to_owned(),
-        })
-    };
-    bases.iter().filter_map(of).collect()
-}
-
-/// Copies of the ledger that were made before it was brought up to date: they hold what was forgotten.
-pub(super) fn remove_copies(ledger: &Path) -> Result<Vec<String>, ApiError> {
-    let copies = going::beside(ledger, |rest| rest.starts_with(".v") && rest.contains(".bak"));
-    for copy in &copies {
-        std::fs::remove_file(copy).map_err(|err| failed(copy, &err))?;
-    }
-    Ok(copies.iter().map(|copy| copy.display().to_string()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(rows: &[(u32, &str)], tainted: &[u32], expected: &[(u32, &str)]) {
-        let row = |(version, base): &(u32, &str)| ServingRow {
-            at: 0,
-            version: PolicyVersion(*version),
-            base_sha256: (*base).into(),
-            reason: String::new(),
-        };
-        let rows: Vec<_> = rows.iter().map(row).collect();
-        let tainted: Vec<_> = tainted.iter().copied().map(PolicyVersion).collect();
-        let found = withdrawn(&rows, &tainted);
-        let found: Vec<(u32, &str)> =
-            found.iter().map(|new| (new.version.0, new.base_sha256.as_str())).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn the_newest_other_version_of_each_model_serves_instead() {
-        check(&[], &[1], &[]);
-        check(&[(1, "a")], &[1], &[(0, "a")]);
-        check(&[(1, "a"), (2, "a")], &[2], &[(1, "a")]);
-        check(&[(1, "a"), (2, "a"), (3, "a")], &[2, 3], &[(1, "a")]);
-        check(&[(1, "a"), (2, "b")], &[1, 2], &[(0, "a"), (0, "b")]);
-    }
-
-    #[test]
-    fn a_version_that_serves_and_was_not_taught_it_goes_on() {
-        check(&[(1, "a"), (2, "a"), (1, "a")], &[2], &[]);
-        check(&[(2, "a"), (0, "a")], &[2], &[]);
-    }
 }

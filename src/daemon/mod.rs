@@ -266,6 +266,7 @@ async fn listen_and_serve(
         shells: Shells::new(&config.paths, Arc::clone(&redactor)),
         redactor,
         learner,
+        forgetting: forgetting::Busy::default(),
         trainer: config.trainer,
         course: config.course,
         stop: watch::channel(None).0,

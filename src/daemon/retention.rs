@@ -64,7 +64,7 @@ async fn remove_traces(daemon: &Daemon) -> Result<(), ApiError> {
         other => other.map(drop)?,
     }
     // They are copies of what has just been removed.
-    remove_copies(&daemon.paths.ledger()).map(drop)
+    remove_copies(&daemon.paths.ledger(), false).map(drop)
 }
 
 /// What is not in the ledger. Says how many lines that people typed went.
@@ -72,7 +72,7 @@ fn remove_files(daemon: &Daemon, before: i64, age: Duration) -> std::io::Result<
     let paths = &daemon.paths;
     remove_folders(&paths.adapters_dir().join("runs"), age)?;
     let mut n_typed = 0;
-    for file in [paths.history_file(), paths.asked_file()] {
+    for file in paths.typed_files() {
         n_typed += typed::remove(&file, before / 1000)?;
     }
     Ok(n_typed)

@@ -90,6 +90,24 @@ impl Shells {
         known.tried.clone()
     }
 
+    /// How many commands that are remembered are meant.
+    pub(super) fn count(&self, is_meant: &dyn Fn(&ShellCommand) -> bool) -> usize {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().flat_map(|known| &known.recent).filter(|command| is_meant(command)).count()
+    }
+
+    /// Remembers these no longer, and with one of them gone no suggestion that may be cured.
+    pub(super) fn forget(&self, is_meant: &dyn Fn(&ShellCommand) -> bool) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for known in all.values_mut() {
+            let before = known.recent.len();
+            known.recent.retain(|command| !is_meant(command));
+            if known.recent.len() < before {
+                known.tried = None;
+            }
+        }
+    }
+
     fn tried(&self, shell: &str, tried: Option<Tried>) {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get_mut(shell) {
@@ -110,6 +128,11 @@ pub(super) async fn commands(State(daemon): Shared, body: Body) -> Result<Json<S
 pub(super) async fn memory(State(daemon): Shared, Path(shell): Path<String>) -> Json<ShellMemory> {
     spool::read_now(&daemon, Some(&shell)).await;
     Json(daemon.shells.memory(&shell))
+}
+
+/// Takes in what hooks without a proxy wrote so far.
+pub(super) async fn take_in(daemon: &Arc<Daemon>) {
+    spool::read_now(daemon, None).await;
 }
 
 /// Takes in what ran, in order.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::book::Book;
 use super::error::ApiError;
 use super::events::News;
+use super::forgetting;
 use super::learner::Learner;
 use super::ledger::Ledger;
 use super::models::{Models, Slot};
@@ -35,6 +36,7 @@ pub(super) struct Daemon {
     pub(super) shells: Shells,
     pub(super) redactor: Arc<Redactor>,
     pub(super) learner: Arc<Learner>,
+    pub(super) forgetting: forgetting::Busy,
     pub(super) trainer: OpenTrainer,
     pub(super) course: ChooseCourse,
     /// How many seconds running answers may take, once somebody wants the daemon to end.

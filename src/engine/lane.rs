@@ -68,6 +68,8 @@ struct Slot {
     /// The computed ones, when they are not in the KV cache: only while idle.
     parked: Option<Arc<Vec<u8>>>,
     last_used: u64,
+    /// Nothing of it is kept when it ends.
+    is_dropped: bool,
     running: Option<Running>,
     /// What runs is to leave no more than so many tokens in the cache: those that were there before.
     leaves: Option<usize>,
@@ -135,6 +137,24 @@ impl Lane {
             }
         }
         true
+    }
+
+    /// Forgets what idle sequences hold now, and what running ones hold when they end.
+    pub(super) fn drop_caches(&mut self) {
+        for index in 0..self.slots.len() {
+            if self.slots.get(index).is_some_and(|slot| slot.running.is_none()) {
+                self.empty(index);
+            } else if let Some(slot) = self.slots.get_mut(index) {
+                slot.is_dropped = true;
+            }
+        }
+    }
+
+    fn empty(&mut self, index: usize) {
+        self.rewind(index, 0);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.known.clear();
+        }
     }
 
     /// Ends everything; the engine stops.
@@ -219,7 +239,7 @@ impl Lane {
         if let Some(slot) = self.slots.get_mut(start.sequence) {
             let running = Some(running);
             let last_used = self.uses;
-            *slot = Slot { known: input, n_done: n_cached, parked: None, last_used, running, leaves };
+            *slot = Slot { known: input, n_done: n_cached, last_used, running, leaves, ..Slot::default() };
         }
         self.park_idle();
         self.trim_idle();
@@ -294,10 +314,7 @@ impl Lane {
                 return;
             }
             let Some((oldest, _)) = idle().min_by_key(|(_, slot)| slot.last_used) else { return };
-            self.rewind(oldest, 0);
-            if let Some(slot) = self.slots.get_mut(oldest) {
-                slot.known.clear();
-            }
+            self.empty(oldest);
         }
     }
 
@@ -364,7 +381,11 @@ impl Lane {
         slot.known.truncate(slot.n_done);
         self.uses += 1;
         slot.last_used = self.uses;
-        slot.running.take()
+        let running = slot.running.take();
+        if std::mem::take(&mut slot.is_dropped) {
+            self.empty(index);
+        }
+        running
     }
 
     /// Rows of an unfinished computation may be in the cache: cut them off.
@@ -391,10 +412,7 @@ impl Lane {
             (0..self.slots.len()).for_each(|index| self.fail(index, &error));
         }
         for index in idle {
-            self.rewind(index, 0);
-            if let Some(slot) = self.slots.get_mut(index) {
-                slot.known.clear();
-            }
+            self.empty(index);
         }
     }
 }

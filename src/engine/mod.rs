@@ -111,6 +111,8 @@ pub enum Job {
         version: PolicyVersion,
         done: Done<()>,
     },
+    /// Forgets what is kept of earlier prompts to answer the next one sooner; of a running one when it ends.
+    DropCaches,
 }
 
 /// Called once with the outcome, on the engine's thread: hand over and return.

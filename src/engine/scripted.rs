@@ -152,6 +152,8 @@ impl Engine for Scripted {
                 done(self.load_adapter(version, path));
                 Ok(())
             }
+            // The twin keeps none.
+            Job::DropCaches => Ok(()),
             Job::RemoveAdapter { version, done } => {
                 let removed = self.adapters().remove(&version);
                 done(removed.map(drop).ok_or(EngineError::UnknownPolicy(version)));

@@ -76,6 +76,7 @@ impl Worker {
                 let known = self.adapters.remove(&version).map(|_| ());
                 done(known.ok_or(EngineError::UnknownPolicy(version)));
             }
+            Job::DropCaches => self.lanes.values_mut().for_each(Lane::drop_caches),
         }
     }
 

@@ -14,6 +14,8 @@ pub mod backup;
 mod blob;
 mod entry;
 mod failure;
+mod folded;
+mod forgetting;
 mod import;
 mod open;
 mod reader;
@@ -30,6 +32,7 @@ pub use entry::{
     By, Decision, LessonChange, LessonEdit, Measures, NewGate, NewLesson, NewRun, NewVerdict, RunEnd,
     RunEnding, RunId, Sample, SampleRole,
 };
+pub use forgetting::{Meant, Named, Removal, Words};
 pub use import::{ImportLesson, ImportTurn};
 pub use open::Opened;
 pub use reader::{LessonFilter, Reader, ReviewFilter, TurnFilter};
@@ -128,6 +131,8 @@ pub enum Entry {
     ForgetTurns {
         turns: Vec<TurnId>,
     },
+    /// A piece of forgetting by the session, the project, the day, or as a whole.
+    Remove(Removal),
     /// Moves the write-ahead log into the file and empties it, so that nothing that was removed is left in it. Refused
     /// while somebody reads for long.
     EmptyLog,

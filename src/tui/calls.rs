@@ -8,6 +8,7 @@ use super::app::{Event, Failure, Link, Purpose, Telling};
 use super::driver::Happening;
 use super::options::{Connect, ListModels, LoadCounter, Resume};
 use crate::client::{Client, ClientError};
+use crate::daemon::wire::forgetting::Forget;
 use crate::daemon::wire::{
     ChangeLesson, ChatRequest, Lesson, LessonWish, ModelState, Rate, StateKind, Status, Teach, TurnStory,
     UseModel,
@@ -244,6 +245,15 @@ fn told(client: &Client, telling: Telling) -> Result<Vec<String>, ClientError> {
         }
         // What answers now is told by the loop's news.
         Telling::RollBack => client.roll_back("/rollback").map(|_| Vec::new()),
+        Telling::Forget { turn, sure } => {
+            let wish = Forget { turns: vec![turn], dry_run: !sure, rebuild: true, ..Forget::default() };
+            let counts = client.forget(&wish)?.counts;
+            Ok(vec![if sure {
+                format!("forgotten: {counts}")
+            } else {
+                format!("with the last answer goes: {counts}. It does not come back; /forget yes does it")
+            }])
+        }
         Telling::Why(turn) => Ok(explained(&client.why(turn)?)),
     }
 }

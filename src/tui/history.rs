@@ -119,6 +119,11 @@ impl History {
         self.stop();
     }
 
+    pub(crate) fn forget(&mut self, texts: &std::collections::HashSet<String>) {
+        self.entries.retain(|entry| !texts.contains(entry));
+        self.stop();
+    }
+
     /// Keeps what is being written for the end of the walk that begins now.
     pub(crate) fn park(&mut self, written: &str) {
         self.parked = Some(written.to_owned());

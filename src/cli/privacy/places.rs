@@ -149,7 +149,7 @@ fn kind_of(file: &Path, paths: &Paths) -> &'static Kind {
         &MODELS
     } else if is_in(paths.shell_dir()) {
         &SHELL
-    } else if [paths.history_file(), paths.asked_file()].iter().any(|typed| file == typed) {
+    } else if paths.typed_files().iter().any(|typed| file == typed) {
         &TYPED
     } else if file.with_extension("").with_extension("log") == paths.log_file() || file == paths.log_file() {
         &LOG

@@ -127,9 +127,9 @@ fn forgotten(chat: &mut Chat<'_>, lesson: &Lesson) -> anyhow::Result<()> {
     let wish = Forget {
         lessons: vec![lesson.id],
         turns: lesson.sources.clone(),
-        dry_run: false,
         // There is nothing else in this profile that would be worth a round.
         rebuild: false,
+        ..Forget::default()
     };
     let gone = chat.client.forget(&wish)?;
     says(&format!("chela forget {}", lesson.id.0))?;

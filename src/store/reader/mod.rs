@@ -1,6 +1,7 @@
 //! The ledger's read side: a connection of its own that never writes, with or without a daemon.
 
 mod feedback;
+mod forgetting;
 mod lessons;
 mod privacy;
 mod records;

@@ -1,6 +1,7 @@
 //! What the twin remembers: just enough to give the receipts and refusals that the ledger gives.
 
 mod import;
+mod removal;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -93,6 +94,7 @@ impl Script {
             Entry::Review(edit) => self.review(edit)?,
             Entry::ForgetLesson { lesson } => self.forget_lesson(*lesson)?,
             Entry::ForgetTurns { turns } => self.forget_turns(turns)?,
+            Entry::Remove(removal) => self.remove(removal),
             Entry::EmptyLog => {}
             Entry::UseLessons { turn, lessons } => self.use_lessons(*turn, lessons)?,
             Entry::CountLessonEffect { turn, lesson, .. } => {

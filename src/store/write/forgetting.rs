@@ -1,5 +1,7 @@
 //! Removes what a person wants forgotten, with every row about it. The connection overwrites what it deletes.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::check_exists;
@@ -44,18 +46,40 @@ pub(super) fn forget_lesson(tx: &Transaction<'_>, lesson: LessonId) -> Result<()
 
 /// Newest first, so that a turn goes before the one that it continues.
 pub(super) fn forget_turns(tx: &Transaction<'_>, turns: &[TurnId]) -> Result<(), Failure> {
-    let mut turns = turns.to_vec();
-    turns.sort_unstable_by(|one, other| other.cmp(one));
-    turns.dedup();
-    for turn in &turns {
+    let mut unindexed: BTreeSet<TurnId> = turns.iter().copied().collect();
+    let turns: Vec<TurnId> = unindexed.iter().copied().collect();
+    for turn in turns.iter().rev() {
         check_may_go(tx, *turn)?;
     }
-    for turn in turns {
+    // In this order the index is written once for all of them, and not once for each.
+    for turn in &turns {
+        unindex(tx, *turn)?;
+    }
+    for turn in turns.into_iter().rev() {
         unsay(tx, turn)?;
-        empty(tx, turn)?;
-        remove_unless_continued(tx, turn)?;
+        forget_about(tx, turn)?;
+        if is_continued(tx, turn)? {
+            empty(tx, turn)?;
+        } else {
+            remove_with_empty_places_before(tx, turn, &mut unindexed)?;
+        }
+    }
+    for place in unindexed {
+        let sql = "INSERT INTO turn_text (rowid, request, response)
+                   SELECT turn, request, response FROM turn_words WHERE turn = ?1";
+        tx.prepare_cached(sql)?.execute([place.0])?;
     }
     Ok(())
+}
+
+fn unindex(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO turn_text (turn_text, rowid, request, response)
+               SELECT 'delete', turn, request, response FROM turn_words WHERE turn = ?1";
+    tx.prepare_cached(sql)?.execute([turn.0]).map(drop)
+}
+
+fn is_continued(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM turn WHERE parent = ?1")?.exists([turn.0])
 }
 
 fn check_may_go(tx: &Transaction<'_>, turn: TurnId) -> Result<(), Failure> {
@@ -118,7 +142,7 @@ fn unreadable(err: serde_json::Error) -> StoreError {
     StoreError::Sqlite(format!("a row about what is to be forgotten cannot be read: {err}"))
 }
 
-fn forget_conclusions(tx: &Transaction<'_>, turn: i64) -> rusqlite::Result<()> {
+pub(super) fn forget_conclusions(tx: &Transaction<'_>, turn: i64) -> rusqlite::Result<()> {
     for statement in [
         "DELETE FROM signal WHERE verdict IN (SELECT id FROM verdict WHERE turn = ?1)",
         "DELETE FROM verdict WHERE turn = ?1",
@@ -129,13 +153,10 @@ fn forget_conclusions(tx: &Transaction<'_>, turn: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// All that a turn says, but for its place in the thread.
-fn empty(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
+/// What other rows say about a turn.
+fn forget_about(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
     forget_conclusions(tx, turn.0)?;
-    let prompts = format!("{CONTINUED} UPDATE turn_prompt SET ids = x'' WHERE turn IN line");
     for statement in [
-        "INSERT INTO turn_text (turn_text, rowid, request, response)
-         SELECT 'delete', turn, request, response FROM turn_words WHERE turn = ?1",
         // A session is called after its first request.
         "UPDATE session SET title = '' WHERE id = (SELECT session FROM turn WHERE id = ?1)
             AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.session = session.id AND turn.kind = 'main'
@@ -149,37 +170,51 @@ fn empty(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
         "DELETE FROM lesson_use WHERE turn = ?1",
         "DELETE FROM sample WHERE turn = ?1",
         "DELETE FROM excluded_turn WHERE turn = ?1",
-        &prompts,
-        "UPDATE turn SET cwd = NULL, n_prompt = 0, settings = 'null', messages = '[]' WHERE id = ?1",
-        "UPDATE response SET n_tokens = 0, error = NULL, ids = x'', logprobs = x'', text = '' WHERE turn = ?1",
-        "INSERT INTO turn_text (rowid, request, response)
-         SELECT turn, request, response FROM turn_words WHERE turn = ?1",
     ] {
         tx.prepare_cached(statement)?.execute([turn.0])?;
     }
     Ok(())
 }
 
-/// Takes an empty turn away where nothing continues it, and then the empty ones before it.
-fn remove_unless_continued(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
-    let mut next = Some(turn.0);
+/// All that a turn says, but for its place in the thread.
+fn empty(tx: &Transaction<'_>, turn: TurnId) -> rusqlite::Result<()> {
+    let prompts = format!("{CONTINUED} UPDATE turn_prompt SET ids = x'' WHERE turn IN line");
+    for statement in [
+        &prompts,
+        "UPDATE turn SET cwd = NULL, n_prompt = 0, settings = 'null', messages = '[]' WHERE id = ?1",
+        "UPDATE response SET n_tokens = 0, error = NULL, ids = x'', logprobs = x'', text = '' WHERE turn = ?1",
+    ] {
+        tx.prepare_cached(statement)?.execute([turn.0])?;
+    }
+    Ok(())
+}
+
+/// Takes a turn away that nothing continues, and then the empty places before it. `unindexed`: those that the index of
+/// words holds no longer.
+fn remove_with_empty_places_before(
+    tx: &Transaction<'_>,
+    turn: TurnId,
+    unindexed: &mut BTreeSet<TurnId>,
+) -> rusqlite::Result<()> {
+    let mut next = Some(turn);
     while let Some(turn) = next {
-        let is_continued = tx.prepare_cached("SELECT 1 FROM turn WHERE parent = ?1")?.exists([turn])?;
-        if is_continued || !is_forgotten(tx, TurnId(turn))? {
-            return Ok(());
+        if !unindexed.remove(&turn) {
+            unindex(tx, turn)?;
         }
-        next = tx
+        let parent: Option<i64> = tx
             .prepare_cached("SELECT parent FROM turn WHERE id = ?1")?
-            .query_row([turn], |row| row.get(0))?;
+            .query_row([turn.0], |row| row.get(0))?;
         for statement in [
-            "INSERT INTO turn_text (turn_text, rowid, request, response)
-             SELECT 'delete', turn, request, response FROM turn_words WHERE turn = ?1",
             "DELETE FROM response WHERE turn = ?1",
             "DELETE FROM turn_prompt WHERE turn = ?1",
             "DELETE FROM turn WHERE id = ?1",
         ] {
-            tx.prepare_cached(statement)?.execute([turn])?;
+            tx.prepare_cached(statement)?.execute([turn.0])?;
         }
+        next = match parent.map(TurnId) {
+            Some(parent) if is_forgotten(tx, parent)? && !is_continued(tx, parent)? => Some(parent),
+            _ => None,
+        };
     }
     Ok(())
 }
@@ -193,8 +228,8 @@ mod tests {
     use crate::judge::Verdict;
     use crate::lesson::{Origin, Scope};
     use crate::store::{
-        By, Entry, NewLesson, NewRun, NewSession, NewTurn, NewVerdict, Receipt, RunEnd, RunEnding, Sample,
-        SampleRole, SqliteStore, Store, StoredToken,
+        By, Entry, NewLesson, NewRun, NewSession, NewTurn, NewVerdict, Receipt, Removal, RunEnd, RunEnding,
+        Sample, SampleRole, SqliteStore, Store, StoredToken,
     };
     use crate::turn::{Ending, PolicyVersion, Role, SessionId, Source, TurnKind};
 
@@ -336,10 +371,26 @@ mod tests {
             }
             self.store.append(Entry::ForgetTurns { turns: turns.to_vec() }).unwrap();
             self.store.append(Entry::EmptyLog).unwrap();
+            self.check_index();
+        }
+
+        #[track_caller]
+        fn check_index(&self) {
             for index in ["turn_text", "lesson_text"] {
                 let check = format!("INSERT INTO {index} ({index}) VALUES ('integrity-check')");
                 self.store.conn.execute(&check, []).unwrap();
             }
+            let number = |sql: &str| self.store.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+            let indexed = number("SELECT count(*) FROM turn_text_docsize");
+            assert_eq!(indexed, number("SELECT count(*) FROM turn_words"));
+        }
+
+        fn remove(&mut self, removals: &[Removal]) {
+            for removal in removals {
+                self.store.append(Entry::Remove(removal.clone())).unwrap();
+            }
+            self.store.append(Entry::EmptyLog).unwrap();
+            self.check_index();
         }
 
         #[track_caller]
@@ -419,5 +470,60 @@ mod tests {
             .query_row("SELECT reward, hint FROM verdict", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
         assert_eq!(verdict, (-1, None), "what was concluded stays");
+    }
+
+    #[test]
+    fn a_conversation_that_goes_on_while_all_is_forgotten_loses_what_it_began_with() {
+        let mut fixture = Fixture::new();
+        let newest = fixture.turn("s", None, SECRET);
+        let next = fixture.turn("s", Some(newest), "go on");
+        let prompt = format!("{SECRET} go on").into_bytes();
+        let sql = "UPDATE turn_prompt SET ids = ?2 WHERE turn = ?1";
+        fixture.store.conn.execute(sql, rusqlite::params![next.0, prompt]).unwrap();
+        let turns = Removal::Turns { first: TurnId(1), last: newest, newest };
+        let all = [Removal::Index { newest }, turns, Removal::Rest { until: 9 }, Removal::Compact];
+        fixture.remove(&all);
+        fixture.remove(&all);
+        fixture.check_nothing_left();
+        let row: (i64, Option<i64>) = fixture
+            .store
+            .conn
+            .query_row("SELECT id, parent FROM turn", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(row, (next.0, None));
+        fixture.forget(&[next], &[]);
+    }
+
+    #[test]
+    fn what_followed_goes_alone_and_what_came_later_stays() {
+        let mut fixture = Fixture::new();
+        let turn = fixture.turn("s", None, "a request");
+        fixture.reply(turn, SECRET);
+        fixture.judge(turn, Some(SECRET));
+        let states = Removal::States { states: vec![(turn, 0)], until: 2 };
+        fixture.remove(std::slice::from_ref(&states));
+        fixture.check_nothing_left();
+        // The same place a second time, and another thing in it.
+        fixture
+            .store
+            .append(Entry::RecordNextState { turn, at: 3, state: NextState::Reply { text: "thanks".into() } })
+            .unwrap();
+        fixture.remove(&[states]);
+        let n_states = "SELECT count(*) FROM next_state";
+        let n_states: i64 = fixture.store.conn.query_row(n_states, [], |row| row.get(0)).unwrap();
+        assert_eq!(n_states, 1);
+    }
+
+    #[test]
+    fn a_session_goes_when_no_turn_is_left_in_it() {
+        let mut fixture = Fixture::new();
+        let turn = fixture.turn(SECRET, None, "a request");
+        let sessions = Removal::Sessions { sessions: vec![1], until: 9 };
+        fixture.remove(std::slice::from_ref(&sessions));
+        assert!(fixture.rows().iter().any(|row| row.starts_with("session")));
+        fixture.forget(&[turn], &[]);
+        fixture.remove(&[sessions]);
+        assert_eq!(fixture.rows(), [] as [String; 0]);
+        fixture.check_nothing_left();
     }
 }

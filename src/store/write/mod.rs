@@ -8,6 +8,7 @@ mod feedback;
 mod forgetting;
 mod import;
 mod lessons;
+mod removal;
 mod review;
 mod runs;
 
@@ -19,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use crate::store::failure::{Failure, store_error};
 use crate::store::words::word;
-use crate::store::{Entry, NewSession, NewTurn, Receipt, Store, StoreError, StoredToken, blob};
+use crate::store::{Entry, NewSession, NewTurn, Receipt, Removal, Store, StoreError, StoredToken, blob};
 use crate::turn::{Ending, SessionId, TurnId, TurnKind};
 
 /// The ledger in a file. Made by [`SqliteStore::open`]; nothing else may write the file while it lives.
@@ -46,7 +47,7 @@ impl Store for SqliteStore {
 
     fn append_group(&mut self, entries: Vec<Entry>) -> Vec<Result<Receipt, StoreError>> {
         match self.commit(&entries) {
-            Ok(receipts) => self.with_empty_log(&entries, receipts),
+            Ok(receipts) => self.behind(&entries, receipts),
             Err(err) => {
                 let err = store_error(&self.path, &err);
                 vec![Err(err); entries.len()]
@@ -74,17 +75,21 @@ impl SqliteStore {
         Ok(receipts)
     }
 
-    /// The log can be emptied between transactions only.
-    fn with_empty_log(
+    /// The log can be emptied, and the file written anew, between transactions only.
+    fn behind(
         &mut self,
         entries: &[Entry],
         mut receipts: Vec<Result<Receipt, StoreError>>,
     ) -> Vec<Result<Receipt, StoreError>> {
-        if entries.contains(&Entry::EmptyLog)
-            && let Err(err) = self.empty_log()
-        {
-            let asked = entries.iter().zip(&mut receipts).filter(|(entry, _)| **entry == Entry::EmptyLog);
-            asked.for_each(|(_, receipt)| *receipt = Err(err.clone()));
+        for (entry, receipt) in entries.iter().zip(&mut receipts) {
+            let done = match entry {
+                Entry::EmptyLog => self.empty_log(),
+                Entry::Remove(Removal::Compact) => self.compact(),
+                _ => Ok(()),
+            };
+            if let Err(err) = done {
+                *receipt = Err(err);
+            }
         }
         receipts
     }
@@ -138,6 +143,7 @@ fn durability(entry: &Entry) -> Durability {
         | Entry::Review(_)
         | Entry::ForgetLesson { .. }
         | Entry::ForgetTurns { .. }
+        | Entry::Remove(_)
         | Entry::EmptyLog
         | Entry::BeginRun(_)
         | Entry::EndRun(_)
@@ -185,6 +191,7 @@ fn apply(tx: &Transaction<'_>, entry: &Entry) -> Result<Receipt, Failure> {
         Entry::Review(edit) => review::apply(tx, edit),
         Entry::ForgetLesson { lesson } => forgetting::forget_lesson(tx, *lesson),
         Entry::ForgetTurns { turns } => forgetting::forget_turns(tx, turns),
+        Entry::Remove(removal) => removal::remove(tx, removal),
         // What it asks for is done behind the transaction.
         Entry::EmptyLog => Ok(()),
         Entry::UseLessons { turn, lessons } => lessons::use_lessons(tx, *turn, lessons),

@@ -112,6 +112,11 @@ pub enum Telling {
     Learn,
     /// Let the version before answer.
     RollBack,
+    /// Take a turn out of everything; not `sure`: only say what would go.
+    Forget {
+        turn: TurnId,
+        sure: bool,
+    },
 }
 
 #[derive(Debug, PartialEq)]

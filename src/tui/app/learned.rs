@@ -1,10 +1,13 @@
 //! What was understood from the person, in the chat: lessons as they are drawn, and the commands that teach.
 
+use std::collections::HashSet;
+
 use super::event::{Effect, Telling};
+use super::thread::Exchange;
 use super::{App, Link};
-use crate::daemon::wire::{ChelaAnswer, Lesson, LoopEvent};
+use crate::daemon::wire::{ChelaAnswer, Lesson, LessonId, LoopEvent};
 use crate::lesson::State;
-use crate::turn::{PolicyVersion, TurnId};
+use crate::turn::{PolicyVersion, Role, TurnId};
 
 impl App {
     /// How many lessons stood in the newest prompt; for the status line.
@@ -32,13 +35,39 @@ impl App {
                     "{n_events} events of the loop were missed; /lessons shows what stands"
                 ));
             }
-            LoopEvent::Lesson { .. } | LoopEvent::Judged { .. } | LoopEvent::Forgotten { .. } => {}
+            LoopEvent::Forgotten { lessons, turns } => self.forgot(lessons, turns),
+            LoopEvent::Lesson { .. } | LoopEvent::Judged { .. } => {}
         }
     }
 
     /// Whether a turn is one of this chat's.
     fn is_here(&self, turn: TurnId) -> bool {
         self.thread.exchanges.iter().any(|exchange| exchange.turn == turn)
+    }
+
+    /// What was forgotten is not sent along with the next message, and not offered to be typed again.
+    fn forgot(&mut self, lessons: &[LessonId], turns: &[TurnId]) {
+        let turns: HashSet<TurnId> = turns.iter().copied().collect();
+        self.last_lesson = self.last_lesson.filter(|lesson| !lessons.contains(lesson));
+        let (gone, kept): (Vec<Exchange>, Vec<Exchange>) =
+            self.thread.exchanges.drain(..).partition(|exchange| turns.contains(&exchange.turn));
+        self.thread.exchanges = kept;
+        if gone.is_empty() {
+            return;
+        }
+        self.thread.branch = None;
+        self.usage = None;
+        let of_user = |exchange: &Exchange| {
+            let said = exchange.messages.iter().filter(|message| message.role == Role::User);
+            said.map(|message| message.content.clone()).collect::<Vec<_>>()
+        };
+        let said: HashSet<String> = gone.iter().flat_map(of_user).collect();
+        self.history.forget(&said);
+        let what = match gone.len() {
+            1 => "a message of this conversation is".to_owned(),
+            n => format!("{n} messages of this conversation are"),
+        };
+        self.print_dim(&format!("{what} forgotten; what stands on the screen is the terminal's"));
     }
 
     fn understood(&mut self, lesson: &Lesson) {
@@ -82,6 +111,19 @@ impl App {
 
     pub(super) fn roll_back(&mut self) {
         self.tell("rolling back", Telling::RollBack);
+    }
+
+    pub(super) fn forget(&mut self, argument: &str) {
+        let Some(turn) = self.thread.exchanges.last().map(|exchange| exchange.turn) else {
+            return self.print_dim("there is no answer to forget yet");
+        };
+        match argument {
+            "" => self.tell("looking", Telling::Forget { turn, sure: false }),
+            "yes" => self.tell("forgetting", Telling::Forget { turn, sure: true }),
+            _ => self.print_dim(
+                "/forget says what goes with the last answer, /forget yes does it; `chela forget` takes anything else",
+            ),
+        }
     }
 
     fn tell(&mut self, what: &'static str, telling: Telling) {

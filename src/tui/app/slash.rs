@@ -52,6 +52,7 @@ impl App {
             Command::RollBack => self.roll_back(),
             Command::Off => self.switch_record(),
             Command::On => self.end_off_record(),
+            Command::Forget => self.forget(argument),
             Command::Copy => self.copy(argument),
             Command::Export => self.export(argument),
             Command::Transcript => self.open_transcript(),

@@ -105,3 +105,30 @@ fn learning_and_rolling_back_are_commands_of_the_chat() {
         assert!(stage.effects.contains(&Effect::Tell(telling)));
     }
 }
+
+#[test]
+fn the_last_answer_is_forgotten_after_a_second_word() {
+    let mut stage = corrected();
+    stage.send("/forget");
+    assert!(stage.effects.contains(&Effect::Tell(Telling::Forget { turn: TurnId(2), sure: false })));
+    stage.event(Event::Told(Ok(vec!["1 turn".into()]))).send("/forget yes");
+    assert!(stage.effects.contains(&Effect::Tell(Telling::Forget { turn: TurnId(2), sure: true })));
+}
+
+#[test]
+fn what_was_forgotten_elsewhere_is_not_sent_again() {
+    let mut stage = corrected();
+    let forgotten = LoopEvent::Forgotten { lessons: vec![LessonId(3)], turns: vec![TurnId(1)] };
+    stage.event(drawn(1)).event(Event::News(Box::new(forgotten)));
+    assert!(stage.screen().contains("a message of this conversation is forgotten"), "{}", stage.screen());
+    stage.effects.clear();
+    stage.send("/undo").send("and now in lib");
+    assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Tell(_))), "the lesson is gone");
+    let sent = stage.effects.iter().find_map(|effect| match effect {
+        Effect::StartAnswer { request, .. } => Some(request),
+        _ => None,
+    });
+    let said: Vec<&str> = sent.unwrap().messages.iter().map(|message| message.content.as_str()).collect();
+    assert!(!said.contains(&"search src for todo"), "{said:?}");
+    assert!(said.contains(&"no, use rg instead of grep"), "{said:?}");
+}
