@@ -32,7 +32,7 @@ use crate::turn::Message;
                   one, from the base on.\n\nExamples:\n  chela forget 3 turn:17 --dry-run\n  chela forget since 2h\n  \
                   chela forget matching 'Project Zebra' --yes")]
 pub(super) struct ForgetArgs {
-    /// turn N, lesson N, session ID, project [DIR], since TIME, matching TEXT, or all
+    /// turn N, lesson N, session ID, project DIR, since TIME, matching TEXT, or all
     #[arg(required = true, value_name = "WHAT")]
     what: Vec<String>,
     /// Only say what would go
