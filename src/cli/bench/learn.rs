@@ -21,6 +21,7 @@ mod tasks;
 mod users;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::Args;
@@ -83,6 +84,9 @@ pub(in crate::cli) struct LearnBench {
     /// How boldly weights learn
     #[arg(long, value_name = "DIAL", default_value = "careful", value_parser = ["careful", "eager"])]
     dial: String,
+    /// Leave a backup of each steady user's ledger here, as it is before all is forgotten: `chela restore FILE`
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     #[command(flatten)]
     course: CourseChanges,
     /// A model's name or path [default: the one in use]
@@ -121,7 +125,7 @@ impl LearnBench {
         Ok(world)
     }
 
-    fn played<'a>(&self, world: &'a World, arm: Arm, seed: u64) -> Played<'a> {
+    fn played<'a>(&'a self, world: &'a World, arm: Arm, seed: u64) -> Played<'a> {
         Played {
             world,
             arm,
@@ -131,6 +135,7 @@ impl LearnBench {
             wrong_percent: self.wrong,
             teaches: self.teach,
             only_steady: self.only_steady || self.quick,
+            keep: self.keep.as_deref(),
         }
     }
 

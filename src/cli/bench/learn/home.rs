@@ -2,6 +2,7 @@
 //!
 //! Everything waits for what the daemon tells (`/chela/v1/events`), never for time to pass.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -83,6 +84,16 @@ impl Home {
             ModelState::Ready { model } => Ok(format!("{} ({})", model.name, model.description)),
             ModelState::None { .. } | ModelState::Loading { .. } => bail!("the model is not loaded"),
         }
+    }
+
+    /// A backup of its ledger and adapters in this folder.
+    pub(super) fn keep(&self, folder: &Path, name: &str) -> anyhow::Result<()> {
+        let made = self.served.client.back_up()?;
+        let to = folder.join(format!("{}.tar.zst", name.replace(", ", "-").replace(' ', "-")));
+        let kept = std::fs::create_dir_all(folder).and_then(|()| std::fs::copy(&made.path, &to));
+        kept.with_context(|| format!("cannot keep {}", to.display()))?;
+        output::note(&format!("{name}: kept in {}", to.display()));
+        Ok(())
     }
 
     /// A request of a user, in a session of theirs. Greedy, so that the same policy says the same.

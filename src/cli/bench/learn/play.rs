@@ -5,6 +5,8 @@
 //! their wishes; users who are fickle, contradict themselves or are content with nothing; and one in whose place only
 //! programs speak.
 
+use std::path::Path;
+
 use super::exam::{Answers, BaseAnswers, Neutral, SERVED, TEACHER, WEIGHTS};
 use super::home::{Answered, Home, Learned};
 use super::interrupt::Interrupt;
@@ -44,6 +46,8 @@ pub(super) struct Played<'a> {
     /// Users type the lesson itself where they would correct.
     pub(super) teaches: bool,
     pub(super) only_steady: bool,
+    /// A folder for the steady users' ledgers.
+    pub(super) keep: Option<&'a Path>,
 }
 
 impl<'a> Played<'a> {
@@ -93,6 +97,9 @@ impl<'a> Played<'a> {
         for (figures, wish) in run.users.iter_mut().zip(&wishes) {
             stage.interrupt.check()?;
             self.examine(&home, wish, (figures, &mut stage.base))?;
+        }
+        if let Some(folder) = self.keep {
+            home.keep(folder, &self.name())?;
         }
         if self.arm != Arm::Nothing {
             home.take_back()?;

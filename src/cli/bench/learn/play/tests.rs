@@ -122,6 +122,7 @@ fn run(arm: Arm, learns: bool) -> Run {
         wrong_percent: 0,
         teaches: false,
         only_steady: true,
+        keep: None,
     };
     played.run(&mut Stage::new(&interrupt), &|| parts(&pupil, arm, &model)).unwrap()
 }
