@@ -15,6 +15,7 @@ mod ask;
 mod check_file;
 mod cli;
 mod crash;
+mod credit;
 mod distributions;
 mod do_task;
 mod embeddings;
@@ -39,6 +40,8 @@ mod loop_store;
 mod model;
 mod owning;
 mod parity;
+
+mod poisoning;
 mod policies;
 mod privacy;
 mod random_model;

@@ -183,6 +183,10 @@ impl Pane {
                 self.detail.answered(key, way, outcome);
                 Vec::new()
             }
+            Event::Weighed { key, outcome } => {
+                self.detail.weighed(key, outcome);
+                Vec::new()
+            }
             Event::Head(Ok(head)) => {
                 self.head = Some(*head);
                 Vec::new()
