@@ -108,8 +108,15 @@ fn reads_as_said(line: &str) -> bool {
 const PHRASES: &[&str] = &[
     // Orders.
     "remember",
-    "always",
-    "never",
+    "always use",
+    "always run",
+    "always answer",
+    "always do",
+    "never use",
+    "never run",
+    "never answer",
+    "never do",
+    "never again",
     "from now on",
     "in future",
     "next time",
@@ -123,9 +130,9 @@ const PHRASES: &[&str] = &[
     "ignore your",
     "disregard",
     "new rule",
-    "lesson",
-    "system",
-    "im_start",
+    "system prompt",
+    "system message",
+    "im start",
     "dear assistant",
     "ai assistant",
     "merke dir",
@@ -242,6 +249,8 @@ mod tests {
         check("test result: ok. 3 passed; 0 failed", None);
         check("grep: command not found", None);
         check("{\"ok\": true}", None);
+        check("warning: function `f` is never used", None);
+        check("Operating System: Linux", None);
     }
 
     #[test]

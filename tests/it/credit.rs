@@ -68,7 +68,7 @@ fn the_teacher_says_which_tokens_should_have_been_others() {
     assert_eq!(credits(&credit), [("grep", -1.0), (" -r", 0.0), (" todo", 0.25), (" src", 0.0)]);
     let first = &credit.tokens[0];
     assert_eq!((first.student, first.teacher), (Some(-0.5), Some(-4.0)));
-    assert_eq!(first.figures(), "-3.50 → -1.00 · teacher -4.00, student -0.50");
+    assert_eq!(first.figures(), "-3.50 → -1.00 (-4.00 less -0.50)");
     let marked: String = credit.marked().into_iter().map(|(_, text)| text).collect();
     assert_eq!(marked, "-[grep] -r todo src");
     // A lesson that was drawn from the turn is found without its number.
@@ -124,9 +124,13 @@ fn what_cannot_be_weighed_says_why() {
     assert!(said.contains("was answered by scripted, and another serves now"), "{said}");
     assert!(said.contains("load scripted to weigh it"), "{said}");
 
-    let served = serve_at(served.stop(), "scripted", 96);
+    // The prompt fits and its answer does not; then not even the prompt.
+    let served = serve_at(served.stop(), "scripted", 83);
     let said = refusal(served.client.credit(turn, Some(lesson)));
-    assert!(said.contains("tokens") && said.contains("model.context"), "{said}");
+    assert!(said.contains("this turn has 85 tokens and the context 83; raise the setting"), "{said}");
+    let served = serve_at(served.stop(), "scripted", 80);
+    let said = refusal(served.client.credit(turn, Some(lesson)));
+    assert!(said.contains("81 tokens, the context has 80"), "{said}");
 
     let served = serve_from(served.stop(), loader_of_many(Vec::new()));
     let said = refusal(served.client.credit(turn, Some(lesson)));

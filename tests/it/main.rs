@@ -40,7 +40,6 @@ mod loop_store;
 mod model;
 mod owning;
 mod parity;
-
 mod poisoning;
 mod policies;
 mod privacy;

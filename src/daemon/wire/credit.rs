@@ -137,14 +137,12 @@ fn bracketed(push: Push, text: &str) -> String {
 }
 
 impl TokenCredit {
-    /// What the teacher wants and what of it counts, in one line without the token: `-3.21 → -1.00 · …`.
+    /// Teacher less student and what of it counts, in one line without the token: `-3.50 → -1.00 (-4.00 less -0.50)`.
     pub fn figures(&self) -> String {
         match self.teacher.zip(self.student) {
-            Some((teacher, student)) => format!(
-                "{:+.2} → {:+.2} · teacher {teacher:.2}, student {student:.2}",
-                teacher - student,
-                self.credit
-            ),
+            Some((teacher, student)) => {
+                format!("{:+.2} → {:+.2} ({teacher:.2} less {student:.2})", teacher - student, self.credit)
+            }
             None => format!("{:+.2}", self.credit),
         }
     }

@@ -137,7 +137,7 @@ impl Page<'_> {
             let seen_by = newest.filter(|row| usize::try_from(row.seen).is_ok_and(|seen| at < seen));
             let concluded = seen_by.map(|row| (&row.verdict, row.signals.as_slice()));
             if let Some(only) = outcome_only(&row.state, concluded) {
-                let style = if only.quoted.is_some() { theme::ERROR } else { theme::DIM };
+                let style = if only.quoted.is_some() { theme::HINT } else { theme::DIM };
                 self.indented(style, &only.to_string());
             }
         }

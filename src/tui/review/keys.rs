@@ -33,7 +33,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("X", "exclude a turn, session or project from learning, or take it in again"),
     ("r", "retrain: learn now"),
     ("w", "what it would answer now"),
-    ("c, t", "credit: which tokens learning pushes towards or away; their figures"),
+    ("c, t", "credit: where learning pushes each token; the figures"),
     ("x", "export as JSON lines"),
     ("m", "give the mouse to the terminal, take it back"),
     ("R, Ctrl+L", "read everything again"),
