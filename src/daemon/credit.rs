@@ -78,7 +78,8 @@ impl Daemon {
         if let Some(lesson) = lesson {
             return Ok(vec![self.ledger.lesson(lesson).await?.lesson.text]);
         }
-        let drawn: Vec<String> = story.drawn.iter().filter(is_in_force).map(|one| one.text.clone()).collect();
+        let drawn: Vec<String> =
+            story.drawn.iter().filter(|one| is_in_force(one)).map(|one| one.text.clone()).collect();
         if !drawn.is_empty() {
             return Ok(drawn);
         }
@@ -130,7 +131,7 @@ fn weighable(stored: &StoredTurn, engine: &dyn Engine) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn is_in_force(lesson: &&Lesson) -> bool {
+fn is_in_force(lesson: &Lesson) -> bool {
     matches!(lesson.state, LessonState::Active | LessonState::Learned { .. })
 }
 
@@ -233,10 +234,9 @@ fn characters(pieces: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
     for piece in pieces {
         held.extend(piece);
         let whole = match std::str::from_utf8(&held) {
-            Ok(_) => held.len(),
             // A beginning waits for its end; anything else never becomes a character.
             Err(err) if err.error_len().is_none() => err.valid_up_to(),
-            Err(_) => held.len(),
+            Ok(_) | Err(_) => held.len(),
         };
         let rest = held.split_off(whole);
         texts.push(String::from_utf8_lossy(&held).into_owned());
