@@ -154,12 +154,12 @@ fn detail(served: &Served, turn: TurnId) -> String {
     };
     let mut pane = Pane::new(start);
     pane.open();
-    let mut page = served.client.review(&ReviewQuery::default()).unwrap();
-    page.rows.retain(|row| row.turn == Some(turn));
-    assert_eq!((page.rows.len(), page.rows[0].lesson), (1, None));
-    assert_eq!(page.rows[0].hint, None);
-    let key = Key::of(&page.rows[0]);
-    pane.handle(Event::Page { ticket: 1, outcome: Ok(page) }, 0);
+    let mut part = served.client.review(&ReviewQuery::default()).unwrap();
+    part.rows.retain(|row| row.turn == Some(turn));
+    assert_eq!((part.rows.len(), part.rows[0].lesson), (1, None));
+    assert_eq!(part.rows[0].hint, None);
+    let key = Key::of(&part.rows[0]);
+    pane.handle(Event::Page { ticket: 1, outcome: Ok(part) }, 0);
     let story = Story { turn: Some(served.client.why(turn).unwrap()), lesson: None };
     pane.handle(Event::Story { key, outcome: Ok(Box::new(story)) }, 0);
     pane.handle(Event::Key(KeyEvent::from(KeyCode::Enter)), 0);

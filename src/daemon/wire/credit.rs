@@ -139,18 +139,23 @@ fn bracketed(push: Push, text: &str) -> String {
 impl TokenCredit {
     /// Teacher less student and what of it counts, in one line without the token: `-3.50 → -1.00 (-4.00 less -0.50)`.
     pub fn figures(&self) -> String {
-        match self.teacher.zip(self.student) {
-            Some((teacher, student)) => {
-                format!("{:+.2} → {:+.2} ({teacher:.2} less {student:.2})", teacher - student, self.credit)
-            }
-            None => format!("{:+.2}", self.credit),
-        }
+        let counts = shown(self.credit);
+        let Some((teacher, student)) = self.teacher.zip(self.student) else {
+            return format!("{counts:+.2}");
+        };
+        let (wish, teacher, student) = (shown(teacher - student), shown(teacher), shown(student));
+        format!("{wish:+.2} → {counts:+.2} ({teacher:.2} less {student:.2})")
     }
 
     /// The token, as it can stand in a line.
     pub fn named(&self) -> String {
         if self.text.is_empty() { "(end)".to_owned() } else { format!("{:?}", self.text) }
     }
+}
+
+/// Without a sign where two places show nothing.
+fn shown(figure: f32) -> f32 {
+    if figure.abs() < 0.005 { 0.0 } else { figure }
 }
 
 impl CreditBy {

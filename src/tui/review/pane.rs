@@ -185,6 +185,9 @@ impl Pane {
             }
             Event::Weighed { key, outcome } => {
                 self.detail.weighed(key, outcome);
+                if self.detail.credit.is_some() && self.detail.scroll == 0 {
+                    self.detail.scroll = self.row_of_answer();
+                }
                 Vec::new()
             }
             Event::Head(Ok(head)) => {
