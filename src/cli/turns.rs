@@ -11,6 +11,7 @@ use super::place::Place;
 use super::{Exit, output};
 use crate::client::Client;
 use crate::daemon::wire::looking::{Judged, TurnLine, TurnQuery};
+use crate::signal::Evidence;
 use crate::turn::{Role, Source};
 
 /// List turns, newest first: what was asked, what was concluded of the answers, and by which rule
@@ -111,7 +112,14 @@ fn marks(line: &TurnLine) -> String {
     let waiting = line.is_waiting.then(|| "waits".to_owned());
     let used = (line.n_lessons > 0).then(|| format!("{} used", line.n_lessons));
     let drawn = (line.n_drawn > 0).then(|| format!("{} drawn", line.n_drawn));
-    [running, waiting, used, drawn].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let only = is_outcome_only(line).then(|| "outcome only".to_owned());
+    [running, waiting, used, drawn, only].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Whether nothing but programs' words was concluded from: success or failure, and never a lesson.
+fn is_outcome_only(line: &TurnLine) -> bool {
+    let signals = line.verdict.as_ref().map(|row| row.signals.as_slice()).unwrap_or_default();
+    !signals.is_empty() && signals.iter().all(|signal| signal.evidence == Evidence::Outcome)
 }
 
 /// The request on one line.

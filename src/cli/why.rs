@@ -5,6 +5,8 @@ use clap::Args;
 use super::place::Place;
 use super::{Exit, lessons, output};
 use crate::client::Client;
+use crate::daemon::wire::credit::{Credit, CreditBy};
+use crate::judge::provenance::outcome_only;
 use crate::store::{NextStateRow, TurnStory, VerdictRow};
 use crate::turn::next_state::NextState;
 use crate::turn::{Role, TurnId};
@@ -14,6 +16,9 @@ use crate::turn::{Role, TurnId};
 pub(super) struct WhyArgs {
     /// The turn's number; the newest turn when absent
     turn: Option<i64>,
+    /// Which tokens of the answer learning would push towards `+[…]` or away from `-[…]`, each with its figures
+    #[arg(long)]
+    credit: bool,
     /// As one JSON object
     #[arg(long)]
     json: bool,
@@ -25,6 +30,9 @@ pub(super) fn run(place: &Place, args: &WhyArgs) -> anyhow::Result<Exit> {
         Some(number) => TurnId(number),
         None => newest(&client)?,
     };
+    if args.credit {
+        return weighed(&client, turn, args.json);
+    }
     let story = client.why(turn)?;
     if args.json {
         output::json(&story)?;
@@ -32,6 +40,29 @@ pub(super) fn run(place: &Place, args: &WhyArgs) -> anyhow::Result<Exit> {
         output::line(&told(&story))?;
     }
     Ok(Exit::Done)
+}
+
+fn weighed(client: &Client, turn: TurnId, as_json: bool) -> anyhow::Result<Exit> {
+    let credit = client.credit(turn, None)?;
+    if as_json {
+        output::json(&credit)?;
+    } else {
+        output::line(&told_of_tokens(&credit))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The answer with its strongest pushes in brackets, where they come from, and each token's figures.
+fn told_of_tokens(credit: &Credit) -> String {
+    let mut lines: Vec<String> = vec![credit.marked().into_iter().map(|(_, text)| text).collect()];
+    lines.extend(credit.by.sentences());
+    if matches!(credit.by, CreditBy::Lessons { .. }) {
+        lines.push(format!("teacher less student → what counts, clipped at ±{:.2} nats:", credit.gap));
+    }
+    let rows: Vec<Vec<String>> =
+        credit.tokens.iter().map(|token| vec![token.named(), token.figures()]).collect();
+    lines.push(output::table(&rows));
+    output::harmless(&lines.join("\n"))
 }
 
 fn newest(client: &Client) -> anyhow::Result<TurnId> {
@@ -64,7 +95,14 @@ fn told(story: &TurnStory) -> String {
         };
         rows.push(("lesson", format!("#{} {}{effect}", used.lesson.id.0, used.lesson.text)));
     }
-    rows.extend(story.next_states.iter().map(|state| ("then", followed(state))));
+    let newest = story.verdicts.iter().find(|row| row.is_newest);
+    for (at, state) in story.next_states.iter().enumerate() {
+        rows.push(("then", followed(state)));
+        let seen_by = newest.filter(|row| usize::try_from(row.seen).is_ok_and(|seen| at < seen));
+        let concluded = seen_by.map(|row| (&row.verdict, row.signals.as_slice()));
+        let only = outcome_only(&state.state, concluded);
+        rows.extend(only.map(|only| ("counts", format!("as {only}"))));
+    }
     for verdict in &story.verdicts {
         rows.extend(
             verdict

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::looking::parameters;
 use super::{Client, ClientError};
+use crate::daemon::wire::credit::{Credit, WeighTokens};
 use crate::daemon::wire::review::{
     AnswerNow, AnsweredNow, Exclude, Excluded, ReviewPage, ReviewQuery, RewordHint, UndoLesson, UndoNoted,
 };
@@ -43,6 +44,11 @@ impl Client {
     /// What is answered now to what was asked then. Nothing of it is recorded.
     pub fn answer_now(&self, wish: AnswerNow) -> Result<AnsweredNow, ClientError> {
         self.ask(&Call::post("/chela/v1/review/answer", &wish)?)
+    }
+
+    /// How much each token of an answer would count in learning; by `lesson`, or by what the turn itself taught.
+    pub fn credit(&self, turn: TurnId, lesson: Option<LessonId>) -> Result<Credit, ClientError> {
+        self.ask(&Call::post(&format!("/chela/v1/turns/{}/credit", turn.0), &WeighTokens { lesson })?)
     }
 
     /// Begins a round of learning; `anew`: from the base on, so that the weights lose what was taken back.

@@ -12,6 +12,7 @@ mod auth;
 mod backing_up;
 mod book;
 mod chat;
+mod credit;
 mod dashboard;
 mod drawing;
 mod error;

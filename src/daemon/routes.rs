@@ -26,7 +26,8 @@ use super::wire::{
     TurnRow, UseAdapter, UseModel,
 };
 use super::{
-    ModelChoice, backing_up, chat, events, forgetting, importing, looking, request, review, shell, teaching,
+    ModelChoice, backing_up, chat, credit, events, forgetting, importing, looking, request, review, shell,
+    teaching,
 };
 use crate::turn::{Ending, SessionId, TurnId};
 
@@ -62,6 +63,7 @@ pub(super) fn open(daemon: Arc<Daemon>) -> Router {
         .route("/chela/v1/review", get(review::list))
         .route("/chela/v1/review/answer", post(review::answer))
         .route("/chela/v1/lessons/{id}/undo", post(review::undo_lesson))
+        .route("/chela/v1/turns/{id}/credit", post(credit::credit))
         .route("/chela/v1/turns/{id}/hint", post(review::reword_hint))
         .route("/chela/v1/turns/{id}/hint/undo", post(review::undo_hint))
         .route("/chela/v1/turns/{id}/rating/undo", post(review::undo_rating))

@@ -1,6 +1,7 @@
 //! What goes over the socket: request and response bodies of the daemon's HTTP API. May be used by `daemon`,
 //! `client` and what stands below them. OpenAI's shapes for `/v1/`, ours for `/chela/v1/`.
 
+pub mod credit;
 pub mod dashboard;
 pub mod forgetting;
 pub mod looking;

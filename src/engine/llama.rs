@@ -103,6 +103,10 @@ impl Engine for LlamaEngine {
         self.model.tokenize(text, special).map_err(EngineError::Tokenize)
     }
 
+    fn piece(&self, token: Token) -> Vec<u8> {
+        self.model.piece(token, false)
+    }
+
     fn card(&self) -> &ModelCard {
         &self.card
     }

@@ -49,6 +49,8 @@ pub trait Engine: Send + Sync {
     /// Text into token ids. `special`: read `<|im_start|>` and its like as the tokens they name (prompts), not as
     /// text (what users typed).
     fn tokenize(&self, text: &str, special: bool) -> Result<Vec<Token>, EngineError>;
+    /// The bytes of a token that an answer was made of; may be a part of a character. Control tokens have none.
+    fn piece(&self, token: Token) -> Vec<u8>;
     /// What is loaded.
     fn card(&self) -> &ModelCard;
 }

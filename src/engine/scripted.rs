@@ -3,7 +3,8 @@
 //!
 //! A script is a list of [`Step`]s chosen from the prompt's text. Where a test needs to look between two tokens,
 //! it puts a [`Gate`] there: the answer goes no further until the gate opens or the request is cancelled. Bytes
-//! are tokens, and the four `ChatML` marks are one token each.
+//! are tokens, and the four `ChatML` marks are one token each. What it says has ids of its own, from 0 on in the order
+//! in which texts are first said.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use super::{
     Alternative, Cancel, Engine, EngineError, Events, Finish, FinishReason, Generate, GenerateEvent, Job,
-    ModelCard, SampledToken, Sampling, Token,
+    ModelCard, SampledToken, Sampling, Score, Token,
 };
 use crate::turn::PolicyVersion;
 
@@ -50,6 +51,9 @@ pub enum Step {
 /// Chooses the script for a request.
 pub type Script = Box<dyn Fn(&Asked) -> Vec<Step> + Send + Sync>;
 
+/// Log-probabilities of the tokens of an answer, from the prompt's text and the answer's.
+pub type Scores = Box<dyn Fn(&str, &[String]) -> Vec<f32> + Send + Sync>;
+
 /// What a request asked for, as the engine saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
@@ -64,6 +68,10 @@ pub struct Asked {
 pub struct Scripted {
     card: ModelCard,
     script: Script,
+    /// `None`: −0.5 for each token.
+    scores: Option<Scores>,
+    /// Texts that were said; a text's place is its token's id.
+    said: Arc<Mutex<Vec<String>>>,
     asked: Mutex<Vec<Asked>>,
     /// Adapters that are loaded, with their files.
     adapters: Mutex<BTreeMap<PolicyVersion, PathBuf>>,
@@ -72,7 +80,21 @@ pub struct Scripted {
 impl Scripted {
     /// A model called `name` with room for `n_ctx` tokens.
     pub fn new(name: &str, n_ctx: usize, script: Script) -> Self {
-        Self { card: card(name, n_ctx), script, asked: Mutex::default(), adapters: Mutex::default() }
+        Self {
+            card: card(name, n_ctx),
+            script,
+            scores: None,
+            said: Arc::default(),
+            asked: Mutex::default(),
+            adapters: Mutex::default(),
+        }
+    }
+
+    /// The same, with these log-probabilities for answers that are scored.
+    #[must_use]
+    pub fn scoring(mut self, scores: Scores) -> Self {
+        self.scores = Some(scores);
+        self
     }
 
     /// The same, as if loaded from this file.
@@ -128,11 +150,23 @@ impl Scripted {
         };
         let steps = (self.script)(&asked);
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        let said = Arc::clone(&self.said);
         thread::Builder::new()
             .name("scripted-engine".into())
-            .spawn(move || Answer::new(job).play(steps))
+            .spawn(move || Answer::new(job, said).play(steps))
             .map(drop)
             .map_err(|err| EngineError::Compute(err.to_string()))
+    }
+
+    fn score(&self, job: &Score) -> Result<Vec<f32>, EngineError> {
+        let n_tokens = job.prompt.len() + job.response.len();
+        if n_tokens > self.card.n_ctx {
+            return Err(EngineError::PromptTooLong { n_prompt: n_tokens, n_ctx: self.card.n_ctx });
+        }
+        let text = |token: &Token| String::from_utf8_lossy(&self.piece(*token)).into_owned();
+        let texts: Vec<String> = job.response.iter().map(text).collect();
+        let usual = || vec![-0.5; texts.len()];
+        Ok(self.scores.as_ref().map_or_else(usual, |scores| scores(&text_of(&job.prompt), &texts)))
     }
 }
 
@@ -141,7 +175,8 @@ impl Engine for Scripted {
         match job {
             Job::Generate(generate) => self.generate(generate),
             Job::Score(score) => {
-                (score.done)(Ok(vec![-0.5; score.response.len()]));
+                let scored = self.score(&score);
+                (score.done)(scored);
                 Ok(())
             }
             Job::Embed(embed) => {
@@ -179,6 +214,12 @@ impl Engine for Scripted {
             rest = after;
         }
         Ok(tokens)
+    }
+
+    fn piece(&self, token: Token) -> Vec<u8> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = usize::try_from(token).ok().and_then(|at| said.get(at));
+        text.map(|text| text.clone().into_bytes()).unwrap_or_default()
     }
 
     fn card(&self) -> &ModelCard {
@@ -222,6 +263,8 @@ fn text_of(tokens: &[Token]) -> String {
 /// One answer being played on its own thread.
 struct Answer {
     events: Events,
+    /// Of the engine.
+    said: Arc<Mutex<Vec<String>>>,
     cancel: Cancel,
     sampling: Sampling,
     n_prompt: usize,
@@ -229,9 +272,10 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(job: Generate) -> Self {
+    fn new(job: Generate, said: Arc<Mutex<Vec<String>>>) -> Self {
         Self {
             events: job.events,
+            said,
             cancel: job.cancel,
             sampling: job.sampling,
             n_prompt: job.prompt.len(),
@@ -272,8 +316,17 @@ impl Answer {
         self.finish(reason, String::new());
     }
 
+    fn id_of(&self, text: &str) -> Token {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = said.iter().position(|one| one == text).unwrap_or_else(|| {
+            said.push(text.to_owned());
+            said.len() - 1
+        });
+        Token::try_from(at).unwrap_or(0)
+    }
+
     fn say(&mut self, text: String, logprob: f32) -> ControlFlow<()> {
-        let id = Token::try_from(self.n_sampled).unwrap_or(0);
+        let id = self.id_of(&text);
         self.n_sampled += 1;
         let bytes = text.clone().into_bytes();
         let top = (0..self.sampling.top_logprobs)

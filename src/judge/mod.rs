@@ -12,6 +12,7 @@ pub mod decide;
 pub mod hint;
 pub mod model;
 pub mod prompt;
+pub mod provenance;
 mod reading;
 pub mod scripted;
 

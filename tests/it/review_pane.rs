@@ -1,6 +1,7 @@
 //! The review pane without a terminal: whole screens at three sizes, and what keys ask for.
 
 mod board;
+mod credit;
 mod stage;
 
 use chela::daemon::wire::review::{Excluded, ReviewCursor, ReviewPage, ReviewWord};

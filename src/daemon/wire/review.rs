@@ -6,6 +6,7 @@ use super::UsedLesson;
 use super::looking::Judged;
 // The ledger's rows go over the socket as they are.
 pub use crate::judge::Vote;
+pub use crate::judge::provenance::{OutcomeOnly, outcome_only};
 use crate::lesson::LessonId;
 pub use crate::lesson::Origin;
 pub use crate::signal::{Says, Signal, text_of};

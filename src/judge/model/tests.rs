@@ -201,6 +201,10 @@ impl Engine for Ledger {
         self.0.tokenize(text, special)
     }
 
+    fn piece(&self, token: Token) -> Vec<u8> {
+        self.0.piece(token)
+    }
+
     fn card(&self) -> &ModelCard {
         self.0.card()
     }

@@ -46,7 +46,7 @@ impl Calls {
     /// The threads live as long as this.
     pub(super) fn execute(&self, effect: Effect) {
         let to = match effect {
-            Effect::Ask { .. } => &self.answering,
+            Effect::Ask { .. } | Effect::Weigh { .. } => &self.answering,
             Effect::Load { .. } | Effect::LoadStory(_) | Effect::LoadHead => &self.looking,
             _ => &self.changing,
         };
@@ -96,7 +96,7 @@ fn answer(worker: &Worker, inbox: &Receiver<Effect>) {
 
 fn key_of(effect: &Effect) -> Option<Key> {
     match effect {
-        Effect::Ask { key, .. } => Some(*key),
+        Effect::Ask { key, .. } | Effect::Weigh { key, .. } => Some(*key),
         _ => None,
     }
 }
@@ -154,6 +154,10 @@ impl Worker {
             Effect::Ask { key, way, wish } => {
                 let outcome = in_words(client.and_then(|client| client.answer_now(wish)));
                 Event::Answered { key, way, outcome }
+            }
+            Effect::Weigh { key, turn, lesson } => {
+                let outcome = in_words(client.and_then(|client| client.credit(turn, lesson)));
+                Event::Weighed { key, outcome: outcome.map(Box::new) }
             }
             Effect::Export { path, keys } => {
                 let written = in_words(client).and_then(|client| export(&client, &path, &keys));

@@ -7,9 +7,12 @@ use jiff::tz::TimeZone;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use super::credit::paragraphs;
 use super::event::{Story, Way};
-use super::story::{Answer, Detail};
-use crate::daemon::wire::review::{NextStateRow, Origin, SampleRole, SampleRow, VerdictRow, text_of};
+use super::story::{Answer, Detail, Weighed};
+use crate::daemon::wire::review::{
+    NextStateRow, Origin, SampleRole, SampleRow, VerdictRow, outcome_only, text_of,
+};
 use crate::daemon::wire::{LessonStory, RunState, TurnRow, TurnStory};
 use crate::lesson::Lesson;
 use crate::tui::ansi::harmless;
@@ -20,12 +23,14 @@ use crate::turn::next_state::NextState;
 
 /// Longest text of one part, in characters: more is in `chela why --json`.
 const MOST_CHARS: usize = 4_000;
+/// Above the answer.
+pub(super) const ANSWERED: &str = "answered";
 /// What a verdict rests on.
 const SPAN: Style = Style::new().add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED));
 
 /// All rows, however many, none wider than `columns`.
 pub(super) fn rows(detail: &Detail, zone: &TimeZone, columns: usize) -> Vec<Line<'static>> {
-    let mut page = Page { rows: Vec::new(), columns, zone };
+    let mut page = Page { rows: Vec::new(), columns, zone, credit: detail.credit.as_ref() };
     match &detail.story {
         None => page.text(theme::DIM, "reading …"),
         Some(Err(reason)) => page.text(theme::ERROR, reason),
@@ -40,6 +45,7 @@ struct Page<'a> {
     rows: Vec<Line<'static>>,
     columns: usize,
     zone: &'a TimeZone,
+    credit: Option<&'a Weighed>,
 }
 
 impl Page<'_> {
@@ -90,8 +96,15 @@ impl Page<'_> {
         }
         self.heading("asked");
         self.indented(theme::PLAIN, asked(turn));
-        self.heading("answered");
-        self.indented(theme::PLAIN, &turn.response);
+        self.heading(ANSWERED);
+        match self.credit {
+            None => self.indented(theme::PLAIN, &turn.response),
+            Some(weighed) => {
+                for paragraph in paragraphs(weighed, &turn.response, MOST_CHARS) {
+                    self.cells(&paragraph, "  ");
+                }
+            }
+        }
         if let Some(error) = &turn.error {
             self.indented(theme::ERROR, error);
         }
@@ -121,11 +134,11 @@ impl Page<'_> {
                 let marked = marked(&text, &spans);
                 self.cells(&marked, "  ");
             }
-            if is_by_a_program(&row.state) {
-                self.indented(
-                    theme::DIM,
-                    "(a program wrote this: it can mean success or failure, never a lesson)",
-                );
+            let seen_by = newest.filter(|row| usize::try_from(row.seen).is_ok_and(|seen| at < seen));
+            let concluded = seen_by.map(|row| (&row.verdict, row.signals.as_slice()));
+            if let Some(only) = outcome_only(&row.state, concluded) {
+                let style = if only.quoted.is_some() { theme::HINT } else { theme::DIM };
+                self.indented(style, &only.to_string());
             }
         }
     }
@@ -203,7 +216,7 @@ impl Page<'_> {
         for line in lines {
             self.indented(theme::PLAIN, &line);
         }
-        self.indented(theme::DIM, "how much each token counted is not kept by runs");
+        self.indented(theme::DIM, "how much each token counted is not kept by runs; c weighs them now");
     }
 
     fn answers(&mut self, answers: &[Answer]) {
@@ -261,19 +274,6 @@ fn said_by(state: &NextState) -> &'static str {
         NextState::Rating { good: true, .. } => "you rated it good",
         NextState::Rating { good: false, .. } => "you rated it bad",
         NextState::Closed { .. } => "the session ended",
-    }
-}
-
-fn is_by_a_program(state: &NextState) -> bool {
-    match state {
-        NextState::Command(_)
-        | NextState::Tools { .. }
-        | NextState::Page { .. }
-        | NextState::Tests { .. } => true,
-        NextState::Reply { .. }
-        | NextState::Edit { .. }
-        | NextState::Rating { .. }
-        | NextState::Closed { .. } => false,
     }
 }
 

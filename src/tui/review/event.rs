@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
 
+use crate::daemon::wire::credit::Credit;
 use crate::daemon::wire::looking::LoopStats;
 use crate::daemon::wire::review::{AnswerNow, AnsweredNow, Excluded, ReviewPage, ReviewQuery, ReviewRow};
 use crate::daemon::wire::{LearnStatus, LessonId, LessonStory, LessonWish, LoopEvent, TurnStory};
@@ -46,6 +47,11 @@ pub enum Event {
         way: Way,
         outcome: Result<AnsweredNow, String>,
     },
+    /// What came of [`Effect::Weigh`].
+    Weighed {
+        key: Key,
+        outcome: Result<Box<Credit>, String>,
+    },
     Head(Result<Box<Head>, String>),
     /// The figures of the dashboard.
     Stats(Result<Box<LoopStats>, String>),
@@ -84,6 +90,12 @@ pub enum Effect {
         key: Key,
         way: Way,
         wish: AnswerNow,
+    },
+    /// How each token of the answer would count.
+    Weigh {
+        key: Key,
+        turn: TurnId,
+        lesson: Option<LessonId>,
     },
     Export {
         path: PathBuf,

@@ -33,6 +33,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("X", "exclude a turn, session or project from learning, or take it in again"),
     ("r", "retrain: learn now"),
     ("w", "what it would answer now"),
+    ("c, t", "credit: where learning pushes each token; the figures"),
     ("x", "export as JSON lines"),
     ("m", "give the mouse to the terminal, take it back"),
     ("R, Ctrl+L", "read everything again"),
@@ -249,6 +250,8 @@ impl Pane {
                 None => self.say(Ok("this lesson comes from no turn; d prunes it".to_owned())),
             },
             'w' => self.ask_now(),
+            'c' => self.weigh(&row, false),
+            't' => self.weigh(&row, true),
             'x' => self.type_into(Typing::File, Field::new("review.jsonl")),
             _ => Vec::new(),
         }

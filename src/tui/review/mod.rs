@@ -1,7 +1,7 @@
 //! The review pane: each thing that chela learned, its proof, and taking it back; full screen.
 //!
 //! What lives here: the pane's state and what keys and answers do to it (`pane`), what is on the screen (`view`,
-//! `list`, `detail`, the dashboard in `board`), the person's filter as a question (`filter`), and the driver that connects these to terminal and
+//! `list`, `detail`, tokens in `credit`, the dashboard in `board`), the person's filter as a question (`filter`), and the driver that connects these to terminal and
 //! daemon (`driver`, `calls`). What does not: what a lesson or a verdict is; the pane knows the daemon's wire types.
 //!
 //! What always holds: state and drawing are pure; every step that changes something is one call to the daemon, and
@@ -9,6 +9,7 @@
 
 mod board;
 mod calls;
+mod credit;
 mod detail;
 mod driver;
 mod event;

@@ -183,6 +183,13 @@ impl Pane {
                 self.detail.answered(key, way, outcome);
                 Vec::new()
             }
+            Event::Weighed { key, outcome } => {
+                self.detail.weighed(key, outcome);
+                if self.detail.credit.is_some() && self.detail.scroll == 0 {
+                    self.detail.scroll = self.row_of_answer();
+                }
+                Vec::new()
+            }
             Event::Head(Ok(head)) => {
                 self.head = Some(*head);
                 Vec::new()

@@ -1,6 +1,7 @@
 //! What is known of the selected row: its story, what would be answered now, how far it is scrolled. Pure.
 
 use super::event::{Key, Story, Way};
+use crate::daemon::wire::credit::Credit;
 use crate::daemon::wire::review::AnsweredNow;
 
 #[derive(Debug, Default)]
@@ -10,7 +11,17 @@ pub(super) struct Detail {
     pub(super) story: Option<Result<Box<Story>, String>>,
     /// In the order in which they were asked for.
     pub(super) answers: Vec<Answer>,
+    /// How the answer's tokens would count; `None`: nobody wants to see it.
+    pub(super) credit: Option<Weighed>,
     pub(super) scroll: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weighed {
+    /// `None`: it is being computed.
+    pub(super) outcome: Option<Result<Box<Credit>, String>>,
+    /// The strongest tokens stand below the answer.
+    pub(super) lists_tokens: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +44,19 @@ impl Detail {
     /// A story that nobody looks at any more is dropped.
     pub(super) fn tell(&mut self, key: Key, outcome: Result<Box<Story>, String>) {
         if self.key == Some(key) {
+            // What was weighed before something changed is not what would count now.
+            if self.story.as_ref().is_some_and(|before| *before != outcome) {
+                self.credit = None;
+            }
             self.story = Some(outcome);
+        }
+    }
+
+    pub(super) fn weighed(&mut self, key: Key, outcome: Result<Box<Credit>, String>) {
+        if self.key == Some(key)
+            && let Some(weighed) = &mut self.credit
+        {
+            weighed.outcome = Some(outcome);
         }
     }
 

@@ -90,6 +90,12 @@ impl Pane {
         detail::rows(&self.detail, &self.zone, self.detail_width()).len()
     }
 
+    /// Where the answer stands in the detail.
+    pub(super) fn row_of_answer(&self) -> usize {
+        let rows = detail::rows(&self.detail, &self.zone, self.detail_width());
+        rows.iter().position(|row| row.to_string() == detail::ANSWERED).unwrap_or(0)
+    }
+
     fn header(&self) -> Line<'static> {
         let name = if self.board.is_open { "chela dashboard" } else { "chela review" };
         let mut spans = vec![Span::styled(name, theme::BRAND)];
@@ -236,7 +242,10 @@ impl Pane {
                 (&["1 list", "j k scroll", "r retrain", "R count again"], "? all keys")
             }
             Mode::Browse if self.is_in_detail && !self.is_wide() => (
-                &["Esc back", "d prune", "u undo", "w now", "e edit", "f flip", "p pin", "s scope"],
+                &[
+                    "Esc back", "d prune", "u undo", "w now", "c credit", "e edit", "f flip", "p pin",
+                    "s scope",
+                ],
                 "? all keys",
             ),
             Mode::Browse => (

@@ -189,7 +189,7 @@ fn lesson(id: i64, text: &str, state: &Value) -> Value {
 }
 
 /// Of turn 39 and lesson 9.
-fn story() -> Story {
+pub(super) fn story() -> Story {
     let verdict = json!({
         "turn": 39, "judged_at": NOW - 40_000, "seen": 2, "model": "chela-starter", "is_newest": true,
         "verdict": {
