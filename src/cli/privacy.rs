@@ -28,7 +28,7 @@ pub(super) struct PrivacyArgs {
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Change {
-    /// Encrypt the ledger on the disk with the key that privacy.key_command or privacy.key_file names
+    /// Encrypt the ledger on the disk, with the key that the settings name (`privacy.key_command`, `privacy.key_file`)
     Encrypt,
     /// Make it a plain file again
     Decrypt,

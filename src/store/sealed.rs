@@ -186,7 +186,7 @@ fn apply(_: &Connection, _: &Path, lock: &Lock) -> Result<(), StoreError> {
 #[cfg(feature = "encrypted")]
 fn begin(conn: &Connection, lock: &Lock) -> Result<(), StoreError> {
     let salt = key::new_salt(&lock.source)?;
-    key::apply(conn, &*lock.keys.key(&lock.source, salt)?)
+    key::apply(conn, &lock.keys.key(&lock.source, salt)?)
 }
 
 /// Proves the key, so that what goes wrong later is not about it.
@@ -195,7 +195,7 @@ fn apply(conn: &Connection, path: &Path, lock: &Lock) -> Result<(), StoreError> 
     use rusqlite::ErrorCode;
 
     let salt = key::salt_of(path).map_err(|err| unwritable(path, &err))?;
-    key::apply(conn, &*lock.keys.key(&lock.source, salt)?)?;
+    key::apply(conn, &lock.keys.key(&lock.source, salt)?)?;
     match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
         Err(err)
             if matches!(

@@ -18,6 +18,7 @@ mod crash;
 mod distributions;
 mod do_task;
 mod embeddings;
+mod encrypted;
 mod engine;
 mod faults;
 mod forgetting;

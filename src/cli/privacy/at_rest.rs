@@ -162,8 +162,8 @@ fn say_converted(what: &str, ledger: &Path, converted: &Converted) {
     ));
     match &converted.not_overwritten {
         None => output::note(
-            "the old file and its log were overwritten with zeros and removed; SSDs, snapshots and copy-on-write file \
-             systems may keep old blocks all the same, which only an encrypted disk prevents",
+            "the old file was overwritten with zeros and removed; logs that SQLite removed before, SSDs, snapshots and \
+             copy-on-write file systems may keep old blocks all the same, which only an encrypted disk prevents",
         ),
         Some(reason) => output::note(&format!(
             "the old file was removed and could not be overwritten ({reason}): its blocks may still hold the text"

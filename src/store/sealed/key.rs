@@ -21,7 +21,7 @@ use crate::config::KeySource;
 use crate::store::StoreError;
 
 /// Somebody may have to type something for it.
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 /// Of what a command or a file says; a key is shorter.
 const MOST_BYTES: u64 = 1 << 16;
 /// Of a command's complaint, as much as fits a sentence.
