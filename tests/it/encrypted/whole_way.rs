@@ -35,7 +35,7 @@ fn key_file(folder: &Path, secret: &str) -> PathBuf {
 }
 
 fn serve_at(home: TempDir, key: &str) -> Served {
-    let engine = Scripted::saying(&[ANSWER, ANSWER, ANSWER]);
+    let engine = Scripted::saying(&[ANSWER]);
     let mut config = config(paths_in(&home), loader_of(Arc::new(engine)));
     config.settings.privacy.key_file = key.into();
     serve_with(home, config)
