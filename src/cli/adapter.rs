@@ -147,6 +147,8 @@ fn recorded(place: &Place) -> anyhow::Result<PolicyVersion> {
 }
 
 fn serving_rows(place: &Place) -> anyhow::Result<Vec<ServingRow>> {
+    // They name the ledger's key.
+    place.settings()?;
     match Reader::open(&place.paths.ledger()).and_then(|mut reader| reader.serving()) {
         // Before there was a ledger, or a table for it, nothing could be chosen.
         Err(StoreError::NoLedger(_) | StoreError::Outdated { .. }) => Ok(Vec::new()),

@@ -83,6 +83,8 @@ pub(super) fn run(place: &Place, args: &ExportArgs) -> anyhow::Result<Exit> {
         exact: args.tokens || folder.is_some(),
     };
     let wanted = Wanted { filter, session: args.session.clone().map(SessionId) };
+    // They name the ledger's key.
+    place.settings()?;
     let mut reader = Reader::open(&place.paths.ledger())?;
     if let Some(session) = &wanted.session {
         reader.session_thread(session)?;

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use crate::config::{Keep, PathEnv, Paths, Rules, Settings, Surface, Theme, load};
 use crate::redact::{Redactor, Secrets};
+use crate::store::sealed;
 
 pub(super) struct Place {
     pub(super) paths: Paths,
@@ -26,6 +27,7 @@ impl Place {
     /// Defaults, file, environment, flags.
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = load(&self.paths.config_file(), overrides())?;
+        sealed::use_key(&self.paths.ledger(), settings.privacy.key_source());
         settings.chat.plain |= self.plain;
         if self.no_color {
             settings.chat.theme = Theme::None;

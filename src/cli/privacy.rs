@@ -1,11 +1,13 @@
 //! `chela privacy`: all that is kept of a person, read from the files themselves, with or without a daemon.
 
+mod at_rest;
 mod places;
 mod text;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use self::at_rest::AtRest;
 use self::places::Held;
 use super::consent::{self, Consent};
 use super::place::{Place, is_off_record};
@@ -15,10 +17,21 @@ use crate::store::{Holdings, Reader, StoreError};
 
 /// All that is kept of you: files, what is in the ledger, what was learned, which rules hold, how to remove each
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct PrivacyArgs {
     /// As one JSON object
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    change: Option<Change>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Change {
+    /// Encrypt the ledger on the disk, with the key that the settings name (`privacy.key_command`, `privacy.key_file`)
+    Encrypt,
+    /// Make it a plain file again
+    Decrypt,
 }
 
 /// What `--json` prints. Its fields are a promise to scripts: add, never rename.
@@ -29,6 +42,7 @@ struct Report {
     ledger: Option<Holdings>,
     ledger_problem: Option<String>,
     rules: RulesInForce,
+    at_rest: AtRest,
     consent: Option<Consent>,
 }
 
@@ -46,6 +60,11 @@ struct RulesInForce {
 }
 
 pub(super) fn run(place: &Place, args: &PrivacyArgs) -> anyhow::Result<Exit> {
+    match args.change {
+        Some(Change::Encrypt) => return at_rest::encrypt(place),
+        Some(Change::Decrypt) => return at_rest::decrypt(place),
+        None => {}
+    }
     let report = report(place, &place.settings()?)?;
     if args.json {
         output::json(&report)?;
@@ -72,5 +91,6 @@ fn report(place: &Place, settings: &Settings) -> anyhow::Result<Report> {
         hidden_names: privacy.hide.len(),
     };
     let places = places::held(&place.paths)?;
-    Ok(Report { places, ledger, ledger_problem, rules, consent: consent::read(&place.paths) })
+    let at_rest = at_rest::look(&place.paths, privacy);
+    Ok(Report { places, ledger, ledger_problem, rules, at_rest, consent: consent::read(&place.paths) })
 }

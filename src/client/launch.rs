@@ -14,8 +14,9 @@ use super::{ClientError, log_tail};
 use crate::config::Paths;
 use crate::daemon::wire::{Health, PROTOCOL, Shutdown};
 
-/// A daemon that does not answer for this long after its start does not start.
-const START_LIMIT: Duration = Duration::from_secs(10);
+/// A daemon that does not answer for this long after its start does not start. One that ends is seen at once; one whose
+/// `privacy.key_command` asks a person has a minute for that.
+const START_LIMIT: Duration = Duration::from_secs(70);
 /// `/health` is cheap; a daemon that needs longer is stuck.
 const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 /// An older daemon may finish its answers for this long.

@@ -15,5 +15,5 @@ pub use file::{
 };
 pub use learning::{Dial, Learning, When};
 pub use paths::{PathEnv, Paths, PathsError};
-pub use privacy::{Keep, Privacy, Rules, Surface};
+pub use privacy::{Keep, KeySource, Privacy, Rules, Surface};
 pub use shell::{Ghost, Shell};

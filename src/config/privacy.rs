@@ -19,7 +19,31 @@ pub struct Privacy {
     pub never_learn: Vec<String>,
     /// After so many days a turn is removed; 0: never.
     pub keep_days: u32,
+    /// Its first output line is the ledger's key, or a passphrase; empty: none.
+    pub key_command: String,
+    /// The same from a file that only its owner may read.
+    pub key_file: String,
 }
+
+/// Where the ledger's key comes from. Never the key itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    Command(String),
+    File(PathBuf),
+}
+
+impl KeySource {
+    /// The setting that names it.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Command(_) => KEY_COMMAND,
+            Self::File(_) => KEY_FILE,
+        }
+    }
+}
+
+const KEY_COMMAND: &str = "privacy.key_command";
+const KEY_FILE: &str = "privacy.key_file";
 
 /// Where something was asked, as rules name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +79,25 @@ pub enum Keep {
 }
 
 impl Privacy {
-    /// What is wrong with the first entry that is no rule.
+    /// Where the ledger's key comes from; `None`: the ledger is a plain file.
+    pub fn key_source(&self) -> Option<KeySource> {
+        if !self.key_command.is_empty() {
+            return Some(KeySource::Command(self.key_command.clone()));
+        }
+        let file = (!self.key_file.is_empty()).then_some(self.key_file.as_str())?;
+        let home = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+        let below = file.strip_prefix("~/").and_then(|rest| home().map(|home| home.join(rest)));
+        Some(KeySource::File(below.unwrap_or_else(|| PathBuf::from(file))))
+    }
+
+    /// What is wrong with the first entry that is no rule, or with where the key is.
     pub(super) fn problem(&self) -> Option<String> {
+        if !self.key_command.is_empty() && !self.key_file.is_empty() {
+            return Some(format!("{KEY_COMMAND} and {KEY_FILE} are both set; one of them names the key"));
+        }
+        if !self.key_file.is_empty() && !self.key_file.starts_with(['/', '~']) {
+            return Some(format!("{KEY_FILE} must be a whole path (/… or ~/…)"));
+        }
         let lists = [("privacy.ignore", &self.ignore), ("privacy.never_learn", &self.never_learn)];
         lists.into_iter().find_map(|(key, entries)| {
             entries
@@ -279,6 +320,21 @@ mod tests {
     #[test]
     fn what_is_ignored_is_not_recorded_whatever_else_is_said_of_it() {
         assert_eq!(rules(&["chat"], &["chat"]).keep(Surface::Chat, &[]), Keep::Nothing);
+    }
+
+    #[track_caller]
+    fn key(command: &str, file: &str) -> Result<Option<KeySource>, String> {
+        let settings = Privacy { key_command: command.into(), key_file: file.into(), ..Privacy::default() };
+        settings.problem().map_or_else(|| Ok(settings.key_source()), Err)
+    }
+
+    #[test]
+    fn the_key_comes_from_one_place() {
+        assert_eq!(key("", ""), Ok(None));
+        assert_eq!(key("pass show chela", ""), Ok(Some(KeySource::Command("pass show chela".into()))));
+        assert_eq!(key("", "/k"), Ok(Some(KeySource::File("/k".into()))));
+        assert!(key("", "k").unwrap_err().contains("whole path"));
+        assert!(key("a", "/k").unwrap_err().contains("both set"));
     }
 
     #[track_caller]

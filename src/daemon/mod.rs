@@ -210,6 +210,7 @@ fn lock(path: &Path) -> Result<Option<File>, DaemonError> {
 }
 
 fn serve(config: DaemonConfig) -> Result<(), DaemonError> {
+    store::sealed::use_key(&config.paths.ledger(), config.settings.privacy.key_source());
     let Opened { store, notice, n_recovered, n_interrupted } =
         SqliteStore::open(&config.paths.ledger(), Timestamp::now())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), n_recovered, n_interrupted, notice, "starting");

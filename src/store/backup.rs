@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use super::failure::{corrupt, store_error};
 use super::reader::{open_read_only, wal_of, with_suffix};
-use super::{StoreError, schema};
+use super::{StoreError, schema, sealed};
 use crate::config::disk;
 pub use archive::{BackupFile, BackupManifest};
 use archive::{Source, pack};
@@ -67,7 +67,7 @@ pub struct Made {
 /// Copies the ledger as it is at one moment, whoever writes meanwhile, and the adapters, into one file beside the ledger.
 pub fn make(places: Places<'_>, now: Timestamp) -> Result<Made, BackupError> {
     clear_unfinished(places.ledger)?;
-    let (conn, _) = open_read_only(places.ledger).map_err(|err| store_error(places.ledger, &err))?;
+    let (conn, _) = open_read_only(places.ledger)?;
     let found = schema::version(&conn).map_err(|err| store_error(places.ledger, &err))?;
     let name = name_of(places.ledger, found, now, "");
     let copy = with_suffix(&name, ".copy");
@@ -123,6 +123,14 @@ pub fn list(ledger: &Path) -> Result<Vec<Kept>, BackupError> {
 pub fn bytes_kept(ledger: &Path) -> u64 {
     let copies = beside(ledger).unwrap_or_default();
     copies.iter().filter_map(|copy| std::fs::metadata(copy).ok()).map(|file| file.len()).sum()
+}
+
+/// Whether a file that chela keeps holds a ledger that is not encrypted.
+pub fn is_plain(kept: &Path) -> Result<bool, BackupError> {
+    if kept.to_string_lossy().ends_with(ENDING) {
+        return archive::ledger_begins(kept).map(|first| first == sealed::PLAIN);
+    }
+    Ok(sealed::look(kept)? == sealed::Look::Plain)
 }
 
 /// `ledger.db.v4.bak-20261123T104830Z.tar.zst`: begins as the copies that an update makes, so that forgetting finds it.
@@ -189,7 +197,7 @@ fn counts(conn: &Connection, ledger: &Path) -> Result<(u64, u64), StoreError> {
 /// Whether a file is a sound ledger of a schema that is known; its schema.
 fn check(path: &Path, known: usize) -> Result<i64, BackupError> {
     let fail = |err: rusqlite::Error| BackupError::Store(store_error(path, &err));
-    let (conn, _) = open_read_only(path).map_err(fail)?;
+    let (conn, _) = open_read_only(path)?;
     let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fail)?;
     let found = schema::version(&conn).map_err(fail)?;
     if application != schema::APPLICATION_ID {

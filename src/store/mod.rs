@@ -8,7 +8,7 @@
 //! forgotten is removed); a promotion, what
 //! serves and the lessons it holds change in one step; an acknowledged append survives `kill -9`, and acknowledged
 //! feedback, starts and ends of turns survive a power cut; a database from a newer program is refused, a corrupt one
-//! is set aside and never deleted.
+//! is set aside and never deleted, one whose key is not there is left as it is.
 
 pub mod backup;
 mod blob;
@@ -23,6 +23,7 @@ mod review;
 mod rows;
 mod schema;
 mod scripted;
+pub mod sealed;
 mod search;
 mod words;
 mod write;
@@ -326,6 +327,8 @@ pub enum StoreError {
     Empty,
     #[error("the ledger has stopped")]
     Stopped,
+    #[error(transparent)]
+    Sealed(#[from] sealed::SealedError),
     #[error("ledger: {0}")]
     Sqlite(String),
 }

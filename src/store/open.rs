@@ -4,7 +4,6 @@
 //! not touched at all; an older one is copied before it is brought up to date.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::failure::{corrupt, store_error, unwritable};
 use super::reader::{open_read_only, wal_of, with_suffix};
+use super::sealed::{self, Look};
 use super::write::{Durability, End, SqliteStore, end_turn, interrupt_runs};
 use super::{StoreError, schema};
 use crate::turn::{Ending, TurnId};
@@ -59,7 +59,7 @@ impl SqliteStore {
 fn open_sound(path: &Path, now: Timestamp, steps: &[&str]) -> Result<Opened, StoreError> {
     make_private(path)?;
     let found = examine(path, steps.len())?;
-    let mut conn = connect(path).map_err(|err| store_error(path, &err))?;
+    let mut conn = connect(path)?;
     let notice = bring_up_to_date(&mut conn, path, found, steps)?;
     let mut store = SqliteStore { conn, path: path.to_path_buf(), durability: None };
     let (n_recovered, n_interrupted) =
@@ -92,7 +92,7 @@ fn examine(path: &Path, known: usize) -> Result<i64, StoreError> {
         return Ok(0);
     }
     let fail = |err: rusqlite::Error| store_error(path, &err);
-    let (conn, _) = open_read_only(path).map_err(fail)?;
+    let (conn, _) = open_read_only(path)?;
     let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fail)?;
     let found = schema::version(&conn).map_err(fail)?;
     let n_tables: i64 =
@@ -136,27 +136,25 @@ fn n_bytes(path: &Path) -> u64 {
 }
 
 /// Whether there is nothing yet. Anything that SQLite would not recognise, and an empty file beside a log that is
-/// not empty (SQLite would delete that log), is corrupt.
+/// not empty (SQLite would delete that log), is corrupt; one that is encrypted is neither.
 fn is_new(path: &Path) -> Result<bool, StoreError> {
-    let mut header = Vec::new();
-    let file = File::open(path).map_err(|err| unwritable(path, &err))?;
-    file.take(16).read_to_end(&mut header).map_err(|err| unwritable(path, &err))?;
-    if header.is_empty() {
-        let has_log = std::fs::metadata(wal_of(path)).is_ok_and(|log| log.len() > 0);
-        return if has_log { Err(corrupt(path, &"it is empty")) } else { Ok(true) };
-    }
-    if header == b"SQLite format 3\0" {
-        Ok(false)
-    } else {
-        Err(corrupt(path, &"it is not an SQLite database"))
+    match sealed::look(path)? {
+        Look::Empty => {
+            let has_log = std::fs::metadata(wal_of(path)).is_ok_and(|log| log.len() > 0);
+            if has_log { Err(corrupt(path, &"it is empty")) } else { Ok(true) }
+        }
+        Look::Plain | Look::Sealed => Ok(false),
+        Look::Garbled => Err(corrupt(path, &"it is not an SQLite database")),
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let fail = |err: rusqlite::Error| store_error(path, &err);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    let conn = Connection::open_with_flags(path, flags).map_err(fail)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
     conn.set_prepared_statement_cache_capacity(128);
+    sealed::unlock_or_begin(&conn, path)?;
     // Both fullfsync pragmas matter on macOS only, where fsync alone does not survive a power cut.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL;
@@ -167,7 +165,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA synchronous = FULL;",
-    )?;
+    )
+    .map_err(fail)?;
     Ok(conn)
 }
 

@@ -19,6 +19,7 @@ mod credit;
 mod distributions;
 mod do_task;
 mod embeddings;
+mod encrypted;
 mod engine;
 mod faults;
 mod forgetting;

@@ -156,6 +156,11 @@ fn ledger(path: &Path) -> Finding {
         Err(error @ StoreError::Outdated { .. }) => {
             Finding::warn("ledger", error.to_string(), "chela daemon restart")
         }
+        Err(error @ StoreError::Sealed(_)) => Finding::fail(
+            "ledger",
+            error.to_string(),
+            "nothing was changed; chela privacy says how things stand",
+        ),
         Err(error) => {
             Finding::fail("ledger", error.to_string(), "chela daemon log says what the daemon did about it")
         }

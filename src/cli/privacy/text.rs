@@ -20,6 +20,7 @@ pub(super) fn page(report: &Report) -> String {
         section(&mut page, "In the ledger", vec![problem.unwrap_or_else(|| "nothing yet".to_owned())]);
     }
     section(&mut page, "Rules", rules(&report.rules, report.ledger.as_ref()));
+    section(&mut page, "Encrypted on the disk", report.at_rest.lines());
     let told = match &report.consent {
         None => "you were not asked yet: a first chat, question or shell at a terminal does".to_owned(),
         Some(consent) => {

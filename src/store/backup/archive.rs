@@ -118,6 +118,16 @@ pub(super) fn manifest(path: &Path) -> Result<BackupManifest, BackupError> {
     read_manifest(path, &mut first.map_err(|err| damaged(path, &err))?)
 }
 
+/// The first bytes of the ledger in it, which comes right after the manifest; nothing behind that is read.
+pub(super) fn ledger_begins(path: &Path) -> Result<Vec<u8>, BackupError> {
+    let mut archive = open(path)?;
+    let mut entries = archive.entries().map_err(|err| damaged(path, &err))?;
+    let second = entries.nth(1).ok_or_else(|| damaged(path, &"it holds no ledger"))?;
+    let mut first = Vec::new();
+    second.and_then(|ledger| ledger.take(16).read_to_end(&mut first)).map_err(|err| damaged(path, &err))?;
+    Ok(first)
+}
+
 /// Reads all of it and compares every hash.
 pub(super) fn verify(path: &Path) -> Result<BackupManifest, BackupError> {
     walk(path, &mut |_| Ok(Box::new(io::sink())))

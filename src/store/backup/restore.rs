@@ -11,7 +11,7 @@ use super::archive::{self, ADAPTERS, LEDGER};
 use super::{BackupError, BackupManifest, Places, UNREADABLE, check, make, make_of_unreadable, remove_log};
 use crate::adapter::Shelf;
 use crate::config::disk;
-use crate::store::schema;
+use crate::store::{StoreError, schema, sealed};
 
 /// What was put back.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +76,10 @@ fn prepare(folder: &Path, backup: &Path) -> Result<BackupManifest, BackupError> 
         return Err(BackupError::Damaged { path: backup.to_path_buf(), reason });
     }
     let manifest = archive::unpack(backup, folder)?;
-    check(&folder.join(LEDGER), known)?;
+    let ledger = folder.join(LEDGER);
+    // A backup from before there was a key.
+    sealed::seal_if_wanted(&ledger)?;
+    check(&ledger, known)?;
     Ok(manifest)
 }
 
@@ -86,6 +89,8 @@ fn keep_present(places: Places<'_>, now: Timestamp) -> Result<Option<PathBuf>, B
         return Ok(None);
     }
     let made = match make(places, now) {
+        // Without its key nothing can be said of it. It may be in order.
+        Err(BackupError::Store(err @ StoreError::Sealed(_))) => return Err(err.into()),
         Err(BackupError::Store(_)) => make_of_unreadable(places, now)?,
         made => made?,
     };

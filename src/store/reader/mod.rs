@@ -25,7 +25,7 @@ use crate::store::rows::{Counts, ServingRow, SessionRow, SessionThread, StoredTu
 use crate::store::search::fts_query;
 use crate::store::words::{get_word, get_word_opt};
 use crate::store::write::{Chunk, response_so_far};
-use crate::store::{StoreError, blob, schema};
+use crate::store::{StoreError, blob, schema, sealed};
 use crate::turn::{PolicyVersion, SessionId, TurnId};
 
 /// Turns that [`Reader::records`] reads at a time. No transaction is open while the caller writes them out.
@@ -50,7 +50,7 @@ impl Reader {
             reason: err.to_string(),
         })?;
         let fail = |err: rusqlite::Error| store_error(path, &err);
-        let (conn, single_use) = open_read_only(path).map_err(fail)?;
+        let (conn, single_use) = open_read_only(path)?;
         check_version(path, schema::version(&conn).map_err(fail)?, schema::STEPS.len())?;
         Ok(Self { conn, path: path.to_path_buf(), single_use })
     }
@@ -163,15 +163,18 @@ fn check_version(path: &Path, found: i64, known: usize) -> Result<(), StoreError
 
 /// Opens without creating anything. Without a log beside it nobody has the ledger open, so SQLite is told that
 /// the file does not change: otherwise it would want to create a log. The second value says whether it was told.
-pub(in crate::store) fn open_read_only(path: &Path) -> rusqlite::Result<(Connection, bool)> {
+pub(in crate::store) fn open_read_only(path: &Path) -> Result<(Connection, bool), StoreError> {
+    let fail = |err: rusqlite::Error| store_error(path, &err);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let immutable = !wal_of(path).exists();
     let conn = if immutable {
-        Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
+        Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)
     } else {
-        Connection::open_with_flags(path, flags)?
+        Connection::open_with_flags(path, flags)
     };
-    conn.busy_timeout(Duration::from_secs(5))?;
+    let conn = conn.map_err(fail)?;
+    conn.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+    sealed::unlock(&conn, path)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok((conn, immutable))
 }

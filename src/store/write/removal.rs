@@ -1,7 +1,7 @@
 //! Removes many rows at a time, for what a person wants forgotten by the session, the project, the day, or as a whole.
 //! Each piece is one short transaction, and a piece that was done before changes nothing.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::SqliteStore;
 use super::forgetting::forget_conclusions;
@@ -160,7 +160,7 @@ impl SqliteStore {
     }
 
     fn compact_if_small(&mut self) -> rusqlite::Result<()> {
-        let number = |pragma: &str| self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
+        let number = |pragma: &str| self.conn.query_row(pragma, [], whole_number);
         let n_empty = number("PRAGMA freelist_count")?;
         let kept = (number("PRAGMA page_count")? - n_empty) * number("PRAGMA page_size")?;
         if n_empty == 0 {
@@ -174,5 +174,13 @@ impl SqliteStore {
             return Ok(());
         }
         self.conn.execute_batch("VACUUM")
+    }
+}
+
+/// `SQLCipher` answers some pragmas with digits.
+fn whole_number(row: &Row<'_>) -> rusqlite::Result<i64> {
+    match row.get_ref(0)?.as_str() {
+        Ok(digits) => digits.parse().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, 0)),
+        Err(_) => row.get(0),
     }
 }
