@@ -81,19 +81,16 @@ pub(super) fn remember(paths: &Paths, learning: Option<bool>) -> anyhow::Result<
 
 fn lines(paths: &Paths) -> [String; 3] {
     [
-        format!("What you ask, the answers and what runs in chela shell are kept in {}", paths.data_dir.display()),
-        "without secrets, and nothing leaves this machine. See it all: chela privacy. Take it back: chela forget.".to_owned(),
-        "Keep it out: chela --off, /off, chela off in a shell. Your corrections become lessons, later weights.".to_owned(),
+        "What you ask, the answers and what chela shell runs: kept without secrets in".to_owned(),
+        format!("{}; nothing leaves this machine. All of it: chela privacy.", paths.data_dir.display()),
+        "Take it back: chela forget. Keep out: chela --off, /off, chela off in a shell.".to_owned(),
     ]
 }
 
 /// `None`: neither yes nor no was said.
 fn ask(input: &mut impl BufRead) -> std::io::Result<Option<bool>> {
     for _ in 0..ATTEMPTS {
-        write!(
-            std::io::stderr().lock(),
-            "Learn from your corrections? (chela config set learn.dial off ends it later) (y or n) "
-        )?;
+        write!(std::io::stderr().lock(), "Make lessons of your corrections? (learn.dial off ends it) (y or n) ")?;
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
             output::note("");
