@@ -90,7 +90,10 @@ fn lines(paths: &Paths) -> [String; 3] {
 /// `None`: neither yes nor no was said.
 fn ask(input: &mut impl BufRead) -> std::io::Result<Option<bool>> {
     for _ in 0..ATTEMPTS {
-        write!(std::io::stderr().lock(), "Make lessons of your corrections? (learn.dial off ends it) (y or n) ")?;
+        write!(
+            std::io::stderr().lock(),
+            "Make lessons of your corrections? (learn.dial off ends it) (y or n) "
+        )?;
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
             output::note("");
